@@ -1,0 +1,158 @@
+import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
+import type { Metadata, Registration } from '../archive/call.ts';
+import { decodeCursor, encodeCursor, type Position } from '../archive/cursor.ts';
+import type { ArchiveReader, CallFilter } from '../archive/reader.ts';
+import type { Registrar } from '../archive/registrar.ts';
+import { invalidField, ProblemError } from './problem.ts';
+import { readRegistration } from './registration.ts';
+import {
+  BatchBody,
+  type BatchResultJson,
+  BatchResultJson as BatchResultSchema,
+  CallJson,
+  CallSid,
+  callJson,
+  ListQuery,
+  PageJson,
+  RegistrationBody,
+} from './schemas.ts';
+import { checker } from './validation.ts';
+
+export interface CallRoutesOptions {
+  registrar: Registrar;
+  reader: ArchiveReader;
+  accounts: ReadonlySet<string>;
+  /** Has calls followed soon; never fails a request, since Postgres has them already. */
+  followSoon: (callSids: readonly string[]) => void;
+}
+
+const Params = Type.Object({ callSid: CallSid });
+const METADATA_PREFIX = 'metadata.';
+
+export const callRoutes: FastifyPluginCallbackTypebox<CallRoutesOptions> = (app, options, done) => {
+  const { registrar, reader, accounts, followSoon } = options;
+
+  app.post(
+    '/v1/calls',
+    { schema: { body: RegistrationBody, response: { '2xx': CallJson } } },
+    async (request, reply) => {
+      const registration = readRegistration(request.body, accounts);
+      const created = await registrar.register(registration);
+      if (created) followSoon([registration.callSid]);
+      return reply.code(created ? 201 : 200).send(await readJson(registration.callSid));
+    },
+  );
+
+  app.post(
+    '/v1/calls/batch',
+    { schema: { body: BatchBody, response: { 200: BatchResultSchema } } },
+    async (request) => {
+      const items = request.body.calls.map((item) => readItem(item, accounts));
+      const valid = items.filter((item) => item.kind === 'valid').map((item) => item.registration);
+      const created = valid.length === 0 ? [] : await registrar.registerAll(valid);
+      followSoon(valid.filter((_, index) => created[index]).map(({ callSid }) => callSid));
+      return { results: results(items, created) };
+    },
+  );
+
+  app.get('/v1/calls/:callSid', { schema: { params: Params, response: { 200: CallJson } } }, (request) =>
+    readJson(request.params.callSid),
+  );
+
+  app.get(
+    '/v1/calls',
+    { schema: { querystring: ListQuery, response: { 200: PageJson } } },
+    async (request) => {
+      const { limit, cursor } = request.query;
+      // One more than asked for tells whether there is a next page.
+      const found = await reader.listCalls(readFilter(request.query), limit + 1, readCursor(cursor));
+      const page = found.slice(0, limit);
+      const last = page.at(-1);
+      return {
+        data: page.map(callJson),
+        nextCursor: found.length > limit && last !== undefined ? encodeCursor(last) : null,
+      };
+    },
+  );
+
+  async function readJson(callSid: string): Promise<CallJson> {
+    const call = await reader.readCall(callSid);
+    if (call === null)
+      throw new ProblemError(404, 'call_not_found', 'callSid: this call was never registered');
+    return callJson(call);
+  }
+
+  done();
+};
+
+type Item =
+  | { kind: 'valid'; registration: Registration }
+  | { kind: 'invalid'; callSid: string | null; error: string };
+
+const checkItem = checker<RegistrationBody>(RegistrationBody);
+
+/** One item of a batch; a bad one must not keep the others out. */
+function readItem(item: unknown, accounts: ReadonlySet<string>): Item {
+  const checked = checkItem(item);
+  if ('error' in checked) return { kind: 'invalid', callSid: callSidIn(item), error: checked.error };
+  try {
+    return { kind: 'valid', registration: readRegistration(checked.value, accounts) };
+  } catch (error) {
+    if (!(error instanceof ProblemError)) throw error;
+    return { kind: 'invalid', callSid: callSidIn(item), error: error.message };
+  }
+}
+
+function callSidIn(item: unknown): string | null {
+  if (typeof item !== 'object' || item === null) return null;
+  const named = 'callSid' in item ? item.callSid : 'call_sid' in item ? item.call_sid : null;
+  return typeof named === 'string' ? named : null;
+}
+
+function results(items: readonly Item[], created: readonly boolean[]): BatchResultJson['results'] {
+  let next = 0;
+  return items.map((item) => {
+    if (item.kind === 'invalid') return { callSid: item.callSid, result: 'invalid', error: item.error };
+    const result = created[next++] ? 'created' : 'existing';
+    return { callSid: item.registration.callSid, result };
+  });
+}
+
+function readFilter(query: ListQuery): CallFilter {
+  const { status, outcome, account } = query;
+  const registeredFrom = readTime('registeredFrom', query.registeredFrom);
+  const registeredTo = readTime('registeredTo', query.registeredTo);
+  const metadata = readMetadata(query);
+  return {
+    ...(status === undefined ? {} : { status: status.toLowerCase() }),
+    ...(outcome === undefined ? {} : { outcome }),
+    ...(account === undefined ? {} : { account }),
+    ...(registeredFrom === undefined ? {} : { registeredFrom }),
+    ...(registeredTo === undefined ? {} : { registeredTo }),
+    ...(metadata === undefined ? {} : { metadata }),
+  };
+}
+
+/** Postgres' own limits are wider than the four digits of ISO 8601, but it has no year 0. */
+function readTime(field: string, text: string | undefined): Date | undefined {
+  if (text === undefined) return undefined;
+  const time = new Date(text);
+  const year = time.getUTCFullYear();
+  if (Number.isNaN(year) || year < 1 || year > 9999) throw invalidField(field, 'is out of range');
+  return time;
+}
+
+function readMetadata(query: object): Metadata | undefined {
+  const entries = Object.entries(query)
+    .filter(([name]) => name.startsWith(METADATA_PREFIX))
+    .map(([name, value]) => [name.slice(METADATA_PREFIX.length), String(value)]);
+  return entries.length === 0 ? undefined : Object.fromEntries(entries);
+}
+
+function readCursor(cursor: string | undefined): Position | null {
+  if (cursor === undefined) return null;
+  const position = decodeCursor(cursor);
+  if (position === null) throw invalidField('cursor', 'is not a cursor of this API');
+  return position;
+}

@@ -1,0 +1,105 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { ArchiveUnavailableError } from '../archive/errors.ts';
+
+const RETRY_AFTER_SECONDS = 5;
+
+export interface FieldError {
+  /** Name of the field, parameter or header, e.g. `callSid`, `metadata.campaign`, `calls`. */
+  field: string;
+  detail: string;
+}
+
+/** An answer of RFC 9457; `code` is stable, `detail` is for people. */
+export class ProblemError extends Error {
+  override readonly name = 'ProblemError';
+  readonly statusCode: number;
+  readonly code: string;
+  readonly errors: readonly FieldError[];
+
+  constructor(statusCode: number, code: string, detail: string, errors: readonly FieldError[] = []) {
+    super(detail);
+    this.statusCode = statusCode;
+    this.code = code;
+    this.errors = errors;
+  }
+}
+
+export function invalidField(field: string, detail: string): ProblemError {
+  return new ProblemError(400, 'invalid_request', `${field}: ${detail}`, [{ field, detail }]);
+}
+
+const TITLES: Record<number, string> = {
+  400: 'Bad Request',
+  404: 'Not Found',
+  413: 'Content Too Large',
+  414: 'URI Too Long',
+  415: 'Unsupported Media Type',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+};
+
+export function sendProblem(reply: FastifyReply, problem: ProblemError): FastifyReply {
+  return reply.code(problem.statusCode).type('application/problem+json').send(problemBody(problem));
+}
+
+/** The body as text: also for answers that are written before there is a request. */
+export function problemBody({ statusCode, code, message, errors }: ProblemError): string {
+  return JSON.stringify({
+    type: 'about:blank',
+    title: TITLES[statusCode] ?? 'Error',
+    status: statusCode,
+    detail: message,
+    code,
+    ...(errors.length > 0 ? { errors } : {}),
+  });
+}
+
+/** Turns whatever a route threw into a problem. What went wrong inside is logged, never told. */
+export function handleError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const problem = problemOf(error);
+  if (problem.statusCode === 503) reply.header('retry-after', RETRY_AFTER_SECONDS);
+  if (problem.statusCode >= 500)
+    request.log.error({ err: error, method: request.method, url: request.url }, 'request failed');
+  return sendProblem(reply, problem);
+}
+
+function problemOf(error: FastifyError): ProblemError {
+  if (error instanceof ProblemError) return error;
+  if (error instanceof ArchiveUnavailableError) {
+    return new ProblemError(503, error.code, 'the archive is not available at the moment: try again');
+  }
+  if (error.validation !== undefined) return validationProblem(error);
+  switch (error.code) {
+    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+      return new ProblemError(413, 'body_too_large', 'body: larger than 1 MB', [
+        { field: 'body', detail: 'larger than 1 MB' },
+      ]);
+    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
+      return new ProblemError(415, 'unsupported_media_type', 'content-type: must be application/json', [
+        { field: 'content-type', detail: 'must be application/json' },
+      ]);
+  }
+  const status = error.statusCode ?? 500;
+  if (status < 400 || status >= 500) return new ProblemError(500, 'internal_error', 'an error of the server');
+  // What is left of the client's errors is a body that cannot be parsed.
+  return new ProblemError(status, 'invalid_request', `body: ${error.message}`, [
+    { field: 'body', detail: error.message },
+  ]);
+}
+
+function validationProblem({ validation, validationContext }: FastifyError): ProblemError {
+  const errors = (validation ?? []).map(({ instancePath, params, message }) => {
+    const path = instancePath.split('/').slice(1).map(unescapePointer);
+    const named = params.missingProperty ?? params.additionalProperty ?? params.propertyName;
+    if (typeof named === 'string') path.push(named);
+    const field = path.join('.') || (validationContext ?? 'body');
+    const detail = params.additionalProperty === undefined ? (message ?? 'is not valid') : 'is not known';
+    return { field, detail };
+  });
+  const detail = errors.map((error) => `${error.field}: ${error.detail}`).join('; ');
+  return new ProblemError(400, 'invalid_request', detail, errors);
+}
+
+function unescapePointer(segment: string): string {
+  return segment.replaceAll('~1', '/').replaceAll('~0', '~');
+}

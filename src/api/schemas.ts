@@ -1,0 +1,131 @@
+import { type Static, Type } from 'typebox';
+import { type Call, OUTCOMES } from '../archive/call.ts';
+
+/** JSON of the API: validation, serialisation and types from one source. */
+
+export const MAX_BATCH = 10_000;
+export const MAX_PAGE = 1_000;
+
+// Neither control characters nor lone surrogates: Postgres takes no NUL, and no callSid has any of them.
+export const CallSid = Type.String({ minLength: 1, maxLength: 200, pattern: '^[^\\p{Cc}\\p{Cs}]+$' });
+
+// Keys and values as jsonb can keep them.
+const MetadataText = '^[^\\u0000\\p{Cs}]*$';
+const Metadata = Type.Object(
+  {},
+  {
+    propertyNames: { type: 'string', pattern: MetadataText },
+    additionalProperties: Type.String({ pattern: MetadataText }),
+  },
+);
+
+/** Other fields are let through and ignored, so that PolyAI's answer to a trigger can be posted as it is. */
+export const RegistrationBody = Type.Object({
+  callSid: Type.Optional(CallSid),
+  call_sid: Type.Optional(CallSid),
+  account: Type.Optional(Type.String()),
+  metadata: Type.Optional(Metadata),
+});
+export type RegistrationBody = Static<typeof RegistrationBody>;
+
+export const BatchBody = Type.Object({ calls: Type.Array(Type.Unknown(), { maxItems: MAX_BATCH }) });
+
+const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) =>
+  Type.Union([type, Type.Null()]);
+const Time = Type.String({ format: 'date-time' });
+
+export const TransitionJson = Type.Object({
+  seq: Type.Integer(),
+  status: Type.String(),
+  reason: Nullable(Type.String()),
+  changedAfter: Nullable(Time),
+  observedAt: Time,
+  lastUpdated: Nullable(Time),
+});
+
+export const CallJson = Type.Object({
+  callSid: Type.String(),
+  account: Type.String(),
+  status: Nullable(Type.String()),
+  outcome: Nullable(Type.Enum([...OUTCOMES])),
+  reason: Nullable(Type.String()),
+  metadata: Type.Record(Type.String(), Type.String()),
+  registeredAt: Time,
+  createdAt: Nullable(Time),
+  lastUpdated: Nullable(Time),
+  firstSeenAt: Nullable(Time),
+  lastSeenAt: Nullable(Time),
+  settledAt: Nullable(Time),
+  polls: Type.Integer(),
+  failedPolls: Type.Integer(),
+  lastError: Nullable(Type.String()),
+  transitions: Type.Array(TransitionJson),
+});
+export type CallJson = Static<typeof CallJson>;
+
+export const BatchResultJson = Type.Object({
+  results: Type.Array(
+    Type.Object({
+      callSid: Nullable(Type.String()),
+      result: Type.Enum(['created', 'existing', 'invalid']),
+      error: Type.Optional(Type.String()),
+    }),
+  ),
+});
+export type BatchResultJson = Static<typeof BatchResultJson>;
+
+export const PageJson = Type.Object({ data: Type.Array(CallJson), nextCursor: Nullable(Type.String()) });
+
+export const ListQuery = Type.Object(
+  {
+    status: Type.Optional(Type.String()),
+    outcome: Type.Optional(Type.Enum([...OUTCOMES, 'none'])),
+    account: Type.Optional(Type.String()),
+    registeredFrom: Type.Optional(Time),
+    registeredTo: Type.Optional(Time),
+    limit: Type.Integer({ minimum: 1, maximum: MAX_PAGE, default: 100 }),
+    cursor: Type.Optional(Type.String()),
+  },
+  // `metadata.KEY=value`, any number of them; every other name is refused.
+  {
+    additionalProperties: false,
+    patternProperties: { '^metadata\\.[^]+$': Type.String({ pattern: MetadataText }) },
+  },
+);
+export type ListQuery = Static<typeof ListQuery>;
+
+export const HealthJson = Type.Object({
+  status: Type.Enum(['ok', 'degraded', 'unavailable']),
+  parts: Type.Object({
+    postgres: Type.Enum(['up', 'down']),
+    queue: Type.Enum(['up', 'down']),
+    accounts: Type.Record(Type.String(), Type.Enum(['active', 'paused'])),
+  }),
+});
+export type HealthJson = Static<typeof HealthJson>;
+
+export function callJson(call: Call): CallJson {
+  const { registeredAt, createdAt, lastUpdated, firstSeenAt, lastSeenAt, settledAt, transitions, ...rest } =
+    call;
+  return {
+    ...rest,
+    registeredAt: registeredAt.toISOString(),
+    createdAt: iso(createdAt),
+    lastUpdated: iso(lastUpdated),
+    firstSeenAt: iso(firstSeenAt),
+    lastSeenAt: iso(lastSeenAt),
+    settledAt: iso(settledAt),
+    transitions: transitions.map(({ seq, status, reason, changedAfter, observedAt, lastUpdated }) => ({
+      seq,
+      status,
+      reason,
+      changedAfter: iso(changedAfter),
+      observedAt: observedAt.toISOString(),
+      lastUpdated: iso(lastUpdated),
+    })),
+  };
+}
+
+function iso(time: Date | null): string | null {
+  return time === null ? null : time.toISOString();
+}

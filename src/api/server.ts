@@ -1,0 +1,58 @@
+import type { Socket } from 'node:net';
+import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { type CallRoutesOptions, callRoutes } from './calls.ts';
+import { type HealthRoutesOptions, healthRoutes } from './health.ts';
+import { handleError, ProblemError, problemBody, sendProblem } from './problem.ts';
+import { validatorCompiler } from './validation.ts';
+
+const MAX_BODY_BYTES = 1024 * 1024;
+/** A callSid of 200 characters, each of up to four bytes written as %XX. */
+const MAX_PARAM_LENGTH = 200 * 4 * 3;
+
+export interface ServerOptions extends CallRoutesOptions, HealthRoutesOptions {
+  log: Logger;
+}
+
+/** The API, ready to listen or to be injected into. */
+export function createServer({ log, ...options }: ServerOptions): FastifyInstance {
+  const loggerInstance: FastifyBaseLogger = log;
+  const app = fastify({
+    loggerInstance,
+    disableRequestLogging: true,
+    bodyLimit: MAX_BODY_BYTES,
+    routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
+    // A keep-alive connection must not hold up a shutdown.
+    forceCloseConnections: 'idle',
+    frameworkErrors: (error, request, reply) => handleError(error, request, reply),
+    clientErrorHandler: refuse,
+  });
+  app.setValidatorCompiler(validatorCompiler);
+  app.setErrorHandler(handleError);
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(
+      reply,
+      new ProblemError(404, 'route_not_found', `no route ${request.method} ${request.url.split('?')[0]}`),
+    ),
+  );
+  app.addHook('onResponse', async (request, reply) => {
+    const { method, url } = request;
+    const level = url.startsWith('/health/') ? 'debug' : 'info';
+    request.log[level](
+      { method, url, status: reply.statusCode, ms: Math.round(reply.elapsedTime) },
+      'request',
+    );
+  });
+  app.register(healthRoutes, options);
+  app.register(callRoutes, options);
+  return app;
+}
+
+/** What is no HTTP gets the same kind of answer as what is no request. */
+function refuse(error: Error, socket: Socket): void {
+  if (!socket.writable) return void socket.destroy();
+  const body = problemBody(new ProblemError(400, 'invalid_request', `request: ${error.message}`));
+  socket.end(
+    `HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}

@@ -1,0 +1,99 @@
+/** What is known of a call, and what can happen to it. Types only: every room may import them. */
+
+/** How a call settled. The last four are endings that PolyAI did not show. */
+export const OUTCOMES = ['success', 'failure', 'not_found', 'lost', 'rejected', 'abandoned'] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+export type Metadata = Record<string, string>;
+
+export interface Registration {
+  callSid: string;
+  account: string;
+  metadata: Metadata;
+}
+
+/** One status that PolyAI showed, with the poll that saw it. */
+export interface Sighting {
+  status: string;
+  reason: string | null;
+  createdAt: Date | null;
+  lastUpdated: Date | null;
+  payload: unknown;
+  /** When the last successful poll before this one was asked; null for a first one. */
+  changedAfter: Date | null;
+  observedAt: Date;
+}
+
+/** The part of a call's row that a sighting can change. */
+export interface CallState {
+  status: string | null;
+  outcome: Outcome | null;
+  reason: string | null;
+  createdAt: Date | null;
+  lastUpdated: Date | null;
+  firstSeenAt: Date | null;
+  lastSeenAt: Date | null;
+  settledAt: Date | null;
+}
+
+/** What a sighting means for a call: decided by `tracking/lifecycle.ts`, carried out by the writer. */
+export type Advance =
+  | { kind: 'transition'; state: CallState }
+  | { kind: 'amendment'; state: CallState }
+  | { kind: 'unchanged'; state: CallState }
+  | { kind: 'stale' }
+  | { kind: 'settled' };
+
+/** The rules that decide, under the row lock, what is new: `tracking/lifecycle.ts`. */
+export interface Lifecycle {
+  advance(state: CallState, sighting: Sighting): Advance;
+  /** The state of a call settled without a status from PolyAI, or null where that is no longer so. */
+  close(state: CallState, outcome: Outcome, at: Date): CallState | null;
+}
+
+/** What a follower has to say of its call: any part may be missing. */
+export interface Report {
+  callSid: string;
+  sighting?: Sighting;
+  /** Settles the call without a status from PolyAI. */
+  outcome?: { outcome: Outcome; at: Date };
+  /** Newest successful poll, where it brought nothing new. */
+  lastSeenAt?: Date | null;
+  /** Polls since the last report. */
+  polls?: number;
+  failedPolls?: number;
+  /** undefined: as it was. */
+  lastError?: string | null;
+  /** Promise to follow for so many milliseconds from now. */
+  followForMs?: number;
+}
+
+/** A call's row as a follower needs it. */
+export interface TrackedCall {
+  callSid: string;
+  account: string;
+  state: CallState;
+  /** Milliseconds since registration, by Postgres' clock. */
+  trackedMs: number;
+}
+
+export interface Transition {
+  seq: number;
+  status: string;
+  reason: string | null;
+  changedAfter: Date | null;
+  observedAt: Date;
+  lastUpdated: Date | null;
+}
+
+/** A call with its whole history, as the API answers it. */
+export interface Call extends CallState {
+  callSid: string;
+  account: string;
+  metadata: Metadata;
+  registeredAt: Date;
+  polls: number;
+  failedPolls: number;
+  lastError: string | null;
+  transitions: Transition[];
+}

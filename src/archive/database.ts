@@ -1,0 +1,39 @@
+import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
+import { Pool } from 'pg';
+import type { Logger } from 'pino';
+import { ArchiveUnavailableError, isUnavailable } from './errors.ts';
+
+export interface Database {
+  pool: Pool;
+  orm: NodePgDatabase;
+  close(): Promise<void>;
+}
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const QUERY_TIMEOUT_MS = 30_000;
+
+/** A pool that outlives Postgres: broken connections are dropped and made anew when they are next needed. */
+export function openDatabase(url: string, log: Logger): Database {
+  const pool = new Pool({
+    connectionString: url,
+    application_name: 'polykeep',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    query_timeout: QUERY_TIMEOUT_MS,
+    keepAlive: true,
+    max: 10,
+  });
+  pool.on('error', (error) => log.warn({ err: error }, 'idle Postgres connection lost'));
+  // Without a listener an error between two queries of a checked-out client would end the process.
+  pool.on('connect', (client) => client.on('error', () => {}));
+  return { pool, orm: drizzle(pool), close: () => pool.end() };
+}
+
+/** Runs a query of a request: throws `ArchiveUnavailableError` where Postgres is away, anything else as it is. */
+export async function answering<Result>(query: Promise<Result>): Promise<Result> {
+  try {
+    return await query;
+  } catch (error) {
+    if (!isUnavailable(error)) throw error;
+    throw new ArchiveUnavailableError('Postgres is not available', { cause: error });
+  }
+}

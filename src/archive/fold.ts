@@ -1,0 +1,81 @@
+import type { CallState, Lifecycle, Report, Sighting, TrackedCall } from './call.ts';
+
+/** All that a batch changes of one call. */
+export interface FoldedCall {
+  callSid: string;
+  after: TrackedCall;
+  /** New transitions, in order. */
+  transitions: Sighting[];
+  /** What replaces reason and payload of the last transition that was there before. */
+  amendment: Sighting | null;
+  polls: number;
+  failedPolls: number;
+  lastError: string | null | undefined;
+  followForMs: number | undefined;
+}
+
+/**
+ * Applies reports, in their order, to the calls as they are under the lock. Several followers may report of one call
+ * (after a stall, say): the rules see each state in turn. Reports of calls that are not there are left out.
+ */
+export function foldReports(
+  locked: readonly TrackedCall[],
+  reports: readonly Report[],
+  lifecycle: Lifecycle,
+): FoldedCall[] {
+  const folded = new Map(locked.map((call) => [call.callSid, untouched(call)]));
+  for (const report of reports) {
+    const call = folded.get(report.callSid);
+    if (call !== undefined) apply(call, report, lifecycle);
+  }
+  return [...folded.values()];
+}
+
+function untouched(call: TrackedCall): FoldedCall {
+  return {
+    callSid: call.callSid,
+    after: { ...call },
+    transitions: [],
+    amendment: null,
+    polls: 0,
+    failedPolls: 0,
+    lastError: undefined,
+    followForMs: undefined,
+  };
+}
+
+function apply(call: FoldedCall, report: Report, lifecycle: Lifecycle): void {
+  call.polls += report.polls ?? 0;
+  call.failedPolls += report.failedPolls ?? 0;
+  // A late report of another follower must not change what a settled call says of its end.
+  if (call.after.state.outcome === null) {
+    if (report.lastError !== undefined) call.lastError = report.lastError;
+    if (report.followForMs !== undefined) call.followForMs = report.followForMs;
+    if (report.lastSeenAt) call.after.state = seenAt(call.after.state, report.lastSeenAt);
+  }
+  if (report.sighting !== undefined) applySighting(call, report.sighting, lifecycle);
+  if (report.outcome !== undefined) {
+    const { outcome, at } = report.outcome;
+    call.after.state = lifecycle.close(call.after.state, outcome, at) ?? call.after.state;
+  }
+}
+
+function applySighting(call: FoldedCall, sighting: Sighting, lifecycle: Lifecycle): void {
+  const advance = lifecycle.advance(call.after.state, sighting);
+  if (advance.kind === 'stale' || advance.kind === 'settled') return;
+  call.after.state = advance.state;
+  if (advance.kind === 'transition') call.transitions.push(sighting);
+  if (advance.kind !== 'amendment') return;
+  const last = call.transitions.pop();
+  if (last === undefined) call.amendment = sighting;
+  else call.transitions.push(amended(last, sighting));
+}
+
+function amended(transition: Sighting, by: Sighting): Sighting {
+  const { reason, payload } = by;
+  return { ...transition, reason, payload, lastUpdated: by.lastUpdated ?? transition.lastUpdated };
+}
+
+function seenAt(state: CallState, at: Date): CallState {
+  return state.lastSeenAt !== null && state.lastSeenAt >= at ? state : { ...state, lastSeenAt: at };
+}

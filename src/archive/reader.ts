@@ -1,0 +1,100 @@
+import { and, asc, desc, eq, gte, isNull, lt, type SQL, sql } from 'drizzle-orm';
+import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
+import { type Call, type Metadata, OUTCOMES, type Outcome } from './call.ts';
+import type { Position } from './cursor.ts';
+import { answering } from './database.ts';
+import { calls, transitions } from './schema.ts';
+
+export interface CallFilter {
+  status?: string;
+  /** `none`: still followed. */
+  outcome?: Outcome | 'none';
+  account?: string;
+  /** Inclusive. */
+  registeredFrom?: Date;
+  /** Exclusive. */
+  registeredTo?: Date;
+  /** Every one of these must be in the call's metadata. */
+  metadata?: Metadata;
+}
+
+/** Both throw `ArchiveUnavailableError` where Postgres is away. */
+export interface ArchiveReader {
+  /** One call with its history, or null where it was never registered. */
+  readCall(callSid: string): Promise<Call | null>;
+  /** Calls with their histories, newest registration first, from after the given position on. */
+  listCalls(filter: CallFilter, limit: number, after: Position | null): Promise<Call[]>;
+}
+
+export function createReader(orm: NodePgDatabase): ArchiveReader {
+  /** One statement, so that each call and its transitions are of one moment. */
+  async function select(where: SQL | undefined, limit: number): Promise<Call[]> {
+    const page = orm
+      .$with('page')
+      .as(
+        orm
+          .select()
+          .from(calls)
+          .where(where)
+          .orderBy(desc(calls.registeredAt), desc(calls.callSid))
+          .limit(limit),
+      );
+    const joined = orm
+      .with(page)
+      .select()
+      .from(page)
+      .leftJoin(transitions, eq(transitions.callSid, page.callSid))
+      .orderBy(desc(page.registeredAt), desc(page.callSid), asc(transitions.seq));
+    return gather(await answering(joined.execute()));
+  }
+
+  return {
+    async readCall(callSid) {
+      const [call] = await select(eq(calls.callSid, callSid), 1);
+      return call ?? null;
+    },
+    listCalls: (filter, limit, after) => select(and(...conditions(filter), beyond(after)), limit),
+  };
+}
+
+function conditions(filter: CallFilter): (SQL | undefined)[] {
+  const { status, outcome, account, registeredFrom, registeredTo, metadata } = filter;
+  return [
+    status === undefined ? undefined : eq(calls.status, status),
+    outcome === undefined
+      ? undefined
+      : outcome === 'none'
+        ? isNull(calls.settledAt)
+        : eq(calls.outcome, outcome),
+    account === undefined ? undefined : eq(calls.account, account),
+    registeredFrom === undefined ? undefined : gte(calls.registeredAt, registeredFrom),
+    registeredTo === undefined ? undefined : lt(calls.registeredAt, registeredTo),
+    metadata === undefined ? undefined : sql`${calls.metadata} @> ${JSON.stringify(metadata)}::jsonb`,
+  ];
+}
+
+function beyond(position: Position | null): SQL | undefined {
+  if (position === null) return undefined;
+  const { registeredAt, callSid } = position;
+  return sql`(${calls.registeredAt}, ${calls.callSid}) < (${registeredAt.toISOString()}::timestamptz, ${callSid})`;
+}
+
+type CallRow = typeof calls.$inferSelect;
+type TransitionRow = typeof transitions.$inferSelect;
+
+function gather(rows: { page: CallRow; transitions: TransitionRow | null }[]): Call[] {
+  const found = new Map<string, Call>();
+  for (const { page, transitions: transition } of rows) {
+    let call = found.get(page.callSid);
+    if (call === undefined) {
+      call = { ...page, outcome: outcomeOf(page.outcome), transitions: [] };
+      found.set(page.callSid, call);
+    }
+    if (transition !== null) call.transitions.push(transition);
+  }
+  return [...found.values()];
+}
+
+function outcomeOf(text: string | null): Outcome | null {
+  return OUTCOMES.find((outcome) => outcome === text) ?? null;
+}

@@ -1,0 +1,52 @@
+import { desc, sql } from 'drizzle-orm';
+import { customType, index, integer, jsonb, pgTable, primaryKey, text, timestamp } from 'drizzle-orm/pg-core';
+
+/** Milliseconds, as in JSON: a time read from the API can be given back to a filter and still be exact. */
+const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
+
+const xid8 = customType<{ data: string }>({ dataType: () => 'xid8' });
+
+export const calls = pgTable(
+  'calls',
+  {
+    callSid: text('call_sid').primaryKey(),
+    account: text('account').notNull(),
+    status: text('status'),
+    outcome: text('outcome'),
+    reason: text('reason'),
+    metadata: jsonb('metadata').$type<Record<string, string>>().notNull().default({}),
+    registeredAt: time('registered_at').notNull().defaultNow(),
+    createdAt: time('created_at'),
+    lastUpdated: time('last_updated'),
+    firstSeenAt: time('first_seen_at'),
+    lastSeenAt: time('last_seen_at'),
+    settledAt: time('settled_at'),
+    followedUntil: time('followed_until').notNull().defaultNow(),
+    polls: integer('polls').notNull().default(0),
+    failedPolls: integer('failed_polls').notNull().default(0),
+    lastError: text('last_error'),
+  },
+  (table) => [
+    index('calls_newest_first').on(desc(table.registeredAt), desc(table.callSid)),
+    index('calls_unsettled').on(table.followedUntil, table.callSid).where(sql`${table.settledAt} is null`),
+    index('calls_metadata').using('gin', sql`${table.metadata} jsonb_path_ops`),
+  ],
+);
+
+export const transitions = pgTable(
+  'transitions',
+  {
+    callSid: text('call_sid')
+      .notNull()
+      .references(() => calls.callSid, { onDelete: 'cascade' }),
+    seq: integer('seq').notNull(),
+    status: text('status').notNull(),
+    reason: text('reason'),
+    changedAfter: time('changed_after'),
+    observedAt: time('observed_at').notNull(),
+    lastUpdated: time('last_updated'),
+    payload: jsonb('payload').notNull(),
+    xid: xid8('xid').notNull().default(sql`pg_current_xact_id()`),
+  },
+  (table) => [primaryKey({ columns: [table.callSid, table.seq] })],
+);

@@ -1,0 +1,82 @@
+import { migrateDatabase } from './archive/migrations.ts';
+import { ConfigError, readConfig } from './config.ts';
+import { createLog } from './log.ts';
+import { type Role, startSidecar } from './sidecar.ts';
+
+const USAGE = `usage: polykeep COMMAND
+
+  serve     the API and a worker in one process; with nothing configured but the token it brings its own Postgres
+  api       the API alone       (DATABASE_URL and REDIS_URL required)
+  worker    a worker alone      (DATABASE_URL and REDIS_URL required)
+  migrate   bring the schema of DATABASE_URL up to date, and end
+  demo      watch a few calls, from registration to a history that outlives PolyAI's`;
+
+const STOP_WITHIN_MS = 9_500;
+
+try {
+  await run(process.argv[2] ?? 'serve');
+} catch (error) {
+  const lines =
+    error instanceof ConfigError ? error.problems : [error instanceof Error ? error.message : String(error)];
+  for (const line of lines) console.error(`polykeep: ${line}`);
+  process.exit(1);
+}
+
+async function run(command: string): Promise<void> {
+  switch (command) {
+    case 'serve':
+    case 'api':
+    case 'worker':
+      return serve(command);
+    case 'migrate':
+      return migrate();
+    case 'demo': {
+      const { runDemo } = await import('./demo.ts');
+      return runDemo();
+    }
+    case 'help':
+    case '--help':
+    case '-h':
+      return console.log(USAGE);
+    default:
+      throw new Error(`unknown command ${command}\n${USAGE}`);
+  }
+}
+
+async function serve(role: Role): Promise<void> {
+  const config = readConfig(role);
+  const log = createLog(config.LOG_LEVEL);
+  const starting = startSidecar({ config, role, log });
+
+  let stopping = false;
+  const stop = async (signal: NodeJS.Signals) => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    log.info({ signal }, 'polykeep stops');
+    setTimeout(() => {
+      log.error('polykeep did not stop in time');
+      process.exit(1);
+    }, STOP_WITHIN_MS).unref();
+    try {
+      // Also a signal that comes while the parts are being started stops them all.
+      await (await starting).stop();
+    } catch (error) {
+      log.error({ err: error }, 'polykeep did not stop cleanly');
+      process.exit(1);
+    }
+    log.info('polykeep stopped');
+    process.exit(0);
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  await starting;
+}
+
+async function migrate(): Promise<void> {
+  const config = readConfig('migrate');
+  const log = createLog(config.LOG_LEVEL);
+  const { DATABASE_URL } = config;
+  if (DATABASE_URL === undefined) return;
+  await migrateDatabase(DATABASE_URL, log);
+  log.info('schema is up to date');
+}

@@ -1,0 +1,15 @@
+import type { Follow } from '../tracking/follow.ts';
+
+/** Who follows which call. It holds no truth: what it forgets, the sweeper brings back from Postgres. */
+export interface CallQueue {
+  /** Has the calls followed soon. A call that is in the queue already stays as it is. Rejects where the queue is away. */
+  enqueue(callSids: readonly string[]): Promise<void>;
+  /** Stops following a call, here and at once; elsewhere its follower finds out at its next write. */
+  remove(callSid: string): Promise<void>;
+  /** Begins to follow what is enqueued; without it, this process only enqueues. */
+  work(follow: Follow): Promise<void>;
+  /** Whether the queue answers now. */
+  state(): Promise<'up' | 'down'>;
+  /** Takes no more work, lets followers hand back what they hold, and resolves when all have. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,58 @@
+import type { Outcome } from '../archive/call.ts';
+import type { PolyAiErrorCode } from '../polyai/errors.ts';
+
+/** Failed polls in a row. It outlives a lease: the follower hands it on with the call. */
+export interface FailureStreak {
+  /** All failed polls since the last successful one: what backoff goes by. */
+  failures: number;
+  /** The latest kind of failure, how many of that kind came in a row, and over how long. */
+  code: PolyAiErrorCode;
+  sameCode: number;
+  sameCodeMs: number;
+}
+
+export interface VerdictLimits {
+  notFoundGraceMs: number;
+  maxTrackingMs: number;
+}
+
+const IN_A_ROW = 3;
+const LOST_AFTER_MS = 30_000;
+
+/** Adds one failed poll, `sinceLastMs` after the one before. */
+export function extendStreak(
+  streak: FailureStreak | null,
+  code: PolyAiErrorCode,
+  sinceLastMs: number,
+): FailureStreak {
+  const failures = (streak?.failures ?? 0) + 1;
+  if (streak?.code !== code) return { failures, code, sameCode: 1, sameCodeMs: 0 };
+  return { failures, code, sameCode: streak.sameCode + 1, sameCodeMs: streak.sameCodeMs + sinceLastMs };
+}
+
+/**
+ * The outcome that a streak of failed polls amounts to, or null while the call is to be followed on.
+ *
+ * One answer is never enough: a 404 or 400 may come from a replica that does not know the call yet, or from a proxy.
+ * While PolyAI refuses the token nothing settles, however old the call: nobody knows anything about it.
+ */
+export function verdict(
+  streak: FailureStreak,
+  call: { everSeen: boolean; trackedMs: number },
+  limits: VerdictLimits,
+): Outcome | null {
+  if (streak.code === 'unauthorized') return null;
+  if (streak.sameCode >= IN_A_ROW) {
+    if (streak.code === 'rejected') return 'rejected';
+    if (streak.code === 'not_found') {
+      if (call.everSeen && streak.sameCodeMs >= LOST_AFTER_MS) return 'lost';
+      if (!call.everSeen && call.trackedMs >= limits.notFoundGraceMs) return 'not_found';
+    }
+  }
+  return isOverdue(call.trackedMs, limits) ? 'abandoned' : null;
+}
+
+/** A call that has been followed for longer than anyone can expect of a call. */
+export function isOverdue(trackedMs: number, limits: VerdictLimits): boolean {
+  return trackedMs >= limits.maxTrackingMs;
+}

@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest';
+import { type Command, ConfigError, readConfig } from '../../src/config.ts';
+
+const minimal = { POLYAI_AUTH_TOKEN: 'secret-token' };
+
+function problems(environment: Record<string, string>, command: Command = 'serve'): readonly string[] {
+  try {
+    readConfig(command, environment);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
+it('a token is all that is needed; the rest has the documented defaults', () => {
+  expect(readConfig('serve', minimal)).toEqual({
+    POLYAI_AUTH_TOKEN: 'secret-token',
+    POLYAI_BASE_URL: 'https://api.us-1.platform.polyai.app',
+    POLYAI_API: 'outbound-calling',
+    HOST: '127.0.0.1',
+    PORT: 8080,
+    DATA_DIR: './data',
+    POLL_INTERVAL_MIN_MS: 2000,
+    POLL_INTERVAL_MAX_MS: 5000,
+    POLL_TIMEOUT_MS: 10000,
+    POLL_BACKOFF_MAX_MS: 60000,
+    LEASE_MS: 60000,
+    NOT_FOUND_GRACE_MS: 120000,
+    MAX_TRACKING_MS: 86400000,
+    WORKER_CONCURRENCY: 20000,
+    LOG_LEVEL: 'info',
+  });
+});
+
+it('takes its own variables alone, and an empty one as unset', () => {
+  const config = readConfig('serve', { ...minimal, AWS_SECRET: 'theirs', PORT: '', DATABASE_URL: '' });
+  expect(config).not.toHaveProperty('AWS_SECRET');
+  expect(config).not.toHaveProperty('DATABASE_URL');
+  expect(config.PORT).toBe(8080);
+});
+
+describe('one plain line that names the variable for', () => {
+  it.each([
+    ['PORT', 'eighty'],
+    ['PORT', '70000'],
+    ['PORT', '80.5'],
+    ['LEASE_MS', '0'],
+    ['LEASE_MS', '99999999999'],
+    ['WORKER_CONCURRENCY', '-1'],
+    ['LOG_LEVEL', 'loud'],
+    ['POLYAI_API', 'agents'],
+    ['POLYAI_BASE_URL', 'api.polyai.app'],
+    ['POLYAI_BASE_URL', 'ftp://polyai'],
+    ['POLYAI_AUTH_TOKEN', 'two words'],
+    ['DATABASE_URL', 'mysql://here'],
+    ['REDIS_URL', 'localhost:6379'],
+    ['POLL_INTERVAL_MIN_MS', '6000'],
+    ['HOST', '0.0.0.0'],
+    ['HOST', '::'],
+    ['API_KEYS', 'me:write:secret'],
+    ['ACCOUNTS_FILE', 'accounts.json'],
+  ])('%s=%s', (name, value) => {
+    const found = problems({ ...minimal, [name]: value });
+    expect(found).toHaveLength(1);
+    expect(found[0]).toMatch(new RegExp(`^${name}: `));
+    expect(found[0]).not.toContain('\n');
+  });
+
+  it('each problem, all at once', () => {
+    const names = problems({ PORT: 'x', LEASE_MS: '-5' }).map((line) => line.split(':')[0]);
+    expect(names.sort()).toEqual(['LEASE_MS', 'POLYAI_AUTH_TOKEN', 'PORT']);
+  });
+
+  it('what processes that share the work must share', () => {
+    expect(problems(minimal, 'worker')).toEqual([
+      'DATABASE_URL: required by the command worker',
+      'REDIS_URL: required by the command worker',
+    ]);
+    expect(problems({}, 'migrate')).toEqual(['DATABASE_URL: required by the command migrate']);
+  });
+});
+
+it('never repeats a value: it may be a secret', () => {
+  const lines = problems({
+    POLYAI_AUTH_TOKEN: 'two words',
+    DATABASE_URL: 'password@host',
+    HOST: 'evil.example',
+  });
+  expect(lines).toHaveLength(3);
+  expect(lines.join()).not.toMatch(/two words|password|evil/);
+});

@@ -1,0 +1,69 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { decodeCursor, encodeCursor } from '../../src/archive/cursor.ts';
+import { jobIdOf } from '../../src/queue/job-id.ts';
+
+const callSids = fc.oneof(
+  fc.uuid().map((uuid) => `OUT-${uuid}`),
+  fc.string({ unit: 'grapheme', minLength: 1, maxLength: 200 }).filter((text) => text.isWellFormed()),
+  fc.integer().map(String),
+);
+
+describe('the job id of a call', () => {
+  it('is its callSid where that is a PolyAI id', () => {
+    expect(jobIdOf('OUT-550e8400-e29b-41d4-a716-446655440000')).toBe(
+      'OUT-550e8400-e29b-41d4-a716-446655440000',
+    );
+  });
+
+  it('is one that BullMQ takes: no colon, no whole number', () => {
+    fc.assert(
+      fc.property(callSids, (callSid) => {
+        const id = jobIdOf(callSid);
+        expect(id).not.toContain(':');
+        expect(`${Number.parseInt(id, 10)}`).not.toBe(id);
+      }),
+    );
+    for (const odd of ['12345', '-5', 'NaN', 'a:b', '0']) expect(jobIdOf(odd)).not.toBe(odd);
+  });
+
+  it('is never that of another call', () => {
+    const taken = new Map<string, string>();
+    const known = ['1', '#1', '%231', '%2331', '-5', 'a:b', 'a%3Ab'];
+    for (const callSid of [...known, ...fc.sample(callSids, 2_000)]) {
+      const id = jobIdOf(callSid);
+      expect(taken.get(id) ?? callSid).toBe(callSid);
+      taken.set(id, callSid);
+    }
+  });
+});
+
+describe('a cursor', () => {
+  it('gives back the position it was made of', () => {
+    const dates = fc.date({ min: new Date(0), max: new Date('9999-12-31'), noInvalidDate: true });
+    fc.assert(
+      fc.property(dates, callSids, (registeredAt, callSid) => {
+        const cursor = encodeCursor({ registeredAt, callSid });
+        expect(cursor).toMatch(/^[\w-]+$/);
+        expect(decodeCursor(cursor)).toEqual({ registeredAt, callSid });
+      }),
+    );
+  });
+
+  it('is refused when it is broken, and never thrown over', () => {
+    const cursor = encodeCursor({ registeredAt: new Date(0), callSid: 'a' });
+    for (const broken of [
+      '',
+      'x',
+      `${cursor}!`,
+      cursor.slice(1),
+      btoa('{}'),
+      btoa('[1]'),
+      btoa('["a","b"]'),
+      btoa('[1e99,"a"]'),
+    ]) {
+      expect(decodeCursor(broken)).toBeNull();
+    }
+    fc.assert(fc.property(fc.string(), (text) => void decodeCursor(text)));
+  });
+});

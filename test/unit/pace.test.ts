@@ -1,0 +1,82 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  backoffDelay,
+  firstPollDelay,
+  leaseLength,
+  nextPollDelay,
+  type PaceSettings,
+} from '../../src/tracking/pace.ts';
+
+const settings: PaceSettings = { intervalMinMs: 2_000, intervalMaxMs: 5_000, backoffMaxMs: 60_000 };
+const randoms = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+const anySettings = fc
+  .record({
+    intervalMinMs: fc.integer({ min: 1, max: 100_000 }),
+    range: fc.integer({ min: 0, max: 100_000 }),
+    backoffMaxMs: fc.integer({ min: 1, max: 1_000_000 }),
+  })
+  .map(({ intervalMinMs, range, backoffMaxMs }) => ({
+    intervalMinMs,
+    intervalMaxMs: intervalMinMs + range,
+    backoffMaxMs,
+  }));
+
+describe('the next poll', () => {
+  it('is always within the interval', () => {
+    fc.assert(
+      fc.property(anySettings, fc.nat(), randoms, (pace, age, random) => {
+        const delay = nextPollDelay(age, pace, () => random);
+        expect(delay).toBeGreaterThanOrEqual(pace.intervalMinMs);
+        expect(delay).toBeLessThanOrEqual(pace.intervalMaxMs);
+      }),
+    );
+  });
+
+  it('is at the fast end while the status is young, and over the whole interval later', () => {
+    const slowest = () => 0.999_999;
+    expect(nextPollDelay(0, settings, slowest)).toBeLessThanOrEqual(3_000);
+    expect(nextPollDelay(60_000, settings, slowest)).toBeGreaterThan(4_999);
+  });
+
+  it('of calls registered together is spread', () => {
+    expect(firstPollDelay(settings, () => 0)).toBe(0);
+    expect(firstPollDelay(settings, () => 0.999)).toBeGreaterThan(900);
+    expect(firstPollDelay({ ...settings, intervalMinMs: 100 }, () => 0.999)).toBeLessThan(100);
+  });
+});
+
+describe('backoff', () => {
+  it('doubles from one second to its limit, with full jitter', () => {
+    const ceilings = [1, 2, 3, 4, 5, 6, 7, 8, 1_000].map((n) => backoffDelay(n, null, settings, () => 1));
+    expect(ceilings).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000, 60_000]);
+    expect(backoffDelay(5, null, settings, () => 0)).toBe(0);
+    expect(backoffDelay(5, null, settings, () => 0.5)).toBe(8_000);
+  });
+
+  it('obeys Retry-After, up to five minutes', () => {
+    expect(backoffDelay(1, 20_000, settings, () => 0)).toBe(20_000);
+    expect(backoffDelay(1, 20_000, settings, () => 0.5)).toBe(20_500);
+    expect(backoffDelay(1, 86_400_000, settings, () => 0)).toBe(300_000);
+  });
+
+  it('is a finite time for any number of failures', () => {
+    fc.assert(
+      fc.property(
+        fc.nat(),
+        fc.option(fc.nat()),
+        anySettings,
+        randoms,
+        (failures, retryAfter, pace, random) => {
+          const delay = backoffDelay(failures, retryAfter, pace, () => random);
+          expect(delay).toBeGreaterThanOrEqual(Math.min(retryAfter ?? 0, 300_000));
+          expect(delay).toBeLessThanOrEqual(Math.min(retryAfter ?? 0, 300_000) + pace.backoffMaxMs);
+        },
+      ),
+    );
+  });
+});
+
+it('a lease is jittered by a quarter', () => {
+  expect([0, 0.5, 1].map((random) => leaseLength(60_000, () => random))).toEqual([45_000, 60_000, 75_000]);
+});

@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import type { PolyAiErrorCode } from '../../src/polyai/errors.ts';
+import { extendStreak, type FailureStreak, verdict } from '../../src/tracking/verdict.ts';
+
+const limits = { notFoundGraceMs: 120_000, maxTrackingMs: 86_400_000 };
+const young = { everSeen: false, trackedMs: 1_000 };
+const seen = { everSeen: true, trackedMs: 1_000_000 };
+
+/** A streak of failed polls, each with the time since the one before. */
+function streak(...polls: [code: PolyAiErrorCode, sinceLastMs: number][]): FailureStreak {
+  const result = polls.reduce<FailureStreak | null>((last, [code, ms]) => extendStreak(last, code, ms), null);
+  if (result === null) throw new Error('no polls');
+  return result;
+}
+
+describe('404', () => {
+  const thrice = streak(['not_found', 0], ['not_found', 1_000], ['not_found', 1_000]);
+
+  it('of a call never seen is waited out for the grace, then not_found', () => {
+    expect(verdict(thrice, { everSeen: false, trackedMs: 119_999 }, limits)).toBeNull();
+    expect(verdict(thrice, { everSeen: false, trackedMs: 120_000 }, limits)).toBe('not_found');
+  });
+
+  it('is not believed once or twice, however old the call', () => {
+    expect(verdict(streak(['not_found', 0], ['not_found', 60_000]), seen, limits)).toBeNull();
+    expect(verdict(streak(['not_found', 0]), { everSeen: false, trackedMs: 1_000_000 }, limits)).toBeNull();
+  });
+
+  it('of a call that was seen is lost after three in a row over at least 30 s', () => {
+    expect(verdict(thrice, seen, limits)).toBeNull();
+    expect(verdict(extendStreak(thrice, 'not_found', 27_999), seen, limits)).toBeNull();
+    expect(verdict(extendStreak(thrice, 'not_found', 28_000), seen, limits)).toBe('lost');
+  });
+
+  it('counts anew after another failure', () => {
+    const broken = extendStreak(thrice, 'unavailable', 60_000);
+    expect(verdict(extendStreak(broken, 'not_found', 60_000), seen, limits)).toBeNull();
+  });
+});
+
+describe('400', () => {
+  it('three times in a row is rejected', () => {
+    const twice = streak(['rejected', 0], ['rejected', 1_000]);
+    expect(verdict(twice, young, limits)).toBeNull();
+    expect(verdict(extendStreak(twice, 'rejected', 1_000), young, limits)).toBe('rejected');
+  });
+});
+
+describe('PolyAI away', () => {
+  it.each<PolyAiErrorCode>(['unavailable', 'malformed'])('%s settles nothing, however often', (code) => {
+    const long = streak(...Array.from({ length: 50 }, (): [PolyAiErrorCode, number] => [code, 60_000]));
+    expect(long.failures).toBe(50);
+    expect(verdict(long, seen, limits)).toBeNull();
+  });
+
+  it('for longer than a call is tracked is abandoned', () => {
+    expect(verdict(streak(['unavailable', 0]), { everSeen: true, trackedMs: 86_400_000 }, limits)).toBe(
+      'abandoned',
+    );
+  });
+
+  it('with a refused token settles nothing at all', () => {
+    expect(
+      verdict(streak(['unauthorized', 0]), { everSeen: true, trackedMs: 86_400_000 }, limits),
+    ).toBeNull();
+  });
+});
