@@ -6,16 +6,20 @@ import { type Call, OUTCOMES } from '../archive/call.ts';
 export const MAX_BATCH = 10_000;
 export const MAX_PAGE = 1_000;
 
-// Neither control characters nor lone surrogates: Postgres takes no NUL, and no callSid has any of them.
-export const CallSid = Type.String({ minLength: 1, maxLength: 200, pattern: '^[^\\p{Cc}\\p{Cs}]+$' });
+// Neither control characters nor lone surrogates; nor `.` and `..`, which every HTTP client takes out of a path.
+export const CallSid = Type.String({
+  minLength: 1,
+  maxLength: 200,
+  pattern: '^(?!\\.{1,2}$)[^\\p{Cc}\\p{Cs}]+$',
+});
 
-// Keys and values as jsonb can keep them.
-const MetadataText = '^[^\\u0000\\p{Cs}]*$';
+// As Postgres can keep it: without NUL and lone surrogates.
+const STORABLE = '^[^\\u0000\\p{Cs}]*$';
 const Metadata = Type.Object(
   {},
   {
-    propertyNames: { type: 'string', pattern: MetadataText },
-    additionalProperties: Type.String({ pattern: MetadataText }),
+    propertyNames: { type: 'string', pattern: STORABLE },
+    additionalProperties: Type.String({ pattern: STORABLE }),
   },
 );
 
@@ -78,9 +82,9 @@ export const PageJson = Type.Object({ data: Type.Array(CallJson), nextCursor: Nu
 
 export const ListQuery = Type.Object(
   {
-    status: Type.Optional(Type.String()),
+    status: Type.Optional(Type.String({ pattern: STORABLE })),
     outcome: Type.Optional(Type.Enum([...OUTCOMES, 'none'])),
-    account: Type.Optional(Type.String()),
+    account: Type.Optional(Type.String({ pattern: STORABLE })),
     registeredFrom: Type.Optional(Time),
     registeredTo: Type.Optional(Time),
     limit: Type.Integer({ minimum: 1, maximum: MAX_PAGE, default: 100 }),
@@ -89,7 +93,7 @@ export const ListQuery = Type.Object(
   // `metadata.KEY=value`, any number of them; every other name is refused.
   {
     additionalProperties: false,
-    patternProperties: { '^metadata\\.[^]+$': Type.String({ pattern: MetadataText }) },
+    patternProperties: { '^metadata\\.[^]+$': Type.String({ pattern: STORABLE }) },
   },
 );
 export type ListQuery = Static<typeof ListQuery>;

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import { type CallRoutesOptions, callRoutes } from './calls.ts';
 import { type HealthRoutesOptions, healthRoutes } from './health.ts';
@@ -19,7 +19,7 @@ export function createServer({ log, ...options }: ServerOptions): FastifyInstanc
   const loggerInstance: FastifyBaseLogger = log;
   const app = fastify({
     loggerInstance,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: MAX_BODY_BYTES,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     // A keep-alive connection must not hold up a shutdown.

@@ -15,11 +15,16 @@ export function decodeCursor(text: string): Position | null {
     if (!Array.isArray(parsed) || parsed.length !== 2) return null;
     const [time, callSid]: unknown[] = parsed;
     if (!Number.isSafeInteger(time) || typeof time !== 'number' || typeof callSid !== 'string') return null;
-    const registeredAt = new Date(time);
-    const position = { registeredAt, callSid };
+    const position = { registeredAt: new Date(time), callSid };
     // The one spelling of each position: what decodes but was not made by us is refused too.
-    return !Number.isNaN(registeredAt.getTime()) && encodeCursor(position) === text ? position : null;
+    return isPossible(position) && encodeCursor(position) === text ? position : null;
   } catch {
     return null;
   }
+}
+
+/** A position that a call can have, and that Postgres can compare with. */
+function isPossible({ registeredAt, callSid }: Position): boolean {
+  const year = registeredAt.getUTCFullYear();
+  return year >= 1 && year <= 9999 && /^[^\p{Cc}\p{Cs}]+$/u.test(callSid);
 }

@@ -1,0 +1,30 @@
+/** Another polykeep runs on the same data folder. */
+export class DataDirInUseError extends Error {
+  override readonly name = 'DataDirInUseError';
+  readonly code = 'data_dir_in_use';
+
+  constructor(dataDir: string) {
+    super(
+      `DATA_DIR: ${dataDir} is in use by another polykeep; stop it, or give this one a folder of its own`,
+    );
+  }
+}
+
+/** Postgres does not run as root, and the user it runs as cannot get to a folder. */
+export class DataDirNotReachableError extends Error {
+  override readonly name = 'DataDirNotReachableError';
+  readonly code = 'data_dir_not_reachable';
+
+  constructor(dataDir: string, blockedBy: string, user: string) {
+    super(
+      `DATA_DIR: the user "${user}", as whom Postgres runs, cannot get through ${blockedBy} to ${dataDir}; ` +
+        `set DATA_DIR to a folder elsewhere, for example /var/lib/polykeep, or set DATABASE_URL`,
+    );
+  }
+}
+
+/** Postgres could not be installed, initialised or started; the message ends with what it said itself. */
+export class EmbeddedPostgresError extends Error {
+  override readonly name = 'EmbeddedPostgresError';
+  readonly code = 'embedded_postgres_failed';
+}

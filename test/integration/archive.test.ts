@@ -1,0 +1,307 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Call, Report, Sighting } from '../../src/archive/call.ts';
+import { type Database, openDatabase } from '../../src/archive/database.ts';
+import { migrateDatabase } from '../../src/archive/migrations.ts';
+import { createReader } from '../../src/archive/reader.ts';
+import { createRegistrar } from '../../src/archive/registrar.ts';
+import { createWriter } from '../../src/archive/writer.ts';
+import { lifecycle } from '../../src/tracking/lifecycle.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { silentLog as log } from '../support/log.ts';
+
+let test: TestDatabase;
+let database: Database;
+let next = 0;
+
+beforeAll(async () => {
+  test = await createDatabase();
+  database = openDatabase(test.url, log);
+});
+
+afterAll(async () => {
+  await database.close();
+  await test.drop();
+});
+
+const newCallSid = () => `OUT-${next++}`;
+const archive = () => ({
+  registrar: createRegistrar(database.pool),
+  reader: createReader(database.orm),
+  writer: createWriter({ pool: database.pool, lifecycle, log }),
+});
+
+function sighting(status: string, at: string, more: Partial<Sighting> = {}): Sighting {
+  const observedAt = new Date(`2026-11-24T${at}Z`);
+  return {
+    status,
+    reason: null,
+    createdAt: null,
+    lastUpdated: null,
+    payload: { status },
+    changedAfter: null,
+    observedAt,
+    ...more,
+  };
+}
+
+async function register(callSid = newCallSid(), metadata = {}): Promise<string> {
+  await archive().registrar.register({ callSid, account: 'default', metadata });
+  return callSid;
+}
+
+async function read(callSid: string): Promise<Call> {
+  const call = await archive().reader.readCall(callSid);
+  if (call === null) throw new Error(`${callSid} is not there`);
+  return call;
+}
+
+describe('registration', () => {
+  it('stores a call once, and says whether it was new', async () => {
+    const { registrar } = archive();
+    const callSid = newCallSid();
+    const first = { callSid, account: 'default', metadata: { campaign: 'spring "1"\n\\' } };
+    expect(await registrar.register(first)).toBe(true);
+    expect(await registrar.register({ ...first, metadata: { campaign: 'other' } })).toBe(false);
+    expect(await read(callSid)).toMatchObject({
+      ...first,
+      status: null,
+      outcome: null,
+      polls: 0,
+      transitions: [],
+    });
+  });
+
+  it('of one call by many at once is new for exactly one of them', async () => {
+    const callSid = newCallSid();
+    const created = await Promise.all(
+      Array.from({ length: 50 }, () =>
+        archive().registrar.register({ callSid, account: 'default', metadata: {} }),
+      ),
+    );
+    expect(created.filter(Boolean)).toHaveLength(1);
+  });
+
+  it('of a batch answers in its order, a repeated callSid being new once', async () => {
+    const [a, b] = [newCallSid(), await register()];
+    const batch = [b, a, a].map((callSid) => ({ callSid, account: 'default', metadata: {} }));
+    expect(await archive().registrar.registerAll(batch)).toEqual([false, true, false]);
+  });
+});
+
+describe('reports', () => {
+  it('of a life become its transitions, with counters and times', async () => {
+    const { writer } = archive();
+    const callSid = await register();
+    const queued = sighting('queued', '12:00:01', { createdAt: new Date('2026-11-24T12:00:00Z') });
+    const calling = sighting('calling', '12:00:04', { changedAfter: queued.observedAt });
+    const failure = sighting('failure', '12:00:09', {
+      reason: 'call queueing: max timeout limit exceeded',
+      changedAfter: new Date('2026-11-24T12:00:07Z'),
+      lastUpdated: new Date('2026-11-24T12:00:08Z'),
+    });
+    await writer.report({ callSid, sighting: queued, polls: 1 });
+    await writer.report({ callSid, sighting: calling, polls: 2, failedPolls: 1, lastError: null });
+    const last = await writer.report({ callSid, sighting: failure, polls: 2 });
+
+    expect(last?.state.outcome).toBe('failure');
+    const call = await read(callSid);
+    expect(call).toMatchObject({
+      status: 'failure',
+      outcome: 'failure',
+      reason: 'call queueing: max timeout limit exceeded',
+      createdAt: queued.createdAt,
+      lastUpdated: failure.lastUpdated,
+      firstSeenAt: queued.observedAt,
+      lastSeenAt: failure.observedAt,
+      settledAt: failure.observedAt,
+      polls: 5,
+      failedPolls: 1,
+    });
+    expect(call.transitions).toMatchObject([
+      { seq: 1, status: 'queued', changedAfter: null, observedAt: queued.observedAt },
+      { seq: 2, status: 'calling', changedAfter: queued.observedAt, observedAt: calling.observedAt },
+      { seq: 3, status: 'failure', lastUpdated: failure.lastUpdated, observedAt: failure.observedAt },
+    ]);
+  });
+
+  it('of a call that is not registered are answered with null and store nothing', async () => {
+    const callSid = newCallSid();
+    expect(await archive().writer.report({ callSid, sighting: sighting('queued', '12:00:01') })).toBeNull();
+    expect(await archive().reader.readCall(callSid)).toBeNull();
+  });
+
+  it('of another reason amend the last transition', async () => {
+    const { writer } = archive();
+    const callSid = await register();
+    await writer.report({ callSid, sighting: sighting('calling', '12:00:01') });
+    await writer.report({
+      callSid,
+      sighting: sighting('calling', '12:00:03', { reason: 'retry', payload: { n: 2 } }),
+    });
+    const call = await read(callSid);
+    expect(call.transitions).toMatchObject([{ seq: 1, status: 'calling', reason: 'retry' }]);
+    const stored = await test.query('select payload from transitions where call_sid = $1', [callSid]);
+    expect(stored).toEqual([{ payload: { n: 2 } }]);
+  });
+
+  it('settle a call without a status, once', async () => {
+    const { writer } = archive();
+    const callSid = await register();
+    const at = new Date('2026-11-24T12:10:00Z');
+    await writer.report({
+      callSid,
+      outcome: { outcome: 'not_found', at },
+      lastError: 'HTTP 404',
+      failedPolls: 3,
+    });
+    await writer.report({ callSid, outcome: { outcome: 'abandoned', at: new Date() }, lastError: 'late' });
+    await writer.report({ callSid, sighting: sighting('success', '12:20:00') });
+    expect(await read(callSid)).toMatchObject({
+      status: null,
+      outcome: 'not_found',
+      settledAt: at,
+      lastError: 'HTTP 404',
+      transitions: [],
+    });
+  });
+
+  it('move the promise to follow, by Postgres’ clock', async () => {
+    const callSid = await register();
+    await archive().writer.report({ callSid, followForMs: 60_000 });
+    const [row] = await test.query<{ seconds: number }>(
+      `select extract(epoch from followed_until - now())::float8 as seconds from calls where call_sid = $1`,
+      [callSid],
+    );
+    expect(row?.seconds).toBeGreaterThan(50);
+    expect(row?.seconds).toBeLessThanOrEqual(60.01);
+  });
+
+  it('that Postgres refuses do not take the others of their batch with them', async () => {
+    const { writer } = archive();
+    const callSids = await Promise.all(Array.from({ length: 9 }, () => register()));
+    const reports = callSids.map((callSid, index): Report => {
+      const status = index === 4 ? 'nul \0 in it' : 'queued';
+      return { callSid, sighting: sighting(status, '12:00:01') };
+    });
+    const answers = await Promise.allSettled(reports.map((report) => writer.report(report)));
+    expect(answers.map(({ status }) => status)).toEqual(
+      callSids.map((_, index) => (index === 4 ? 'rejected' : 'fulfilled')),
+    );
+    expect(answers[4]).toMatchObject({ reason: { code: 'report_refused' } });
+    const calls = await Promise.all(callSids.map(read));
+    expect(calls.map((call) => call.transitions.length)).toEqual([1, 1, 1, 1, 0, 1, 1, 1, 1]);
+  });
+
+  it('of many writers at once, in any order and repetition, give one settled row without gaps or duplicates', async () => {
+    const life = [
+      sighting('queued', '12:00:01'),
+      sighting('calling', '12:00:04'),
+      sighting('success', '12:00:09'),
+    ];
+    const reads = fc.array(fc.nat({ max: 2 }), { minLength: 3, maxLength: 9 });
+    await fc.assert(
+      fc.asyncProperty(fc.array(reads, { minLength: 2, maxLength: 4 }), async (followers) => {
+        const callSid = await register();
+        await Promise.all(
+          followers.map(async (seen) => {
+            const { writer } = archive();
+            for (const index of [...seen, 2])
+              await writer.report({ callSid, sighting: life[index] ?? life[0] } as Report);
+          }),
+        );
+        const call = await read(callSid);
+        expect(call).toMatchObject({ status: 'success', outcome: 'success', settledAt: life[2]?.observedAt });
+        expect(call.transitions.map(({ seq }) => seq)).toEqual(call.transitions.map((_, index) => index + 1));
+        const ranks = call.transitions.map(({ status }) => life.findIndex((seen) => seen.status === status));
+        expect(ranks).toEqual([...new Set(ranks)].sort());
+      }),
+      { numRuns: 25 },
+    );
+  });
+});
+
+describe('what is read', () => {
+  it('in pages is every call once, newest first, also where many were registered in one moment', async () => {
+    const campaign = `pages-${next++}`;
+    const batch = Array.from({ length: 25 }, () => ({
+      callSid: newCallSid(),
+      account: 'default',
+      metadata: { campaign },
+    }));
+    await archive().registrar.registerAll(batch);
+    await archive().registrar.register({ callSid: newCallSid(), account: 'default', metadata: { campaign } });
+
+    const { reader } = archive();
+    const found: Call[] = [];
+    for (let page: Call[] = []; ; ) {
+      page = await reader.listCalls({ metadata: { campaign } }, 7, page.at(-1) ?? null);
+      if (page.length === 0) break;
+      found.push(...page);
+    }
+    expect(found).toHaveLength(26);
+    expect(new Set(found.map(({ callSid }) => callSid)).size).toBe(26);
+    const times = found.map(({ registeredAt }) => registeredAt.getTime());
+    expect(times).toEqual([...times].sort((a, b) => b - a));
+  });
+
+  it('is filtered by status, outcome, account, registration and metadata', async () => {
+    const { reader, registrar, writer } = archive();
+    const campaign = `filters-${next++}`;
+    const [done, open, foreign] = [newCallSid(), newCallSid(), newCallSid()];
+    await registrar.register({ callSid: done, account: 'default', metadata: { campaign, tier: 'gold' } });
+    await registrar.register({ callSid: open, account: 'default', metadata: { campaign } });
+    await registrar.register({ callSid: foreign, account: 'other', metadata: { campaign } });
+    await writer.report({ callSid: done, sighting: sighting('success', '12:00:00') });
+    await writer.report({ callSid: open, sighting: sighting('calling', '12:00:00') });
+    const { registeredAt } = await read(open);
+
+    const list = async (filter: Parameters<typeof reader.listCalls>[0]) =>
+      (await reader.listCalls({ metadata: { campaign }, ...filter }, 10, null))
+        .map(({ callSid }) => callSid)
+        .sort();
+    expect(await list({})).toEqual([done, open, foreign].sort());
+    expect(await list({ status: 'calling' })).toEqual([open]);
+    expect(await list({ outcome: 'success' })).toEqual([done]);
+    expect(await list({ outcome: 'none' })).toEqual([open, foreign].sort());
+    expect(await list({ account: 'other' })).toEqual([foreign]);
+    expect(await list({ metadata: { campaign, tier: 'gold' } })).toEqual([done]);
+    expect(await list({ metadata: { campaign, tier: 'tin' } })).toEqual([]);
+    expect(await list({ registeredFrom: registeredAt })).toContain(open);
+    expect(await list({ registeredTo: registeredAt })).not.toContain(open);
+  });
+
+  it('by SQL is in the reporting views', async () => {
+    const callSid = await register();
+    await archive().writer.report({ callSid, sighting: sighting('busy', '12:00:00') });
+    expect(
+      await test.query('select status, outcome from reporting.calls where call_sid = $1', [callSid]),
+    ).toEqual([{ status: 'busy', outcome: 'failure' }]);
+    expect(
+      await test.query('select seq, status from reporting.transitions where call_sid = $1', [callSid]),
+    ).toEqual([{ seq: 1, status: 'busy' }]);
+  });
+});
+
+describe('migrations', () => {
+  it('run by many processes at once on an empty database are applied once', async () => {
+    const empty = await createDatabase({ migrated: false });
+    try {
+      await Promise.all(Array.from({ length: 5 }, () => migrateDatabase(empty.url, log)));
+      const applied = await empty.query('select hash from drizzle.__drizzle_migrations');
+      expect(new Set(applied.map((row) => JSON.stringify(row))).size).toBe(applied.length);
+      expect(await empty.query('select count(*)::int as calls from calls')).toEqual([{ calls: 0 }]);
+    } finally {
+      await empty.drop();
+    }
+  });
+
+  it('leave no table or column without a comment', async () => {
+    const silent = await test.query(
+      `select c.relname, a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid
+        where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped
+          and (col_description(c.oid, a.attnum) is null or obj_description(c.oid) is null)`,
+    );
+    expect(silent).toEqual([]);
+  });
+});

@@ -1,0 +1,352 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Call } from '../../src/archive/call.ts';
+import { type Database, openDatabase } from '../../src/archive/database.ts';
+import { createReader } from '../../src/archive/reader.ts';
+import { createRegistrar } from '../../src/archive/registrar.ts';
+import { createWriter } from '../../src/archive/writer.ts';
+import { createPolyAiClient, type PolyAiClient } from '../../src/polyai/client.ts';
+import { outboundCallingApi } from '../../src/polyai/outbound-calling.ts';
+import type { Fault } from '../../src/simulator/fault.ts';
+import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { createAccount } from '../../src/tracking/account.ts';
+import { createFollower, type FollowResult, type FollowSettings } from '../../src/tracking/follow.ts';
+import { lifecycle } from '../../src/tracking/lifecycle.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { leapingClock } from '../support/leaping-clock.ts';
+import { silentLog as log } from '../support/log.ts';
+
+const TOKEN = 'a-token-of-some-length';
+const FOREVER = [{ status: 'queued', forMs: Infinity }];
+
+const settings: FollowSettings = {
+  intervalMinMs: 2_000,
+  intervalMaxMs: 5_000,
+  backoffMaxMs: 60_000,
+  pollTimeoutMs: 300,
+  leaseMs: 60_000,
+  notFoundGraceMs: 120_000,
+  maxTrackingMs: 86_400_000,
+};
+
+type HandBack = Extract<FollowResult, { kind: 'handBack' }>;
+
+let test: TestDatabase;
+let database: Database;
+let simulator: Simulator;
+let polyai: PolyAiClient;
+
+beforeAll(async () => {
+  test = await createDatabase();
+  database = openDatabase(test.url, log);
+});
+
+afterAll(async () => {
+  await database.close();
+  await test.drop();
+});
+
+beforeEach(async () => {
+  simulator = await startSimulator({ token: TOKEN });
+  polyai = createPolyAiClient({
+    baseUrl: simulator.url,
+    api: outboundCallingApi(TOKEN),
+    token: TOKEN,
+    timeoutMs: settings.pollTimeoutMs,
+  });
+});
+
+afterEach(async () => {
+  await polyai.close();
+  await simulator.stop();
+});
+
+function follower(more: Partial<FollowSettings> = {}) {
+  const clock = leapingClock();
+  const account = createAccount({ name: 'default', polyai, clock, log });
+  const writer = createWriter({ pool: database.pool, lifecycle, log });
+  const follow = createFollower({
+    accounts: new Map([['default', account]]),
+    archive: writer,
+    lifecycle,
+    settings: { ...settings, ...more },
+    clock,
+    random: () => 0.5,
+    log,
+  });
+  /** Lease after lease, as a queue would, until the call is done or `leases` are over. */
+  async function followOn(callSid: string, leases = 100): Promise<FollowResult> {
+    let result = await lease(callSid, null);
+    for (let n = 1; result.kind === 'handBack' && n < leases; n++) result = await lease(callSid, result);
+    return result;
+  }
+
+  async function lease(callSid: string, before: HandBack | null): Promise<FollowResult> {
+    const since = clock.monotonic();
+    const never = new AbortController().signal;
+    if (before !== null) await clock.sleep(before.dueInMs, never);
+    const result = await follow(callSid, before?.handOn ?? null, never);
+    // Postgres tells how old the call is, and its clock does not leap.
+    await test.query(
+      `update calls set registered_at = registered_at - $2 * interval '1 ms' where call_sid = $1`,
+      [callSid, clock.monotonic() - since],
+    );
+    return result;
+  }
+  return { follow, followOn, clock, account };
+}
+
+async function register(callSid: string): Promise<string> {
+  await createRegistrar(database.pool).register({ callSid, account: 'default', metadata: {} });
+  return callSid;
+}
+
+async function read(callSid: string): Promise<Call> {
+  const call = await createReader(database.orm).readCall(callSid);
+  if (call === null) throw new Error(`${callSid} is not there`);
+  return call;
+}
+
+/** A call that is queued for its first few polls and then ends by itself. */
+async function endingCall(polls = 3): Promise<string> {
+  const callSid = await register(simulator.place({ script: FOREVER }));
+  const end = simulator.journal.total + polls;
+  const timer = setInterval(() => {
+    if (simulator.journal.total < end) return;
+    clearInterval(timer);
+    simulator.setStatus(callSid, 'success');
+  }, 1);
+  return callSid;
+}
+
+describe('a call', () => {
+  it('is polled within the interval and recorded to its end, and no longer', async () => {
+    const { followOn, clock } = follower();
+    const callSid = await endingCall();
+    expect(await followOn(callSid)).toEqual({ kind: 'done' });
+    const call = await read(callSid);
+    expect(call.outcome).toBe('success');
+    expect(call.transitions.map(({ status }) => status)).toEqual(['queued', 'success']);
+    expect(call.transitions[1]?.changedAfter?.getTime()).toBeGreaterThan(0);
+    expect(call.polls).toBe(simulator.journal.polls(callSid).length);
+    const [first, ...between] = clock.sleeps;
+    expect(first).toBeLessThanOrEqual(1_000);
+    for (const ms of between) {
+      expect(ms).toBeGreaterThanOrEqual(settings.intervalMinMs);
+      expect(ms).toBeLessThanOrEqual(settings.intervalMaxMs);
+    }
+  });
+
+  it('that is settled or was never registered is not polled', async () => {
+    const { followOn } = follower();
+    const callSid = await endingCall(1);
+    await followOn(callSid);
+    const polls = simulator.journal.total;
+    expect(await followOn(callSid)).toEqual({ kind: 'done' });
+    expect(await followOn('never-registered')).toEqual({ kind: 'done' });
+    expect(simulator.journal.total).toBe(polls);
+  });
+
+  it('is handed back when its lease ends, with its counters written and a promise that is not yet over', async () => {
+    const { followOn } = follower();
+    const callSid = await register(simulator.place({ script: FOREVER }));
+    const result = await followOn(callSid, 1);
+    expect(result).toMatchObject({ kind: 'handBack', handOn: { streak: null } });
+    const call = await read(callSid);
+    expect(call).toMatchObject({ status: 'queued', outcome: null, failedPolls: 0 });
+    expect(call.polls).toBe(simulator.journal.total);
+    expect(call.polls).toBeGreaterThan(10);
+    const [promise] = await test.query(
+      'select followed_until > now() as kept from calls where call_sid = $1',
+      [callSid],
+    );
+    expect(promise).toEqual({ kept: true });
+  });
+
+  it('is handed back at once when its follower is told to stop', async () => {
+    const { follow } = follower();
+    const callSid = await register(simulator.place({ script: FOREVER }));
+    const stop = new AbortController();
+    stop.abort();
+    expect(await follow(callSid, null, stop.signal)).toMatchObject({ kind: 'handBack' });
+    expect(simulator.journal.total).toBe(0);
+  });
+
+  it('that is erased while it is followed is let go', async () => {
+    const { follow } = follower();
+    const callSid = await register(simulator.place({ script: FOREVER }));
+    simulator.misbehave({ kind: 'delay', ms: 200 });
+    const following = follow(callSid, null, new AbortController().signal);
+    await expect.poll(() => simulator.journal.total).toBeGreaterThan(0);
+    await test.query('delete from calls where call_sid = $1', [callSid]);
+    expect(await following).toEqual({ kind: 'done' });
+    expect(await createReader(database.orm).readCall(callSid)).toBeNull();
+  });
+});
+
+describe('an answer that is no status', () => {
+  const faults: Fault[] = [
+    { kind: 'status', code: 500 },
+    { kind: 'status', code: 408 },
+    { kind: 'status', code: 425 },
+    { kind: 'status', code: 429, retryAfter: '20' },
+    { kind: 'status', code: 503, retryAfter: new Date(Date.now() + 20_000).toUTCString() },
+    { kind: 'status', code: 418, body: '<p>teapot' },
+    { kind: 'hang' },
+    { kind: 'slow-drip', everyMs: 100 },
+    { kind: 'reset' },
+    { kind: 'cut' },
+    { kind: 'html' },
+    { kind: 'half-json' },
+    { kind: 'no-status' },
+    { kind: 'no-status', body: '{"status":7}' },
+    { kind: 'no-status', body: '["success"]' },
+    { kind: 'no-status', body: 'null' },
+    { kind: 'wrong-call-sid' },
+    { kind: 'huge' },
+    { kind: 'redirect' },
+  ];
+
+  it.each(faults.map((fault) => [JSON.stringify(fault), fault] as const))(
+    '%s is a failed poll: nothing is stored, and the call is followed on',
+    async (_, fault) => {
+      const { followOn } = follower();
+      const callSid = await endingCall(5);
+      simulator.misbehave(fault, { callSid, times: 3 });
+      expect(await followOn(callSid)).toEqual({ kind: 'done' });
+      const call = await read(callSid);
+      expect(call).toMatchObject({ outcome: 'success', failedPolls: 3, lastError: null });
+      expect(call.transitions.map(({ status }) => status)).toEqual(['queued', 'success']);
+    },
+  );
+
+  it('is waited out as Retry-After asks', async () => {
+    const { followOn, clock } = follower();
+    const callSid = await endingCall(2);
+    simulator.misbehave({ kind: 'status', code: 429, retryAfter: '20' }, { callSid, times: 1 });
+    await followOn(callSid);
+    expect(clock.sleeps[1]).toBeGreaterThanOrEqual(20_000);
+    expect(clock.sleeps[1]).toBeLessThanOrEqual(21_000);
+  });
+
+  it('backs off ever longer, also over leases, and leaves what happened last in last_error', async () => {
+    const { followOn } = follower();
+    const callSid = await register(simulator.place({ script: FOREVER }));
+    simulator.misbehave({ kind: 'status', code: 500, body: '{"error":"out of order","code":"E1"}' });
+    expect(await followOn(callSid, 20)).toMatchObject({
+      kind: 'handBack',
+      handOn: { streak: { code: 'unavailable' } },
+    });
+    const call = await read(callSid);
+    expect(call).toMatchObject({ status: null, outcome: null, lastError: 'HTTP 500: out of order' });
+    // Twenty leases of a minute: at the steady interval that would be hundreds of polls.
+    expect(call.polls).toBeLessThan(100);
+    expect(call.failedPolls).toBe(call.polls);
+  });
+
+  it('never repeats the token, whoever sends it back', async () => {
+    const { followOn } = follower();
+    const callSid = await register(simulator.place());
+    simulator.misbehave({ kind: 'status', code: 400, body: JSON.stringify({ error: `bad token ${TOKEN}` }) });
+    await followOn(callSid);
+    expect((await read(callSid)).lastError).toBe('HTTP 400: bad token [token]');
+  });
+});
+
+describe('a stale read', () => {
+  it('is not stored', async () => {
+    const { followOn } = follower();
+    const script = [
+      { status: 'queued', forMs: 0 },
+      { status: 'calling', forMs: Infinity },
+    ];
+    const callSid = await register(simulator.place({ script, style: 'mid-2026' }));
+    simulator.misbehave({ kind: 'stale' }, { share: 0.5 });
+    await followOn(callSid, 2);
+    simulator.setStatus(callSid, 'failure', 'no answer');
+    await followOn(callSid);
+    const statuses = (await read(callSid)).transitions.map(({ status }) => status);
+    expect(['queued,calling,failure', 'calling,failure']).toContain(statuses.join());
+  });
+});
+
+describe('a call that PolyAI does not know', () => {
+  it('is not_found, once the grace is over', async () => {
+    const { followOn, clock } = follower();
+    const callSid = await register('unknown-to-polyai');
+    expect(await followOn(callSid)).toEqual({ kind: 'done' });
+    expect(clock.monotonic()).toBeGreaterThanOrEqual(settings.notFoundGraceMs);
+    const call = await read(callSid);
+    expect(call).toMatchObject({ status: null, outcome: 'not_found', lastError: 'HTTP 404: Call not found' });
+    expect(call.settledAt).not.toBeNull();
+    expect(call.transitions).toEqual([]);
+  });
+
+  it('and then does is followed as any other', async () => {
+    const { followOn } = follower();
+    const callSid = await endingCall(6);
+    simulator.misbehave({ kind: 'status', code: 404 }, { callSid, times: 4 });
+    await followOn(callSid);
+    expect(await read(callSid)).toMatchObject({ outcome: 'success', failedPolls: 4 });
+  });
+
+  it('any more is lost, but not by a 404 now and then', async () => {
+    const { followOn, clock } = follower();
+    const callSid = await register(simulator.place({ script: FOREVER }));
+    await followOn(callSid, 1);
+    simulator.misbehave({ kind: 'status', code: 404 }, { callSid, times: 2 });
+    await followOn(callSid, 1);
+    expect(await read(callSid)).toMatchObject({ status: 'queued', outcome: null, failedPolls: 2 });
+
+    simulator.forget(callSid);
+    const before = clock.monotonic();
+    expect(await followOn(callSid)).toEqual({ kind: 'done' });
+    expect(clock.monotonic() - before).toBeGreaterThanOrEqual(30_000);
+    const call = await read(callSid);
+    expect(call).toMatchObject({ status: 'queued', outcome: 'lost' });
+    expect(call.transitions.map(({ status }) => status)).toEqual(['queued']);
+  });
+});
+
+it('a callSid that PolyAI refuses three times in a row is rejected, with its message', async () => {
+  const { followOn } = follower();
+  const callSid = await register('not-a-sid');
+  simulator.misbehave({ kind: 'status', code: 400 }, { callSid });
+  await followOn(callSid);
+  expect(await read(callSid)).toMatchObject({
+    outcome: 'rejected',
+    polls: 3,
+    lastError: 'HTTP 400: Invalid call SID format',
+  });
+});
+
+it('a call without an end is abandoned after MAX_TRACKING_MS', async () => {
+  const { followOn, clock } = follower({ maxTrackingMs: 600_000 });
+  const callSid = await register(simulator.place({ script: FOREVER }));
+  await followOn(callSid);
+  expect(clock.monotonic()).toBeGreaterThanOrEqual(599_000);
+  expect(await read(callSid)).toMatchObject({ status: 'queued', outcome: 'abandoned' });
+});
+
+describe('a refused token', () => {
+  it.each([401, 403])(
+    '(%s) pauses the account: its calls wait, one probe in 30 s, and nothing settles',
+    async (code) => {
+      const { followOn, clock, account } = follower({ maxTrackingMs: 600_000 });
+      const callSid = await register(simulator.place({ script: FOREVER }));
+      const repair = simulator.misbehave({ kind: 'status', code });
+      await followOn(callSid, 20);
+      expect(account.paused).toBe(true);
+      expect(clock.monotonic()).toBeGreaterThan(600_000);
+      const waited = clock.monotonic() / 30_000;
+      expect(simulator.journal.total).toBeLessThanOrEqual(waited + 1);
+      expect(simulator.journal.total).toBeGreaterThan(10);
+      expect(await read(callSid)).toMatchObject({ status: null, outcome: null });
+
+      repair();
+      simulator.setStatus(callSid, 'success');
+      await followOn(callSid);
+      expect(account.paused).toBe(false);
+      expect((await read(callSid)).outcome).toBe('success');
+    },
+  );
+});
