@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { access, chmod, cp, rename, rm, stat } from 'node:fs/promises';
+import { access, chmod, cp, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { arch, platform, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -27,7 +27,9 @@ export async function postgresPrograms(
   const packageDir = platformPackage();
   await hydrateSymlinks(packageDir);
   const native = join(packageDir, 'native');
-  const reachable = (await blockingFolder(native, user)) === null ? native : await copyOf(native, dataDir);
+  const bin = join(native, 'bin');
+  const reachable =
+    (await blockingFolder(join(bin, 'postgres'), user)) === null ? native : await copyOf(packageDir, dataDir);
   return { initdb: join(reachable, 'bin', 'initdb'), pgCtl: join(reachable, 'bin', 'pg_ctl') };
 }
 
@@ -46,6 +48,9 @@ export async function postgresUser(): Promise<PostgresUser> {
       POSTGRES_USER,
     ]);
   } catch (error) {
+    // Another polykeep may have made it at the same time.
+    const made = await idsOf(POSTGRES_USER);
+    if (made !== null) return made;
     throw new EmbeddedPostgresError(
       'Postgres does not run as root, and a user for it could not be made: run polykeep as another user, or set DATABASE_URL',
       { cause: error },
@@ -85,11 +90,22 @@ async function hydrateSymlinks(packageDir: string): Promise<void> {
 }
 
 /** The programs, beside the data: a checkout under /root cannot be entered by the user that runs them. */
-async function copyOf(native: string, dataDir: string): Promise<string> {
-  const copy = join(dataDir, 'postgres-programs');
+async function copyOf(packageDir: string, dataDir: string): Promise<string> {
+  const { version }: { version: string } = JSON.parse(
+    await readFile(join(packageDir, 'package.json'), 'utf8'),
+  );
+  // By version, so that an upgrade of polykeep does not go on with the old programs.
+  const copy = join(dataDir, `postgres-programs-${version}`);
   if (await exists(copy)) return copy;
-  const unfinished = `${copy}.${process.pid}`;
-  await cp(native, unfinished, { recursive: true, verbatimSymlinks: true });
+  const unfinished = await mkdtemp(`${copy}.`);
+  await cp(join(packageDir, 'native'), unfinished, { recursive: true, verbatimSymlinks: true });
+  // Under a umask of 077 npm installs what only root can read.
+  await chmod(unfinished, 0o755);
+  for (const entry of await readdir(unfinished, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (entry.isDirectory() || dirname(path) === join(unfinished, 'bin')) await chmod(path, 0o755);
+    else if (entry.isFile()) await chmod(path, 0o644);
+  }
   await rename(unfinished, copy).catch(() => rm(unfinished, { recursive: true }));
   return copy;
 }

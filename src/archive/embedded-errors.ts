@@ -3,9 +3,9 @@ export class DataDirInUseError extends Error {
   override readonly name = 'DataDirInUseError';
   readonly code = 'data_dir_in_use';
 
-  constructor(dataDir: string) {
+  constructor(dataDir: string, postgresPid: number) {
     super(
-      `DATA_DIR: ${dataDir} is in use by another polykeep; stop it, or give this one a folder of its own`,
+      `DATA_DIR: ${dataDir} is in use by another polykeep (Postgres pid ${postgresPid}); stop it, or give this one a folder of its own`,
     );
   }
 }

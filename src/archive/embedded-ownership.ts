@@ -1,5 +1,6 @@
-import { readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { link, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 
@@ -11,54 +12,71 @@ const OWNER_LOCK = 7_066_521_392;
 /** An owner takes the lock within moments of the start; a server without one for so long has none. */
 const ORPHANED_AFTER_MS = 1_000;
 const STARTING_PATIENCE_MS = 30_000;
+const CONNECT_WITHIN_MS = 5_000;
 const RETRY_MS = 100;
 
-export interface Ownership {
+/** What Postgres says of itself in `postmaster.pid`. The port is 0 where it has not got so far. */
+export interface Postmaster {
+  readonly pid: number;
   readonly port: number;
-  /** Lets go of the server, before it is stopped. */
-  release(): Promise<void>;
+}
+
+export interface Ownership {
+  readonly postmaster: Postmaster;
+  /** Holds the lock until the server is gone: else another could take it for an orphan, and replace it, before. */
+  endWith(stopServer: (postmaster: Postmaster) => Promise<void>): Promise<void>;
 }
 
 export type ServerState =
   | { kind: 'stopped' }
-  | { kind: 'owned' }
+  | { kind: 'owned'; postmaster: Postmaster }
   | { kind: 'orphaned'; ownership: Ownership };
 
 type UrlOf = (port: number) => string;
+type Log = (message: string) => void;
 
 /** Whether a server runs on the data folder, and whether it is somebody's. An orphan is claimed in the same breath. */
-export async function stateOf(pgData: string, urlOf: UrlOf): Promise<ServerState> {
-  const pidFile = join(pgData, 'postmaster.pid');
-  const lines = (await readFile(pidFile, 'utf8').catch(() => '')).split('\n');
-  const [pid, port] = [Number(lines[0]), Number(lines[3])];
-  if (!(pid > 0)) return { kind: 'stopped' };
-  const client = port > 0 ? await connect(urlOf(port)) : null;
+export async function stateOf(pgData: string, urlOf: UrlOf, log: Log): Promise<ServerState> {
+  const postmaster = await postmasterOf(pgData);
+  if (postmaster === null) return { kind: 'stopped' };
+  const client = postmaster.port > 0 ? await connect(urlOf(postmaster.port)).catch(() => null) : null;
   if (client === null) {
-    // Postgres refuses to start while a process of its user has the pid of the file, whatever process that is.
-    if (!(await isPostgres(pid))) await rm(pidFile, { force: true });
+    await removeForeignPid(pgData, postmaster.pid);
     return { kind: 'stopped' };
   }
   try {
-    if (await isOwned(client)) return { kind: 'owned' };
+    if (await isOwned(client)) return { kind: 'owned', postmaster };
     await sleep(ORPHANED_AFTER_MS);
-    if (await isOwned(client)) return { kind: 'owned' };
+    if (await isOwned(client)) return { kind: 'owned', postmaster };
+    const ownership = await claim(postmaster, urlOf, log);
+    return ownership === null ? { kind: 'owned', postmaster } : { kind: 'orphaned', ownership };
+  } catch {
+    // It went away while we looked: another polykeep has found the orphan too.
+    return { kind: 'stopped' };
   } finally {
     await client.end().catch(() => {});
   }
-  const ownership = await claim(port, urlOf);
-  return ownership === null ? { kind: 'owned' } : { kind: 'orphaned', ownership };
 }
 
-/** Becomes the owner of a running server; null where another is. */
-export async function claim(port: number, urlOf: UrlOf): Promise<Ownership | null> {
-  let released = false;
-  let client = await locked(urlOf(port));
+/** Null where no server runs, or one that was run by hand in single-user mode (a negative pid). */
+export async function postmasterOf(pgData: string): Promise<Postmaster | null> {
+  const lines = (await readFile(join(pgData, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n');
+  const [pid, port] = [Number(lines[0]), Number(lines[3])];
+  return pid > 0 ? { pid, port: Math.max(0, port) || 0 } : null;
+}
+
+/** Becomes the owner of a running server; null where another is. Throws where it cannot be asked. */
+export async function claim(postmaster: Postmaster, urlOf: UrlOf, log: Log): Promise<Ownership | null> {
+  let ending = false;
+  let client = await locked(urlOf(postmaster.port));
   if (client === null) return null;
   // The connection may break while the server lives, as when a backend crashes: then the lock is taken again.
   const hold = (held: Client) => {
     held.once('end', async () => {
-      for (let next: Client | null = null; !released && next === null; await sleep(RETRY_MS)) {
-        next = await locked(urlOf(port)).catch(() => null);
+      if (ending) return;
+      log('the connection that holds the embedded Postgres broke: taking it again');
+      for (let next: Client | null = null; !ending && next === null; await sleep(RETRY_MS)) {
+        next = await locked(urlOf(postmaster.port)).catch(() => null);
         if (next === null) continue;
         client = next;
         hold(next);
@@ -67,21 +85,25 @@ export async function claim(port: number, urlOf: UrlOf): Promise<Ownership | nul
   };
   hold(client);
   return {
-    port,
-    async release() {
-      released = true;
-      await client?.end().catch(() => {});
+    postmaster,
+    async endWith(stopServer) {
+      ending = true;
+      await stopServer(postmaster).finally(() => client?.end().catch(() => {}));
     },
   };
 }
 
 async function locked(url: string): Promise<Client | null> {
   const client = await connect(url);
-  if (client === null) return null;
-  const { rows } = await client.query<{ locked: boolean }>('select pg_try_advisory_lock($1) as locked', [
-    OWNER_LOCK,
-  ]);
-  if (rows[0]?.locked === true) return client;
+  try {
+    const { rows } = await client.query<{ locked: boolean }>('select pg_try_advisory_lock($1) as locked', [
+      OWNER_LOCK,
+    ]);
+    if (rows[0]?.locked === true) return client;
+  } catch (error) {
+    await client.end().catch(() => {});
+    throw error;
+  }
   await client.end();
   return null;
 }
@@ -95,11 +117,15 @@ async function isOwned(client: Client): Promise<boolean> {
   return (rowCount ?? 0) > 0;
 }
 
-/** A connection, or null where nobody listens. A server that starts or stops (57P03) is waited for. */
-async function connect(url: string): Promise<Client | null> {
+/** Throws where nobody listens or lets us in. A server that starts or stops (57P03) is waited for. */
+async function connect(url: string): Promise<Client> {
   const deadline = performance.now() + STARTING_PATIENCE_MS;
   for (;;) {
-    const client = new Client({ connectionString: url, application_name: 'polykeep owner' });
+    const client = new Client({
+      connectionString: url,
+      application_name: 'polykeep owner',
+      connectionTimeoutMillis: CONNECT_WITHIN_MS,
+    });
     client.on('error', () => {});
     try {
       await client.connect();
@@ -107,16 +133,42 @@ async function connect(url: string): Promise<Client | null> {
     } catch (error) {
       await client.end().catch(() => {});
       const starting = error instanceof Error && 'code' in error && error.code === '57P03';
-      if (!starting || performance.now() > deadline) return null;
+      if (!starting || performance.now() > deadline) throw error;
       await sleep(RETRY_MS);
     }
   }
 }
 
-/** False only where the process is known to be none. */
-async function isPostgres(pid: number): Promise<boolean> {
+/**
+ * Postgres refuses to start while any process of its user has the pid of the file, as one may after a power loss. The
+ * file is moved before it is judged: by now another polykeep may have started, and the file be that of its server.
+ */
+async function removeForeignPid(pgData: string, pid: number): Promise<void> {
+  if (!(await isForeign(pgData, pid))) return;
+  const pidFile = join(pgData, 'postmaster.pid');
+  const taken = `${pidFile}.${randomUUID()}`;
+  try {
+    await rename(pidFile, taken);
+  } catch {
+    return;
+  }
+  const found = Number((await readFile(taken, 'utf8')).split('\n')[0]);
+  if (found !== pid) await link(taken, pidFile).catch(() => {});
+  await rm(taken);
+}
+
+/** True only where the process lives and is known not to be the server of this folder. */
+async function isForeign(pgData: string, pid: number): Promise<boolean> {
+  // Where there is no /proc, or no such process, Postgres judges by itself.
   const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => null);
-  if (command !== null) return command.includes('postgres');
-  // No such process on Linux; elsewhere there is no /proc, and Postgres is left to judge by itself.
-  return process.platform !== 'linux';
+  if (command === null) return false;
+  const [program = '', ...args] = command.split('\0');
+  // The processes that a server starts are titled `postgres: …`; one that ended but was not waited for has no title.
+  if (basename(program) !== 'postgres') return true;
+  const folder = args[args.indexOf('-D') + 1];
+  if (!args.includes('-D') || folder === undefined) return false;
+  const [itsFolder, ours] = await Promise.all(
+    [folder, pgData].map((path) => realpath(path).catch(() => null)),
+  );
+  return itsFolder !== null && itsFolder !== ours;
 }

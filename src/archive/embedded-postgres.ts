@@ -1,6 +1,18 @@
 import { execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { access, chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { randomBytes, randomUUID } from 'node:crypto';
+import {
+  access,
+  chown,
+  link,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,10 +20,13 @@ import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { type PostgresUser, postgresPrograms, postgresUser } from './embedded-binaries.ts';
 import { DataDirInUseError, EmbeddedPostgresError } from './embedded-errors.ts';
-import { claim, type Ownership, stateOf } from './embedded-ownership.ts';
+import { claim, type Ownership, type Postmaster, postmasterOf, stateOf } from './embedded-ownership.ts';
 
 const run = promisify(execFile);
-const START_ATTEMPTS = 5;
+const START_PATIENCE_MS = 30_000;
+const RETRY_MS = 100;
+/** No initdb takes so long: what is older was killed half-way. */
+const ABANDONED_AFTER_MS = 60 * 60_000;
 const LOG_TAIL_LINES = 5;
 const SETTINGS = [
   'listen_addresses=127.0.0.1',
@@ -45,18 +60,21 @@ export async function startEmbeddedPostgres(options: {
   const cluster = new Cluster(dataDir, user, await postgresPrograms(dataDir, user), options.log);
   await cluster.initialise();
   const ownership = await cluster.start();
-  const url = cluster.url(ownership.port);
-  await createDatabase(cluster.url(ownership.port, 'postgres'));
-  await writeFile(join(dataDir, 'database-url'), `${url}\n`, { mode: 0o600 });
-
+  const url = cluster.url(ownership.postmaster.port);
   let stopping: Promise<void> | null = null;
-  return {
-    url,
-    stop() {
-      stopping ??= ownership.release().then(() => cluster.stop());
-      return stopping;
-    },
+  const stop = () => {
+    stopping ??= ownership.endWith((postmaster) => cluster.stop(postmaster));
+    return stopping;
   };
+  try {
+    await createDatabase(cluster.url(ownership.postmaster.port, 'postgres'));
+    await writeFile(join(dataDir, 'database-url'), `${url}\n`, { mode: 0o600 });
+    await cluster.removeAbandoned();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { url, stop };
 }
 
 class Cluster {
@@ -64,6 +82,8 @@ class Cluster {
   readonly #pgData: string;
   readonly #logFile: string;
   readonly #passwordFile: string;
+  /** First part of the folders that initdb works in. */
+  readonly #unfinished: string;
   readonly #user: PostgresUser;
   readonly #programs: { initdb: string; pgCtl: string };
   readonly #log: (message: string) => void;
@@ -79,6 +99,7 @@ class Cluster {
     this.#pgData = join(dataDir, 'postgres');
     this.#logFile = join(dataDir, 'postgres.log');
     this.#passwordFile = join(dataDir, 'postgres-password');
+    this.#unfinished = join(dataDir, 'postgres.unfinished-');
     this.#user = user;
     this.#programs = programs;
     this.#log = log;
@@ -92,11 +113,9 @@ class Cluster {
     await this.#ownedFile(this.#passwordFile, () => randomBytes(24).toString('base64url'));
     await this.#ownedFile(this.#logFile, () => '');
     this.#password = (await readFile(this.#passwordFile, 'utf8')).trim();
-    if (await exists(this.#pgData)) return;
+    if (await this.#isInitialised()) return;
     // Elsewhere first: what is killed half-way must not be taken for a database.
-    const unfinished = `${this.#pgData}.${process.pid}`;
-    await rm(unfinished, { recursive: true, force: true });
-    await mkdir(unfinished, { mode: 0o700 });
+    const unfinished = await mkdtemp(this.#unfinished);
     await this.#give(unfinished);
     const { initdb } = this.#programs;
     await this.#run(initdb, [
@@ -110,35 +129,62 @@ class Cluster {
     ]);
     try {
       await rename(unfinished, this.#pgData);
-    } catch {
-      // Another polykeep was faster; who may have the folder is decided at the start.
+    } catch (error) {
       await rm(unfinished, { recursive: true });
+      // Another polykeep was faster: who may have the folder is decided at the start.
+      if (!(await this.#isInitialised())) throw error;
+    }
+  }
+
+  /** What an initdb that was killed left behind, some 40 MB. */
+  async removeAbandoned(): Promise<void> {
+    for (const name of await readdir(this.#dataDir)) {
+      const path = join(this.#dataDir, name);
+      if (!path.startsWith(this.#unfinished)) continue;
+      const { mtimeMs } = await stat(path);
+      if (Date.now() - mtimeMs > ABANDONED_AFTER_MS) await rm(path, { recursive: true, force: true });
     }
   }
 
   /** A running server that is ours alone. */
   async start(): Promise<Ownership> {
-    for (let attempt = 1; ; attempt++) {
-      const state = await stateOf(this.#pgData, (port) => this.url(port, 'postgres'));
-      if (state.kind === 'owned') throw new DataDirInUseError(this.#dataDir);
+    const urlOf = (port: number) => this.url(port, 'postgres');
+    const deadline = performance.now() + START_PATIENCE_MS;
+    for (;;) {
+      const state = await stateOf(this.#pgData, urlOf, this.#log);
+      if (state.kind === 'owned') throw new DataDirInUseError(this.#dataDir, state.postmaster.pid);
       if (state.kind === 'orphaned') {
         this.#log(`stopping the Postgres that a killed polykeep left behind in ${this.#dataDir}`);
-        await state.ownership.release();
-        await this.stop();
+        await state.ownership.endWith((postmaster) => this.stop(postmaster));
       }
-      const port = await freePort();
       try {
-        await this.#startServer(port);
+        await this.#startServer(await freePort());
       } catch (error) {
-        // The port was taken in between, or another polykeep started on the same folder.
-        if (attempt >= START_ATTEMPTS) throw error;
-        await sleep(100 * attempt);
+        // The port was taken in between, or another polykeep starts on the same folder, or the last one still ends.
+        const passes = error instanceof Error && /in use|already exists/.test(error.message);
+        if (!passes || performance.now() > deadline) throw error;
+        await sleep(RETRY_MS);
         continue;
       }
-      const ownership = await claim(port, (at) => this.url(at, 'postgres'));
-      if (ownership === null) throw new DataDirInUseError(this.#dataDir);
-      return ownership;
+      const postmaster = await postmasterOf(this.#pgData);
+      if (postmaster === null) throw await this.#failure('it ended as soon as it had started');
+      return this.#claim(postmaster, urlOf);
     }
+  }
+
+  async #claim(postmaster: Postmaster, urlOf: (port: number) => string): Promise<Ownership> {
+    let ownership: Ownership | null;
+    try {
+      ownership = await claim(postmaster, urlOf, this.#log);
+    } catch (error) {
+      await this.stop(postmaster);
+      throw await this.#failure(
+        `it started, but does not let us in; is ${this.#passwordFile} its own?`,
+        error,
+      );
+    }
+    if (ownership === null) throw new DataDirInUseError(this.#dataDir, postmaster.pid);
+    return ownership;
   }
 
   async #startServer(port: number): Promise<void> {
@@ -158,18 +204,33 @@ class Cluster {
     await this.#run(this.#programs.pgCtl, args);
   }
 
-  async stop(): Promise<void> {
-    const stop = (mode: string) =>
-      this.#run(this.#programs.pgCtl, ['stop', '-w', '-t', '5', '-m', mode, '-D', this.#pgData]);
-    await stop('fast').catch(async () => {
-      if (await exists(join(this.#pgData, 'postmaster.pid'))) await stop('immediate').catch(() => {});
-    });
+  /** Stops that server, and no other that has taken its place in the folder. */
+  async stop({ pid }: Postmaster): Promise<void> {
+    for (const mode of ['fast', 'immediate']) {
+      if ((await postmasterOf(this.#pgData))?.pid !== pid) return;
+      try {
+        await this.#run(this.#programs.pgCtl, ['stop', '-w', '-t', '5', '-m', mode, '-D', this.#pgData]);
+        return;
+      } catch {
+        // Too slow, or dead already.
+      }
+    }
   }
 
+  async #isInitialised(): Promise<boolean> {
+    return exists(join(this.#pgData, 'PG_VERSION'));
+  }
+
+  /** Appears with its content at once: another polykeep may be about to read it, and an empty password fits nothing. */
   async #ownedFile(path: string, content: () => string): Promise<void> {
-    await writeFile(path, content(), { mode: 0o600, flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EEXIST') throw error;
-    });
+    if (!(await exists(path))) {
+      const unfinished = `${path}.${randomUUID()}`;
+      await writeFile(unfinished, content(), { mode: 0o600 });
+      await link(unfinished, path).catch((error: NodeJS.ErrnoException) => {
+        if (error.code !== 'EEXIST') throw error;
+      });
+      await rm(unfinished);
+    }
     await this.#give(path);
   }
 
@@ -183,12 +244,15 @@ class Cluster {
       // Nothing of our environment: it holds the token, and PG* variables would change what is started.
       await run(program, args, { ...this.#user, cwd: '/', env: { LC_ALL: 'C', PATH: '/usr/bin:/bin' } });
     } catch (error) {
-      const said = [
-        error instanceof Error && 'stderr' in error ? String(error.stderr) : '',
-        await this.#logTail(),
-      ];
-      throw new EmbeddedPostgresError(`embedded Postgres: ${said.join('\n').trim()}`, { cause: error });
+      const said = error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error);
+      throw await this.#failure(said.trim(), error);
     }
+  }
+
+  async #failure(said: string, cause?: unknown): Promise<EmbeddedPostgresError> {
+    return new EmbeddedPostgresError(`embedded Postgres: ${said}\n${await this.#logTail()}`.trim(), {
+      cause,
+    });
   }
 
   async #logTail(): Promise<string> {
@@ -199,6 +263,7 @@ class Cluster {
 
 async function createDatabase(url: string): Promise<void> {
   const client = new Client({ connectionString: url });
+  client.on('error', () => {});
   await client.connect();
   try {
     const { rowCount } = await client.query(`select from pg_database where datname = 'polykeep'`);

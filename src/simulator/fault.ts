@@ -32,11 +32,27 @@ export type Fault =
   /** The right answer, late. */
   | { kind: 'delay'; ms: number };
 
-/** Faults that show a status of the call all the same. */
-export const SHOWING: ReadonlySet<Fault['kind']> = new Set(['stale', 'gzip', 'delay', 'slow-drip']);
+const SHOWING: ReadonlySet<Fault['kind']> = new Set(['stale', 'gzip', 'delay', 'slow-drip']);
 
-/** Spoils an answer whose right body would be `right`; `current` and `stale` are handled before it comes to that. */
-export function spoil(fault: Fault, request: IncomingMessage, response: ServerResponse, right: string): void {
+/** Whether the fault shows a status of the call all the same, if the client waits for it. */
+export function isShowing(fault: Fault): boolean {
+  return SHOWING.has(fault.kind);
+}
+
+/** An answer as it would be without the fault. */
+export interface RightAnswer {
+  code: number;
+  body: string;
+}
+
+/** Gives an answer spoiled by the fault; that a `stale` one tells an older status is up to `right`. */
+export function spoil(
+  fault: Fault,
+  request: IncomingMessage,
+  response: ServerResponse,
+  right: RightAnswer,
+): void {
+  const { code, body } = right;
   switch (fault.kind) {
     case 'status':
       return send(response, fault.code, fault.body ?? errorBody(fault.code), {
@@ -49,14 +65,14 @@ export function spoil(fault: Fault, request: IncomingMessage, response: ServerRe
     case 'reset':
       return void request.socket.resetAndDestroy();
     case 'cut':
-      response.writeHead(200, { 'content-type': 'application/json', 'content-length': right.length + 10 });
-      return void response.write(right.slice(0, right.length / 2), () => request.socket.destroy());
+      response.writeHead(code, jsonHeaders(body));
+      return void response.write(half(body), () => request.socket.destroy());
     case 'html':
       return send(response, 200, '<!doctype html><title>Sign in</title><p>status: success', {
         'content-type': 'text/html',
       });
     case 'half-json':
-      return send(response, 200, right.slice(0, right.length / 2));
+      return send(response, code, half(body));
     case 'no-status':
       return send(response, 200, fault.body ?? '{"state":"success"}');
     case 'wrong-call-sid':
@@ -66,25 +82,22 @@ export function spoil(fault: Fault, request: IncomingMessage, response: ServerRe
     case 'redirect':
       return send(response, 302, '', { location: '/v1/always-success' });
     case 'gzip':
-      return send(response, 200, gzipSync(right), { 'content-encoding': 'gzip' });
+      return send(response, code, gzipSync(body), { 'content-encoding': 'gzip' });
     case 'delay':
-      return void setTimeout(() => send(response, 200, right), fault.ms);
+      return delay(response, right, fault.ms);
     case 'stale':
-      return send(response, 200, right);
+      return send(response, code, body);
   }
 }
 
+/** Answers with JSON, unless `headers` say otherwise. */
 export function send(
   response: ServerResponse,
   code: number,
   body: string | Buffer,
   headers: Record<string, string> = {},
 ): void {
-  response.writeHead(code, {
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(body),
-    ...headers,
-  });
+  response.writeHead(code, { ...jsonHeaders(body), ...headers });
   response.end(body);
 }
 
@@ -100,12 +113,26 @@ export function errorBody(code: number): string {
   return JSON.stringify({ error: messages[code] ?? 'Internal error', code: `E${code}` });
 }
 
-function drip(response: ServerResponse, body: string, everyMs: number): void {
-  response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) });
+function jsonHeaders(body: string | Buffer) {
+  return { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) };
+}
+
+function half(body: string): string {
+  return body.slice(0, body.length / 2);
+}
+
+function delay(response: ServerResponse, { code, body }: RightAnswer, ms: number): void {
+  const timer = setTimeout(() => send(response, code, body), ms);
+  response.once('close', () => clearTimeout(timer));
+}
+
+function drip(response: ServerResponse, { code, body }: RightAnswer, everyMs: number): void {
+  const bytes = Buffer.from(body);
+  response.writeHead(code, jsonHeaders(bytes));
   let sent = 0;
   const timer = setInterval(() => {
-    response.write(body.charAt(sent++));
-    if (sent < body.length) return;
+    response.write(bytes.subarray(sent, ++sent));
+    if (sent < bytes.length) return;
     clearInterval(timer);
     response.end();
   }, everyMs);

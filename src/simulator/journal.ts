@@ -1,17 +1,29 @@
+import type { ServerResponse } from 'node:http';
 import type { Fault } from './fault.ts';
+
+/** What an answer told of a call. */
+export interface Shown {
+  status: string;
+  reason: string;
+}
 
 /** One status request as PolyAI would have it in its access log. */
 export interface PollEntry {
   /** When it came, in milliseconds since the epoch. */
   at: number;
-  /** What a 200 answer showed, or null where it was none. */
-  shown: { status: string; reason: string } | null;
+  /** When its answer was out to the last byte; null before that, and for good where it never was. */
+  finishedAt: number | null;
+  /** The answer's HTTP status; null as long as `finishedAt` is. */
+  httpStatus: number | null;
+  /** What a whole 200 answer of this call showed; null where there was none. */
+  shown: Shown | null;
   fault: Fault['kind'] | null;
 }
 
 /** What was asked and shown: what the archive is held against. */
 export class Journal {
   readonly #polls = new Map<string, PollEntry[]>();
+  readonly #counts = new Map<string, number>();
   readonly #keep: boolean;
   total = 0;
 
@@ -20,12 +32,33 @@ export class Journal {
     this.#keep = keep;
   }
 
-  add(callSid: string, entry: PollEntry): void {
+  /**
+   * A request has come, and `shown` is what its answer will show, if it gets through: the client may have gone
+   * before, and has then seen nothing.
+   */
+  open(
+    callSid: string,
+    request: Pick<PollEntry, 'at' | 'fault'>,
+    shown: Shown | null,
+    response: ServerResponse,
+  ): void {
     this.total++;
+    this.#counts.set(callSid, this.count(callSid) + 1);
     if (!this.#keep) return;
+    const entry: PollEntry = { ...request, finishedAt: null, httpStatus: null, shown: null };
     const entries = this.#polls.get(callSid);
     if (entries === undefined) this.#polls.set(callSid, [entry]);
     else entries.push(entry);
+    response.once('finish', () => {
+      entry.finishedAt = Date.now();
+      entry.httpStatus = response.statusCode;
+      entry.shown = shown;
+    });
+  }
+
+  /** How often the call was asked for; counted also where the entries are not kept. */
+  count(callSid: string): number {
+    return this.#counts.get(callSid) ?? 0;
   }
 
   polls(callSid: string): readonly PollEntry[] {

@@ -25,8 +25,11 @@ export class SimulatedCall {
   readonly placedAt: number;
   readonly changes: Change[];
   #forgottenAt: number | null = null;
+  /** The body told last: it is the same for poll after poll. */
+  #told: { change: Change; body: string } | null = null;
 
   constructor(callSid: string, style: BodyStyle, steps: readonly Step[], placedAt: number) {
+    if (steps.length === 0) throw new Error(`the script of ${callSid} has no steps`);
     this.callSid = callSid;
     this.style = style;
     this.placedAt = placedAt;
@@ -52,7 +55,9 @@ export class SimulatedCall {
   /** When it ends, or null where its script has no end. */
   endsAt(): number | null {
     const last = this.changes.at(-1);
-    return last !== undefined && TERMINAL.has(last.status) && Number.isFinite(last.at) ? last.at : null;
+    return last !== undefined && TERMINAL.has(last.status.toLowerCase()) && Number.isFinite(last.at)
+      ? last.at
+      : null;
   }
 
   isForgotten(now: number, forgetAfterMs: number): boolean {
@@ -70,8 +75,19 @@ export class SimulatedCall {
     this.changes.splice(past, Infinity, { status, reason, at: now });
   }
 
-  /** PolyAI's body for a change. The times of the March 2026 body are whole seconds, as in its documentation. */
-  body({ status, reason, at }: Change): string {
+  /** What PolyAI's body tells of a change: that of March 2026 has no reason. */
+  shown({ status, reason }: Change): { status: string; reason: string } {
+    return { status, reason: this.style === 'mid-2026' ? reason : '' };
+  }
+
+  /** PolyAI's body for a change. */
+  body(change: Change): string {
+    if (this.#told?.change !== change) this.#told = { change, body: this.#write(change) };
+    return this.#told.body;
+  }
+
+  /** The times of the March 2026 body are whole seconds, as in its documentation. */
+  #write({ status, reason, at }: Change): string {
     if (this.style === 'mid-2026') return JSON.stringify({ status, reason });
     const created_at = wholeSeconds(this.placedAt);
     return JSON.stringify({ callSid: this.callSid, status, created_at, last_updated: wholeSeconds(at) });

@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { errorBody, type Fault, SHOWING, send, spoil } from './fault.ts';
+import { errorBody, type Fault, isShowing, send, spoil } from './fault.ts';
 import { Journal } from './journal.ts';
 import { type BodyStyle, SimulatedCall, type Step } from './life.ts';
+import { type FaultScope, Misbehaviour } from './misbehaviour.ts';
+import { numberToCall } from './trigger.ts';
 
 export interface SimulatorOptions {
+  host?: string;
   port?: number;
   /** Requests with another token get 401; without this option any token will do, but there must be one. */
   token?: string;
@@ -13,19 +16,10 @@ export interface SimulatorOptions {
   style?: BodyStyle;
   /** The life of calls placed over HTTP. */
   script?: () => readonly Step[];
-  /** Numbers in [0, 1) for faults that strike at random; give a seeded one for runs that can be repeated. */
+  /** Numbers in [0, 1) for faults that strike at random; `seededRandom` for runs that can be repeated. */
   random?: () => number;
   /** false: count polls only. */
   keepPolls?: boolean;
-}
-
-export interface FaultScope {
-  /** Only this call; without it, all. */
-  callSid?: string;
-  /** Only so many requests; without it, until it is ended. */
-  times?: number;
-  /** Only this share of the requests, at random. */
-  share?: number;
 }
 
 export interface Simulator {
@@ -39,11 +33,18 @@ export interface Simulator {
   setToken(token: string): void;
   /** From now on something is wrong; the function that is returned puts it right. */
   misbehave(fault: Fault, scope?: FaultScope): () => void;
+  /** Requests whose answer is not out yet. */
+  openRequests(): number;
+  /** Cuts what is still open. */
   stop(): Promise<void>;
 }
 
 const TWO_HOURS_MS = 2 * 60 * 60_000;
-const STATUS_PATH = /^\/v1\/outbound-calling\/([^/]+)\/status$/;
+const STATUS_PATH = /^\/v1\/outbound-calling\/([^/?]+)\/status(?:\?|$)/;
+const TRIGGERS = new Map<string, BodyStyle>([
+  ['/v1/outbound-calling', 'mid-2026'],
+  ['/v1/outbound-calling/trigger', 'march-2026'],
+]);
 const DEFAULT_SCRIPT: readonly Step[] = [
   { status: 'queued', forMs: 2_000 },
   { status: 'calling', forMs: 5_000 },
@@ -52,11 +53,12 @@ const DEFAULT_SCRIPT: readonly Step[] = [
 
 /** PolyAI's Outbound Calling API over real HTTP, with calls that live, end and are forgotten, and faults on demand. */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
-  const { style = 'march-2026', forgetAfterMs = TWO_HOURS_MS, random = Math.random } = options;
+  const { host = '127.0.0.1', style = 'march-2026', forgetAfterMs = TWO_HOURS_MS } = options;
   const calls = new Map<string, SimulatedCall>();
   const journal = new Journal(options.keepPolls ?? true);
-  const faults = new Set<{ fault: Fault; scope: FaultScope; left: number }>();
+  const misbehaviour = new Misbehaviour(options.random ?? Math.random);
   let token = options.token;
+  let openRequests = 0;
 
   function place({
     callSid,
@@ -69,16 +71,20 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   }
 
   function onRequest(request: IncomingMessage, response: ServerResponse): void {
+    openRequests++;
+    response.once('close', onClose);
     const { method, url = '' } = request;
-    if (!isAuthorized(request)) return send(response, 401, errorBody(401));
-    if (method === 'POST' && url === '/v1/outbound-calling')
-      return void trigger(request, response, 'mid-2026');
-    if (method === 'POST' && url === '/v1/outbound-calling/trigger')
-      return void trigger(request, response, 'march-2026');
-    if (method === 'GET' && url === '/v1/always-success') return send(response, 200, '{"status":"success"}');
     const segment = method === 'GET' ? STATUS_PATH.exec(url)?.[1] : undefined;
-    if (segment === undefined) return send(response, 404, errorBody(404));
-    answerStatus(decodeURIComponent(segment), request, response);
+    if (segment !== undefined) return answerStatus(segment, request, response);
+    if (!isAuthorized(request)) return send(response, 401, errorBody(401));
+    const trigger = method === 'POST' ? TRIGGERS.get(url) : undefined;
+    if (trigger !== undefined) return void answerTrigger(request, response, trigger);
+    if (method === 'GET' && url === '/v1/always-success') return send(response, 200, '{"status":"success"}');
+    send(response, 404, errorBody(404));
+  }
+
+  function onClose(): void {
+    openRequests--;
   }
 
   function isAuthorized(request: IncomingMessage): boolean {
@@ -86,48 +92,39 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     return typeof given === 'string' && given !== '' && (token === undefined || given === token);
   }
 
-  function answerStatus(callSid: string, request: IncomingMessage, response: ServerResponse): void {
+  function answerStatus(segment: string, request: IncomingMessage, response: ServerResponse): void {
+    const callSid = decode(segment);
+    if (callSid === null) return send(response, 400, errorBody(400));
     const at = Date.now();
+    if (!isAuthorized(request)) {
+      journal.open(callSid, { at, fault: null }, null, response);
+      return send(response, 401, errorBody(401));
+    }
+    const fault = misbehaviour.strike(callSid);
+    const told = tell(callSid, at, fault?.kind === 'stale');
+    const shown = told === null || (fault !== null && !isShowing(fault)) ? null : told.shown;
+    journal.open(callSid, { at, fault: fault?.kind ?? null }, shown, response);
+    const right = told === null ? { code: 404, body: errorBody(404) } : { code: 200, body: told.body };
+    if (fault === null) send(response, right.code, right.body);
+    else spoil(fault, request, response, right);
+  }
+
+  /** What there is to tell of a call; null where it is not known, or not any more. */
+  function tell(callSid: string, at: number, stale: boolean) {
     const call = calls.get(callSid);
-    const fault = strike(callSid);
-    if (call === undefined || call.isForgotten(at, forgetAfterMs)) {
-      journal.add(callSid, { at, shown: null, fault: fault?.kind ?? null });
-      return fault === null
-        ? send(response, 404, errorBody(404))
-        : spoil(fault, request, response, errorBody(404));
-    }
+    if (call === undefined || call.isForgotten(at, forgetAfterMs)) return null;
     const { current, previous } = call.at(at);
-    const told = fault?.kind === 'stale' ? (previous ?? current) : current;
-    const shown =
-      fault === null || SHOWING.has(fault.kind) ? { status: told.status, reason: told.reason } : null;
-    journal.add(callSid, { at, shown, fault: fault?.kind ?? null });
-    const body = call.body(told);
-    if (fault === null) send(response, 200, body);
-    else spoil(fault, request, response, body);
+    const change = stale ? (previous ?? current) : current;
+    return { shown: call.shown(change), body: call.body(change) };
   }
 
-  /** The fault that strikes this request, the latest first. */
-  function strike(callSid: string): Fault | null {
-    for (const entry of [...faults].reverse()) {
-      const { scope, fault } = entry;
-      if (scope.callSid !== undefined && scope.callSid !== callSid) continue;
-      if (scope.share !== undefined && random() >= scope.share) continue;
-      if (--entry.left <= 0) faults.delete(entry);
-      return fault;
-    }
-    return null;
-  }
-
-  async function trigger(
+  async function answerTrigger(
     request: IncomingMessage,
     response: ServerResponse,
     answer: BodyStyle,
   ): Promise<void> {
-    const body = await readJson(request);
-    const number =
-      typeof body === 'object' && body !== null && 'to_number' in body ? body.to_number : undefined;
-    if (typeof number !== 'string' || !/^\+[1-9]\d{1,14}$/.test(number))
-      return send(response, 400, errorBody(400));
+    const number = await numberToCall(request);
+    if (number === null) return send(response, 400, errorBody(400));
     const callSid = place({ style: answer, script: options.script?.() ?? DEFAULT_SCRIPT });
     send(response, 200, JSON.stringify(answer === 'mid-2026' ? { call_sid: callSid } : { callSid }));
   }
@@ -139,12 +136,15 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   }
 
   const server = createServer({ keepAliveTimeout: 60_000 }, onRequest);
-  await new Promise<void>((listening) => server.listen(options.port ?? 0, '127.0.0.1', listening));
+  await new Promise<void>((listening, fail) => {
+    server.once('error', fail);
+    server.listen(options.port ?? 0, host, listening);
+  });
   const address = server.address();
   if (address === null || typeof address === 'string') throw new Error('the simulator has no port');
 
   return {
-    url: `http://127.0.0.1:${address.port}`,
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`,
     journal,
     calls,
     place,
@@ -153,11 +153,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     setToken: (next) => {
       token = next;
     },
-    misbehave(fault, scope = {}) {
-      const entry = { fault, scope, left: scope.times ?? Infinity };
-      faults.add(entry);
-      return () => void faults.delete(entry);
-    },
+    misbehave: (fault, scope = {}) => misbehaviour.begin(fault, scope),
+    openRequests: () => openRequests,
     async stop() {
       const closed = new Promise((done) => server.close(done));
       server.closeAllConnections();
@@ -166,12 +163,10 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   };
 }
 
-async function readJson(request: IncomingMessage): Promise<unknown> {
-  let text = '';
-  for await (const chunk of request) text += chunk;
+function decode(segment: string): string | null {
   try {
-    return JSON.parse(text);
+    return decodeURIComponent(segment);
   } catch {
-    return undefined;
+    return null;
   }
 }

@@ -1,58 +1,73 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+
+const START_TIMEOUT_MS = 10_000;
 
 export interface RedisServer {
   url: string;
   port: number;
   process: ChildProcess;
+  /** Ends it, and waits until its port is free again. All that it held is gone. */
   stop(): Promise<void>;
+  /** The same by `kill -9`: connections break without a word. */
+  kill(): Promise<void>;
 }
 
 /** A real, empty Redis from the PATH, on a free port or on the one given (as to come back after a restart). */
-export async function spawnRedisServer(port?: number): Promise<RedisServer> {
+export async function spawnRedisServer({ port }: { port?: number } = {}): Promise<RedisServer> {
   const dir = await mkdtemp(join(tmpdir(), 'polykeep-redis-'));
   const at = port ?? (await freePort());
-  const options = [
-    '--bind',
-    '127.0.0.1',
-    '--port',
-    `${at}`,
-    '--dir',
-    dir,
-    '--save',
-    '',
-    '--appendonly',
-    'no',
-  ];
-  const server = spawn('redis-server', [...options, '--maxmemory-policy', 'noeviction'], { stdio: 'ignore' });
-  const exited = once(server, 'exit');
   const url = `redis://127.0.0.1:${at}`;
-  await answering(url, server);
-  return {
-    url,
-    port: at,
-    process: server,
-    async stop() {
-      server.kill('SIGKILL');
-      await exited;
-      await rm(dir, { recursive: true, force: true });
-    },
-  };
+  const server = spawn('redis-server', optionsFor(at, dir), { stdio: 'ignore' });
+  const ended = new Promise<string>((resolve) => {
+    server.once('exit', (code, signal) => resolve(`it ended with ${signal ?? code}`));
+    server.once('error', (error) => resolve(error.message));
+  });
+
+  async function end(signal: NodeJS.Signals): Promise<void> {
+    server.kill(signal);
+    await ended;
+    await rm(dir, { recursive: true, force: true });
+  }
+
+  try {
+    await answering(url, dir, ended);
+  } catch (error) {
+    await end('SIGKILL');
+    throw error;
+  }
+  return { url, port: at, process: server, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
 }
 
-async function answering(url: string, server: ChildProcess): Promise<void> {
-  const redis = new Redis(url, { lazyConnect: true, retryStrategy: () => 50, maxRetriesPerRequest: null });
+function optionsFor(port: number, dir: string): string[] {
+  const options = {
+    bind: '127.0.0.1',
+    port: `${port}`,
+    dir,
+    save: '',
+    appendonly: 'no',
+    'maxmemory-policy': 'noeviction',
+  };
+  return Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
+}
+
+/** Waits until the server in this folder answers: on a port that is taken, another would. */
+async function answering(url: string, dir: string, ended: Promise<string>): Promise<void> {
+  const redis = new Redis(url, { retryStrategy: () => 50, maxRetriesPerRequest: null });
   redis.on('error', () => {});
+  const answer = redis.config('GET', 'dir').then(
+    (found) => (`${found}`.endsWith(basename(dir)) ? 'ready' : 'another Redis has the port'),
+    (error) => `${error}`,
+  );
+  const late = sleep(START_TIMEOUT_MS, `no answer within ${START_TIMEOUT_MS} ms`, { ref: false });
   try {
-    while ((await Promise.race([redis.ping().catch(() => 'no'), sleep(5_000, 'late')])) !== 'PONG') {
-      if (server.exitCode !== null) throw new Error(`redis-server ended with ${server.exitCode}`);
-    }
+    const outcome = await Promise.race([answer, ended, late]);
+    if (outcome !== 'ready') throw new Error(`redis-server did not start at ${url}: ${outcome}`);
   } finally {
     redis.disconnect();
   }

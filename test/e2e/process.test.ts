@@ -1,0 +1,175 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Client } from 'pg';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { client } from '../support/client.ts';
+import { FAST, type SidecarProcess, spawnSidecar } from '../support/sidecar.ts';
+
+/** polykeep as a person runs it: a process, with nothing configured but PolyAI. */
+
+let simulator: Simulator;
+let dataDir: string;
+let started: SidecarProcess[];
+
+beforeEach(async () => {
+  simulator = await startSimulator({ token: FAST.POLYAI_AUTH_TOKEN });
+  dataDir = await mkdtemp(join(tmpdir(), 'polykeep-process-'));
+  started = [];
+});
+
+afterEach(async () => {
+  await Promise.all(started.map((sidecar) => sidecar.end('SIGTERM')));
+  await simulator.stop();
+  await rm(dataDir, { recursive: true, force: true });
+});
+
+function start(more: Record<string, string> = {}, command?: string): SidecarProcess {
+  const sidecar = spawnSidecar(
+    { ...FAST, POLYAI_BASE_URL: simulator.url, DATA_DIR: dataDir, ...more },
+    command,
+  );
+  started.push(sidecar);
+  return sidecar;
+}
+
+const place = (count: number, endsAfterMs: number) =>
+  Array.from({ length: count }, () =>
+    simulator.place({
+      script: [
+        { status: 'queued', forMs: endsAfterMs / 2 },
+        { status: 'calling', forMs: endsAfterMs / 2 },
+        { status: 'success', forMs: 0 },
+      ],
+    }),
+  );
+
+describe('kill -9', () => {
+  it('in the middle loses no call: the next start brings them all to their end, none twice', async () => {
+    const first = start();
+    const callSids = place(200, 4_000);
+    const calls = callSids.map((callSid) => ({ callSid }));
+    await client(await first.url()).post('/v1/calls/batch', { calls });
+    await expect.poll(() => simulator.journal.total).toBeGreaterThan(300);
+    expect(await first.end('SIGKILL')).toBeNull();
+
+    const polykeep = client(await start().url());
+    await expect
+      .poll(async () => (await polykeep.list('outcome=success')).length, { interval: 200 })
+      .toBe(200);
+    for (const { callSid, transitions } of await polykeep.list()) {
+      expect(transitions.map(({ seq }) => seq)).toEqual(transitions.map((_, index) => index + 1));
+      expect(transitions.map(({ status }) => status)).toEqual(simulator.journal.shownStatuses(callSid));
+    }
+  });
+});
+
+describe('SIGTERM', () => {
+  it('hands everything back, writes what was seen, and exits with 0', async () => {
+    const sidecar = start();
+    const polykeep = client(await sidecar.url());
+    const callSids = place(50, 60_000);
+    await polykeep.post('/v1/calls/batch', { calls: callSids.map((callSid) => ({ callSid })) });
+    await expect.poll(() => simulator.journal.total).toBeGreaterThan(100);
+    expect(await sidecar.end('SIGTERM')).toBe(0);
+    expect(sidecar.log.at(-1)).toMatchObject({ msg: 'polykeep stopped' });
+
+    const asked = simulator.journal.total;
+    const again = client(await start({ POLL_INTERVAL_MIN_MS: '60000', POLL_INTERVAL_MAX_MS: '60000' }).url());
+    const written = (await again.list()).reduce((polls, call) => polls + call.polls, 0);
+    // What was in flight was cut off, and is asked again.
+    expect(written).toBeGreaterThan(asked - 50);
+  });
+
+  it('a second time exits at once', async () => {
+    const sidecar = start();
+    await sidecar.url();
+    simulator.misbehave({ kind: 'hang' });
+    sidecar.process.kill('SIGTERM');
+    expect([0, 1]).toContain(await sidecar.end('SIGTERM'));
+  });
+
+  it('exits with 0 while PolyAI hangs', async () => {
+    const sidecar = start();
+    simulator.misbehave({ kind: 'hang' });
+    const polykeep = client(await sidecar.url());
+    for (const callSid of place(20, 60_000)) await polykeep.register(callSid);
+    await expect.poll(() => simulator.journal.total).toBeGreaterThan(10);
+    expect(await sidecar.end('SIGTERM')).toBe(0);
+  });
+});
+
+describe('the log', () => {
+  it('is one JSON line for each event, with the callSid as a field and never the token', async () => {
+    const sidecar = start({ LOG_LEVEL: 'trace' });
+    const polykeep = client(await sidecar.url());
+    const [callSid = ''] = place(1, 500);
+    simulator.misbehave(
+      { kind: 'status', code: 400, body: `{"error":"${FAST.POLYAI_AUTH_TOKEN}"}` },
+      { times: 1 },
+    );
+    await polykeep.register(callSid);
+    await expect.poll(async () => (await polykeep.call(callSid)).outcome).toBe('success');
+    await sidecar.end('SIGTERM');
+    const transitions = sidecar.log.filter(({ msg }) => msg === 'transition');
+    expect(transitions.at(-1)).toMatchObject({ callSid, account: 'default', status: 'success' });
+    expect(JSON.stringify(sidecar.log) + sidecar.stderr()).not.toContain(FAST.POLYAI_AUTH_TOKEN);
+  });
+});
+
+describe('bad configuration', () => {
+  it('is one plain line for each problem, and exit code 1, before anything starts', async () => {
+    const sidecar = start({ PORT: 'eighty', LEASE_MS: '-1' });
+    expect(await sidecar.exited).toBe(1);
+    const lines = sidecar.stderr().trim().split('\n').sort();
+    expect(lines).toEqual([
+      expect.stringMatching(/^polykeep: LEASE_MS: /),
+      expect.stringMatching(/^polykeep: PORT: /),
+    ]);
+    expect(sidecar.log).toEqual([]);
+  });
+
+  it.each([
+    ['an unknown command', {}, 'fly', /unknown command fly/],
+    ['a port that is taken', { PORT: 'SIMULATOR' }, 'serve', /EADDRINUSE/],
+    ['a worker without what it shares', {}, 'worker', /REDIS_URL/],
+    [
+      'a database that is not there',
+      { DATABASE_URL: 'postgres://nobody@nowhere.invalid/x' },
+      'migrate',
+      /nowhere\.invalid/,
+    ],
+  ])('%s is a plain line too', async (_, more, command, message) => {
+    const port = new URL(simulator.url).port;
+    const environment = Object.fromEntries(
+      Object.entries(more).map(([name, value]) => [name, value === 'SIMULATOR' ? port : value]),
+    );
+    const sidecar = start(environment, command);
+    expect(await sidecar.exited).toBe(1);
+    expect(sidecar.stderr()).toMatch(message);
+    expect(sidecar.stderr()).not.toMatch(/\n\s+at /);
+  });
+
+  it('a data folder that another polykeep uses is refused, and the other goes on', async () => {
+    const polykeep = client(await start().url());
+    const second = start();
+    expect(await second.exited).toBe(1);
+    expect(second.stderr()).toMatch(/^polykeep: DATA_DIR: .* is in use by another polykeep/);
+    expect(await polykeep.get('/health/ready')).toMatchObject({ status: 'ok' });
+  });
+});
+
+it('the embedded database can be asked by SQL, with the URL beside the data', async () => {
+  const polykeep = client(await start().url());
+  await polykeep.register('sql');
+  const url = (await readFile(join(dataDir, 'database-url'), 'utf8')).trim();
+  const sql = new Client({ connectionString: url });
+  await sql.connect();
+  try {
+    const { rows } = await sql.query('select call_sid from reporting.calls');
+    expect(rows).toEqual([{ call_sid: 'sql' }]);
+  } finally {
+    await sql.end();
+  }
+});

@@ -1,0 +1,151 @@
+import { randomUUID } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { readConfig } from '../../src/config.ts';
+import { type Role, type Sidecar, startSidecar } from '../../src/sidecar.ts';
+import type { Step } from '../../src/simulator/life.ts';
+import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { client } from '../support/client.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { silentLog as log } from '../support/log.ts';
+import { FAST } from '../support/sidecar.ts';
+
+const LIFE: Step[] = [
+  { status: 'queued', forMs: 600 },
+  { status: 'calling', forMs: 900 },
+  { status: 'failure', reason: 'no answer', forMs: 0 },
+];
+
+let simulator: Simulator;
+let database: TestDatabase;
+let redisPrefix: string;
+let running: Sidecar[];
+
+beforeEach(async () => {
+  simulator = await startSimulator({
+    token: FAST.POLYAI_AUTH_TOKEN,
+    forgetAfterMs: 1_500,
+    style: 'mid-2026',
+  });
+  database = await createDatabase();
+  redisPrefix = `test-${randomUUID()}`;
+  running = [];
+});
+
+afterEach(async () => {
+  for (const sidecar of running.reverse()) await sidecar.stop();
+  await simulator.stop();
+  await database.drop();
+});
+
+async function start(role: Role, more: Record<string, string> = {}): Promise<ReturnType<typeof client>> {
+  const environment = { ...FAST, POLYAI_BASE_URL: simulator.url, DATABASE_URL: database.url, ...more };
+  const sidecar = await startSidecar({ config: readConfig(role, environment), role, log, redisPrefix });
+  running.push(sidecar);
+  return client(sidecar.url ?? '');
+}
+
+const withRedis = () => ({ REDIS_URL: inject('redisUrl') });
+
+describe.each([
+  ['in-process', () => ({})],
+  ['bullmq', withRedis],
+])('polykeep on the %s queue', (_, environment) => {
+  it('follows a call to its end, and answers for it after PolyAI has forgotten it', async () => {
+    const polykeep = await start('serve', environment());
+    const callSid = simulator.place({ script: LIFE });
+    expect((await polykeep.register(callSid)).status).toBe(201);
+    await expect.poll(async () => (await polykeep.call(callSid)).outcome).toBe('failure');
+    await expect.poll(() => simulator.calls.get(callSid)?.isForgotten(Date.now(), 1_500)).toBe(true);
+
+    const call = await polykeep.call(callSid);
+    expect(call).toMatchObject({ status: 'failure', reason: 'no answer', failedPolls: 0, lastError: null });
+    expect(call.transitions.map(({ seq, status }) => `${seq} ${status}`)).toEqual([
+      '1 queued',
+      '2 calling',
+      '3 failure',
+    ]);
+    const changes = simulator.calls.get(callSid)?.changes ?? [];
+    for (const [index, { changedAfter, observedAt }] of call.transitions.entries()) {
+      const at = changes[index]?.at ?? 0;
+      expect(at).toBeLessThanOrEqual(Date.parse(observedAt));
+      if (changedAfter !== null) expect(at).toBeGreaterThanOrEqual(Date.parse(changedAfter));
+    }
+  });
+
+  it('follows a thousand calls of one batch: each settles, with exactly what PolyAI showed, and is then left alone', async () => {
+    const polykeep = await start('serve', environment());
+    const callSids = Array.from({ length: 1_000 }, () => simulator.place({ script: LIFE }));
+    const { body } = await polykeep.post('/v1/calls/batch', {
+      calls: callSids.map((callSid) => ({ callSid })),
+    });
+    expect(body).toEqual({ results: callSids.map((callSid) => ({ callSid, result: 'created' })) });
+    await expect.poll(async () => (await polykeep.list('outcome=none')).length, { interval: 250 }).toBe(0);
+
+    const calls = await polykeep.list('outcome=failure');
+    expect(calls).toHaveLength(1_000);
+    for (const { callSid, transitions, polls } of calls) {
+      expect(transitions.map(({ status }) => status)).toEqual(simulator.journal.shownStatuses(callSid));
+      // The poll that showed the end is the last one.
+      const asked = simulator.journal.polls(callSid);
+      expect(asked.filter(({ shown }) => shown?.status === 'failure')).toHaveLength(1);
+      expect(polls).toBe(asked.length);
+    }
+  });
+
+  it('goes on with lease after lease', async () => {
+    const polykeep = await start('serve', { ...environment(), LEASE_MS: '300' });
+    const callSid = simulator.place({ script: [{ status: 'queued', forMs: 3_000 }, ...LIFE.slice(2)] });
+    await polykeep.register(callSid);
+    await expect.poll(async () => (await polykeep.call(callSid)).outcome).toBe('failure');
+    const call = await polykeep.call(callSid);
+    expect(call.transitions.map(({ status }) => status)).toEqual(['queued', 'failure']);
+    expect(call.polls).toBe(simulator.journal.polls(callSid).length);
+  });
+
+  it('says that it is ready, and which account is paused', async () => {
+    const polykeep = await start('serve', environment());
+    const parts = { postgres: 'up', queue: 'up', accounts: { default: 'active' } };
+    await expect.poll(() => polykeep.get('/health/ready')).toEqual({ status: 'ok', parts });
+
+    simulator.setToken('another-token');
+    await polykeep.register(simulator.place({ script: LIFE }));
+    const paused = { ...parts, accounts: { default: 'paused' } };
+    await expect.poll(() => polykeep.get('/health/ready')).toEqual({ status: 'degraded', parts: paused });
+  });
+
+  it('takes up at its start what another left behind, and settles it once', async () => {
+    const first = await start('serve', environment());
+    const callSids = Array.from({ length: 50 }, () => simulator.place({ script: LIFE }));
+    await first.post('/v1/calls/batch', { calls: callSids.map((callSid) => ({ callSid })) });
+    await expect.poll(() => simulator.journal.total).toBeGreaterThan(50);
+    await running.pop()?.stop();
+    expect((await database.query('select from calls where settled_at is null')).length).toBeGreaterThan(0);
+
+    const second = await start('serve', environment());
+    await expect.poll(async () => (await second.list('outcome=failure')).length).toBe(50);
+    for (const { callSid, transitions } of await second.list()) {
+      expect(transitions.map(({ status }) => status)).toEqual(simulator.journal.shownStatuses(callSid));
+    }
+  });
+});
+
+describe('api and worker processes', () => {
+  it('share the work over Redis', async () => {
+    const api = await start('api', withRedis());
+    const callSid = simulator.place({ script: LIFE });
+    await api.register(callSid);
+    expect(simulator.journal.total).toBe(0);
+    await start('worker', withRedis());
+    await start('worker', withRedis());
+    await expect.poll(async () => (await api.call(callSid)).outcome).toBe('failure');
+  });
+
+  it('register also where there is no Redis, and have the calls followed when there is', async () => {
+    const api = await start('api', { REDIS_URL: 'redis://127.0.0.1:1' });
+    const callSid = simulator.place({ script: LIFE });
+    expect((await api.register(callSid)).status).toBe(201);
+    expect(await api.get('/health/ready')).toMatchObject({ status: 'degraded', parts: { queue: 'down' } });
+    await start('worker', withRedis());
+    await expect.poll(async () => (await api.call(callSid)).outcome).toBe('failure');
+  });
+});

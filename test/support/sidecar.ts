@@ -1,0 +1,66 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+
+/** Intervals a tenth of the default ones: lives of seconds instead of minutes. */
+export const FAST = {
+  POLYAI_AUTH_TOKEN: 'a-token-of-some-length',
+  PORT: '0',
+  POLL_INTERVAL_MIN_MS: '200',
+  POLL_INTERVAL_MAX_MS: '500',
+  POLL_BACKOFF_MAX_MS: '1000',
+};
+
+export interface LogLine {
+  msg: string;
+  [field: string]: unknown;
+}
+
+/** A polykeep process, started as `npm start` starts it. */
+export interface SidecarProcess {
+  process: ChildProcess;
+  /** Its log so far. */
+  log: LogLine[];
+  stderr: () => string;
+  /** Where its API listens; waits for it. Rejects where the process ends first. */
+  url(): Promise<string>;
+  /** Ends it by a signal, and gives its exit code (null after a kill). */
+  end(signal: NodeJS.Signals): Promise<number | null>;
+  exited: Promise<number | null>;
+}
+
+export function spawnSidecar(environment: Record<string, string>, command = 'serve'): SidecarProcess {
+  const child = spawn(process.execPath, [MAIN, command], {
+    env: { PATH: process.env.PATH, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const exited = once(child, 'close').then(([code]: (number | null)[]) => code ?? null);
+  const log: LogLine[] = [];
+  let stderr = '';
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  const listening = new Promise<string>((resolve, reject) => {
+    createInterface(child.stdout).on('line', (text) => {
+      const line: LogLine = JSON.parse(text);
+      log.push(line);
+      if (line.msg === 'polykeep runs') resolve(String(line.url));
+    });
+    exited.then((code) => reject(new Error(`polykeep ended with ${code}: ${stderr}`)));
+  });
+  listening.catch(() => {});
+  return {
+    process: child,
+    log,
+    stderr: () => stderr,
+    url: () => listening,
+    end(signal) {
+      child.kill(signal);
+      return exited;
+    },
+    exited,
+  };
+}
