@@ -7,11 +7,13 @@ const MAX_BODY_BYTES = 64 * 1024;
 const MAX_MESSAGE_LENGTH = 300;
 /** Shorter secrets, as in a trial run, are words that may well stand in an honest message. */
 const SECRET_MIN_LENGTH = 8;
+/** How long an answer on its way is still waited for after an abort: what PolyAI has shown should not be dropped. */
+const LAST_ANSWER_MS = 2_000;
 
 export interface PolyAiClient {
   /**
    * Asks PolyAI for a call's status, once. Throws `PolyAiError` where the answer is no status, and the signal's
-   * reason where it was aborted.
+   * reason where it was aborted and no answer came within another 2 s.
    */
   getStatus(callSid: string, signal: AbortSignal): Promise<Observation>;
   close(): Promise<void>;
@@ -49,7 +51,10 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
     const { path, headers } = options.api.statusRequest(callSid);
     const abort = new AbortController();
     const timer = setTimeout(() => abort.abort(timedOut()), options.timeoutMs);
-    const onAbort = () => abort.abort(signal.reason);
+    let lastTimer: NodeJS.Timeout | undefined;
+    const onAbort = () => {
+      lastTimer = setTimeout(() => abort.abort(signal.reason), LAST_ANSWER_MS);
+    };
     signal.addEventListener('abort', onAbort, { once: true });
     try {
       signal.throwIfAborted();
@@ -69,6 +74,7 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
       throw error instanceof PolyAiError ? error : new PolyAiError('unavailable', networkMessage(error));
     } finally {
       clearTimeout(timer);
+      clearTimeout(lastTimer);
       signal.removeEventListener('abort', onAbort);
     }
   }

@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { client } from '../support/client.ts';
 import { FAST, type SidecarProcess, spawnSidecar } from '../support/sidecar.ts';
@@ -82,12 +82,29 @@ describe('SIGTERM', () => {
     expect(written).toBeGreaterThan(asked - 50);
   });
 
-  it('a second time exits at once', async () => {
+  it('waits a moment for answers on their way; a second time exits at once, with 1', async () => {
     const sidecar = start();
-    await sidecar.url();
+    const polykeep = client(await sidecar.url());
     simulator.misbehave({ kind: 'hang' });
+    for (const callSid of place(1, 60_000)) await polykeep.register(callSid);
+    await expect.poll(() => simulator.openRequests()).toBe(1);
     sidecar.process.kill('SIGTERM');
-    expect([0, 1]).toContain(await sidecar.end('SIGTERM'));
+    await expect.poll(() => sidecar.log.at(-1)?.msg).toBe('polykeep stops');
+    expect(await sidecar.end('SIGTERM')).toBe(1);
+    expect(sidecar.log.at(-1)).toMatchObject({ msg: 'polykeep stops' });
+  });
+
+  it('keeps what a poll on its way then still shows', async () => {
+    const sidecar = start();
+    const polykeep = client(await sidecar.url());
+    const callSid = simulator.place({ script: [{ status: 'success', forMs: 0 }] });
+    simulator.misbehave({ kind: 'delay', ms: 1_000 });
+    await polykeep.register(callSid);
+    await expect.poll(() => simulator.openRequests()).toBe(1);
+    expect(await sidecar.end('SIGTERM')).toBe(0);
+    const again = client(await start().url());
+    expect(await again.call(callSid)).toMatchObject({ outcome: 'success', polls: 1 });
+    expect(simulator.journal.total).toBe(1);
   });
 
   it('exits with 0 while PolyAI hangs', async () => {
@@ -134,16 +151,14 @@ describe('bad configuration', () => {
     ['an unknown command', {}, 'fly', /unknown command fly/],
     ['a port that is taken', { PORT: 'SIMULATOR' }, 'serve', /EADDRINUSE/],
     ['a worker without what it shares', {}, 'worker', /REDIS_URL/],
-    [
-      'a database that is not there',
-      { DATABASE_URL: 'postgres://nobody@nowhere.invalid/x' },
-      'migrate',
-      /nowhere\.invalid/,
-    ],
+    ['a database that is not there', { DATABASE_URL: 'POSTGRES' }, 'migrate', /"nowhere" does not exist/],
   ])('%s is a plain line too', async (_, more, command, message) => {
-    const port = new URL(simulator.url).port;
+    const known = new Map([
+      ['SIMULATOR', new URL(simulator.url).port],
+      ['POSTGRES', Object.assign(new URL(inject('postgresUrl')), { pathname: 'nowhere' }).href],
+    ]);
     const environment = Object.fromEntries(
-      Object.entries(more).map(([name, value]) => [name, value === 'SIMULATOR' ? port : value]),
+      Object.entries(more).map(([name, value]) => [name, known.get(value) ?? value]),
     );
     const sidecar = start(environment, command);
     expect(await sidecar.exited).toBe(1);
