@@ -1,0 +1,43 @@
+import { randomInt } from 'node:crypto';
+import { writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { check, type Violation } from './check.ts';
+import type { Evidence } from './evidence.ts';
+import { longPlan } from './plan.ts';
+import { run } from './run.ts';
+import { summary } from './summary.ts';
+
+/** `npm run test:chaos -- [--seed N] [--seconds N] [--calls N]` */
+const { values } = parseArgs({
+  options: { seed: { type: 'string' }, seconds: { type: 'string' }, calls: { type: 'string' } },
+});
+const MAX_SECONDS = 520;
+const VIOLATIONS_TOLD = 50;
+
+const seed = Number(values.seed ?? randomInt(2 ** 31));
+const seconds = Math.min(MAX_SECONDS, Number(values.seconds ?? 450));
+const calls = Number(values.calls ?? 3_000);
+console.log(`seed ${seed}, ${seconds} s, ${calls} calls`);
+
+const interrupted = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => interrupted.abort(new Error(`ended by ${signal}`)));
+}
+const evidence = await run(longPlan({ seed, seconds, calls }), console.log, interrupted.signal);
+const verdict = check(evidence);
+console.log(['', `seed             ${seed}`, ...summary(evidence, verdict)].join('\n'));
+if (verdict.violations.length > 0) await tell(verdict.violations, evidence);
+
+async function tell(violations: readonly Violation[], evidence: Evidence): Promise<void> {
+  process.exitCode = 1;
+  for (const { kind, callSid, detail } of violations.slice(0, VIOLATIONS_TOLD)) {
+    console.log(`${kind}: ${callSid === null ? '' : `${callSid}: `}${detail}`);
+  }
+  const concerned = new Set(violations.map(({ callSid }) => callSid));
+  const calls = evidence.calls.filter(({ callSid }) => concerned.has(callSid));
+  const path = join(tmpdir(), `polykeep-chaos-${seed}.json`);
+  await writeFile(path, JSON.stringify({ violations, evidence: { ...evidence, calls } }));
+  console.log(`evidence: ${path}`);
+}
