@@ -3,9 +3,9 @@ import type { Pool, PoolClient } from 'pg';
 /** One sweep at a time, whichever process does it. */
 const SWEEP_LOCK = 7_066_521_391;
 
-/** Between the two bounds, and after the last call of the page before. */
+/** Between the two bounds, and after the last call of the page before; times as text keep their microseconds. */
 const UNFOLLOWED = `
-select call_sid, followed_until::text as followed_until
+select call_sid, followed_until::text as until
   from calls
  where settled_at is null and followed_until < $2::timestamptz
    and (followed_until, call_sid) > ($1::timestamptz, $3::text)
@@ -52,7 +52,7 @@ interface Range {
 
 interface OverdueRow {
   call_sid: string;
-  followed_until: string;
+  until: string;
 }
 
 export function createOverdueCalls({
@@ -90,12 +90,12 @@ export function createOverdueCalls({
   }
 
   async function sweepRange(client: PoolClient, { from, to, promise }: Range, visit: Visit): Promise<void> {
-    let last: OverdueRow | undefined = { followed_until: from, call_sid: '' };
+    let last: OverdueRow | undefined = { until: from, call_sid: '' };
     while (last !== undefined) {
       const { rows }: { rows: OverdueRow[] } = await client.query<OverdueRow>({
         name: 'unfollowed_calls',
         text: UNFOLLOWED,
-        values: [last.followed_until, to, last.call_sid, pageSize],
+        values: [last.until, to, last.call_sid, pageSize],
       });
       if (rows.length === 0) return;
       const callSids = rows.map((row) => row.call_sid);
