@@ -12,6 +12,8 @@ const USAGE = `usage: polykeep COMMAND
   demo      watch a few calls, from registration to a history that outlives PolyAI's`;
 
 const STOP_WITHIN_MS = 9_500;
+/** Under npm one Ctrl-C comes twice: from the terminal, and passed on by npm. */
+const SAME_SIGNAL_MS = 200;
 
 try {
   await run(process.argv[2] ?? 'serve');
@@ -48,10 +50,13 @@ async function serve(role: Role): Promise<void> {
   const log = createLog(config.LOG_LEVEL);
   const starting = startSidecar({ config, role, log });
 
-  let stopping = false;
+  let stoppingSince: number | null = null;
   const stop = async (signal: NodeJS.Signals) => {
-    if (stopping) process.exit(1);
-    stopping = true;
+    if (stoppingSince !== null) {
+      if (performance.now() - stoppingSince > SAME_SIGNAL_MS) process.exit(1);
+      return;
+    }
+    stoppingSince = performance.now();
     log.info({ signal }, 'polykeep stops');
     setTimeout(() => {
       log.error('polykeep did not stop in time');

@@ -15,8 +15,9 @@ import type { CallQueue } from './queue/call-queue.ts';
 import { createInProcessQueue } from './queue/in-process.ts';
 import { type Account, createAccount } from './tracking/account.ts';
 import { systemClock } from './tracking/clock.ts';
-import { createFollower } from './tracking/follow.ts';
+import { createFollower, type FollowSettings } from './tracking/follow.ts';
 import { lifecycle } from './tracking/lifecycle.ts';
+import { longestPromise } from './tracking/pace.ts';
 import { createSweeper } from './tracking/sweeper.ts';
 
 /** `serve` is both in one process. */
@@ -38,6 +39,8 @@ export interface SidecarOptions {
 }
 
 const SWEEP_EVERY_MS = 15_000;
+/** How long a call that was swept up may wait for its turn before it is swept up again. */
+const QUEUE_PATIENCE_MS = 60_000;
 const FLUSH_WITHIN_MS = 4_000;
 
 /** Builds the parts in order and starts them. Throws what the first one that fails says, with all others stopped. */
@@ -94,8 +97,10 @@ function openAccounts(config: Config, log: Logger, running: AsyncDisposableStack
 
 function openQueue(config: Config, log: Logger, prefix: string): CallQueue {
   const concurrency = config.WORKER_CONCURRENCY;
-  if (config.REDIS_URL === undefined) return createInProcessQueue({ concurrency, log });
-  return createBullmqQueue({ redisUrl: config.REDIS_URL, prefix, concurrency, log });
+  // Long enough for a poll, so that no call goes from lease to lease without one.
+  const yieldAfterMs = config.POLL_INTERVAL_MAX_MS + config.POLL_TIMEOUT_MS;
+  if (config.REDIS_URL === undefined) return createInProcessQueue({ concurrency, yieldAfterMs });
+  return createBullmqQueue({ redisUrl: config.REDIS_URL, prefix, concurrency, yieldAfterMs, log });
 }
 
 interface Parts {
@@ -111,6 +116,15 @@ async function startFollowing({ config, database, accounts, queue, log, running 
   const writer = createWriter({ pool: database.pool, lifecycle, log });
   // Runs before the queue is closed: followers that hand back while Postgres is away must not hold up the end.
   running.defer(() => writer.giveUpIn(FLUSH_WITHIN_MS));
+  const settings: FollowSettings = {
+    intervalMinMs: config.POLL_INTERVAL_MIN_MS,
+    intervalMaxMs: config.POLL_INTERVAL_MAX_MS,
+    backoffMaxMs: config.POLL_BACKOFF_MAX_MS,
+    pollTimeoutMs: config.POLL_TIMEOUT_MS,
+    leaseMs: config.LEASE_MS,
+    notFoundGraceMs: config.NOT_FOUND_GRACE_MS,
+    maxTrackingMs: config.MAX_TRACKING_MS,
+  };
   const follow = createFollower({
     accounts,
     archive: writer,
@@ -118,20 +132,16 @@ async function startFollowing({ config, database, accounts, queue, log, running 
     clock: systemClock,
     random: Math.random,
     log,
-    settings: {
-      intervalMinMs: config.POLL_INTERVAL_MIN_MS,
-      intervalMaxMs: config.POLL_INTERVAL_MAX_MS,
-      backoffMaxMs: config.POLL_BACKOFF_MAX_MS,
-      pollTimeoutMs: config.POLL_TIMEOUT_MS,
-      leaseMs: config.LEASE_MS,
-      notFoundGraceMs: config.NOT_FOUND_GRACE_MS,
-      maxTrackingMs: config.MAX_TRACKING_MS,
-    },
+    settings,
   });
   await queue.work(follow);
   const sweeper = createSweeper({
-    overdue: createOverdueCalls(database.pool),
-    enqueue: (callSids) => queue.enqueue(callSids),
+    overdue: createOverdueCalls({
+      pool: database.pool,
+      longestPromiseMs: longestPromise(settings),
+      patienceMs: QUEUE_PATIENCE_MS,
+    }),
+    requeue: (callSids) => queue.requeue(callSids),
     everyMs: SWEEP_EVERY_MS,
     // Without Redis no other process can follow calls; what was promised was promised by a process that is gone.
     alone: config.REDIS_URL === undefined,

@@ -1,20 +1,32 @@
-import type { Pool } from 'pg';
+import type { Pool, PoolClient } from 'pg';
 
 /** One sweep at a time, whichever process does it. */
 const SWEEP_LOCK = 7_066_521_391;
 
+/** Between the two bounds, and after the last call of the page before; times as text keep their microseconds. */
 const UNFOLLOWED = `
-select call_sid, followed_until::text as followed_until
+select call_sid, followed_until::text as until
   from calls
- where settled_at is null and followed_until < coalesce($1::timestamptz, now())
-   and ($2::timestamptz is null or (followed_until, call_sid) > ($2::timestamptz, $3::text))
+ where settled_at is null and followed_until < $2::timestamptz
+   and (followed_until, call_sid) > ($1::timestamptz, $3::text)
  order by followed_until, call_sid
  limit $4`;
+
+/** Locked rows are being written by a follower: they need no promise, and to wait for them could end in a ring. */
+const PROMISE_TO_FOLLOW = `
+update calls
+   set followed_until = clock_timestamp() + $2 * interval '1 ms'
+ where call_sid in (select call_sid from calls
+                     where call_sid = any($1::text[]) and settled_at is null and followed_until < $3::timestamptz
+                     order by call_sid
+                       for update skip locked)`;
 
 export interface OverdueCalls {
   /**
    * Gives every unsettled call that nobody has promised to follow, page by page, longest forgotten first; with
-   * `includeFollowed` every unsettled call. Does nothing (and returns false) while another process sweeps.
+   * `includeFollowed` every unsettled call. A page that was visited is promised to be followed for a while: a call
+   * that waits its turn in the queue is not given again and again. Does nothing (and returns false) while another
+   * process sweeps.
    */
   sweep(
     visit: (callSids: string[]) => Promise<void>,
@@ -22,34 +34,53 @@ export interface OverdueCalls {
   ): Promise<boolean>;
 }
 
-export function createOverdueCalls(pool: Pool, pageSize = 1_000): OverdueCalls {
-  async function sweep(
-    visit: (callSids: string[]) => Promise<void>,
-    { includeFollowed }: { includeFollowed: boolean },
-  ): Promise<boolean> {
+export interface OverdueOptions {
+  pool: Pool;
+  /** No honest promise is for longer: one that is was made before the clock was set back. */
+  longestPromiseMs: number;
+  /** How long a visited call may wait in the queue. */
+  patienceMs: number;
+  pageSize?: number;
+}
+
+interface Range {
+  from: string;
+  to: string;
+  /** Not where every call is visited: what was promised anew would come up again behind the last page. */
+  promise: boolean;
+}
+
+interface OverdueRow {
+  call_sid: string;
+  until: string;
+}
+
+export function createOverdueCalls({
+  pool,
+  longestPromiseMs,
+  patienceMs,
+  pageSize = 1_000,
+}: OverdueOptions): OverdueCalls {
+  type Visit = (callSids: string[]) => Promise<void>;
+
+  async function sweep(visit: Visit, { includeFollowed }: { includeFollowed: boolean }): Promise<boolean> {
     const client = await pool.connect();
     let locked = false;
     try {
-      const { rows } = await client.query<{ locked: boolean }>('select pg_try_advisory_lock($1) as locked', [
-        SWEEP_LOCK,
-      ]);
-      locked = rows[0]?.locked ?? false;
-      if (!locked) return false;
-      let last: { call_sid: string; followed_until: string } | undefined;
-      do {
-        const page = await client.query<{ call_sid: string; followed_until: string }>({
-          name: 'unfollowed_calls',
-          text: UNFOLLOWED,
-          values: [
-            includeFollowed ? 'infinity' : null,
-            last?.followed_until ?? null,
-            last?.call_sid ?? null,
-            pageSize,
-          ],
-        });
-        last = page.rows.length < pageSize ? undefined : page.rows.at(-1);
-        if (page.rows.length > 0) await visit(page.rows.map((row) => row.call_sid));
-      } while (last !== undefined);
+      const lock = await client.query<{ locked: boolean; past: string; future: string }>(
+        `select pg_try_advisory_lock($1) as locked, now()::text as past, (now() + $2 * interval '1 ms')::text as future`,
+        [SWEEP_LOCK, longestPromiseMs],
+      );
+      const [row] = lock.rows;
+      locked = row?.locked ?? false;
+      if (row === undefined || !locked) return false;
+      const ranges = includeFollowed
+        ? [{ from: '-infinity', to: 'infinity', promise: false }]
+        : [
+            { from: '-infinity', to: row.past, promise: true },
+            { from: row.future, to: 'infinity', promise: true },
+          ];
+      for (const range of ranges) await sweepRange(client, range, visit);
       return true;
     } finally {
       // A connection that cannot say that it let go of the lock is closed, which lets go of it.
@@ -58,14 +89,28 @@ export function createOverdueCalls(pool: Pool, pageSize = 1_000): OverdueCalls {
     }
   }
 
-  async function unlock(client: {
-    query(text: string, values: unknown[]): Promise<unknown>;
-  }): Promise<boolean> {
-    return client.query('select pg_advisory_unlock($1)', [SWEEP_LOCK]).then(
-      () => true,
-      () => false,
-    );
+  async function sweepRange(client: PoolClient, { from, to, promise }: Range, visit: Visit): Promise<void> {
+    let last: OverdueRow | undefined = { until: from, call_sid: '' };
+    while (last !== undefined) {
+      const { rows }: { rows: OverdueRow[] } = await client.query<OverdueRow>({
+        name: 'unfollowed_calls',
+        text: UNFOLLOWED,
+        values: [last.until, to, last.call_sid, pageSize],
+      });
+      if (rows.length === 0) return;
+      const callSids = rows.map((row) => row.call_sid);
+      await visit(callSids);
+      if (promise) await client.query(PROMISE_TO_FOLLOW, [callSids, patienceMs, to]);
+      last = rows.length < pageSize ? undefined : rows.at(-1);
+    }
   }
 
   return { sweep };
+}
+
+async function unlock(client: PoolClient): Promise<boolean> {
+  return client.query('select pg_advisory_unlock($1)', [SWEEP_LOCK]).then(
+    () => true,
+    () => false,
+  );
 }

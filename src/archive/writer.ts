@@ -36,15 +36,22 @@ export function createWriter({
   });
   closed.catch(() => {});
   const report = batched(commit);
+  let away = false;
 
   async function commit(reports: readonly Report[]): Promise<(TrackedCall | null | Error)[]> {
     for (let wait = RETRY_FIRST_MS; ; wait = Math.min(wait * 2, RETRY_MAX_MS)) {
       try {
-        return await Promise.race([commitOnce(reports), closed]);
+        const calls = await Promise.race([commitOnce(reports), closed]);
+        if (away) log.info('writes succeed again');
+        away = false;
+        return calls;
       } catch (error) {
         if (error instanceof ArchiveClosedError) throw error;
         if (isRefusal(error)) return commitApart(reports, error);
-        log.warn({ err: error, reports: reports.length }, 'write failed: trying again');
+        // One line per change of state, not one per attempt.
+        if (!away)
+          log.warn({ err: error, reports: reports.length }, 'write failed: trying again until it succeeds');
+        away = true;
         await sleep(wait * (0.5 + Math.random() / 2), undefined, { signal: closing.signal }).catch(() => {});
       }
     }

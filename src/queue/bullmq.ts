@@ -1,16 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DelayedError, type Job, Queue, Worker } from 'bullmq';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import type { Follow, FollowResult, HandedOn } from '../tracking/follow.ts';
-import type { CallQueue } from './call-queue.ts';
+import { type CallQueue, QueueUnavailableError } from './call-queue.ts';
 import { jobIdOf } from './job-id.ts';
+import { Leases } from './leases.ts';
+import { connectRedis, firstAttempt, isReady, warnOfEviction } from './redis.ts';
 
 export interface BullmqQueueOptions {
   redisUrl: string;
   /** First part of every key in Redis. */
   prefix: string;
   concurrency: number;
+  /** Where the process is full and calls wait, a lease may be ended after so long. */
+  yieldAfterMs: number;
   log: Logger;
 }
 
@@ -23,37 +27,67 @@ interface CallJob {
 const QUEUE_NAME = 'calls';
 const LOCK_MS = 30_000;
 const STALLED_CHECK_MS = 15_000;
+const YIELD_CHECK_MS = 1_000;
 const ADD_AT_ONCE = 1_000;
-/** Wait before a call is followed again whose follower broke off by an error. */
-const AFTER_ERROR_MS = 5_000;
 /** How long a shutdown waits for Redis before it leaves the jobs to the stalled check of the other workers. */
 const CLOSE_PATIENCE_MS = 5_000;
 
 /**
- * One job per call. It stays active for a lease, while the follower polls in this process, and is then moved to
- * `delayed` until its next poll: that is how load spreads over workers. Jobs are never failed and never kept.
+ * One job per call. It stays active for a lease, while the follower polls in this process, and then goes back to the
+ * end of the queue: that is how load spreads over workers. Jobs are never failed and never kept.
  */
-export function createBullmqQueue({ redisUrl, prefix, concurrency, log }: BullmqQueueOptions): CallQueue {
+export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
+  const { redisUrl, prefix, concurrency, yieldAfterMs, log } = options;
   // Without an offline queue a command fails at once while Redis is away, instead of piling up in memory.
-  const connection = connect(redisUrl, { enableOfflineQueue: false, maxRetriesPerRequest: 1 }, log);
+  const connection = connectRedis(redisUrl, { enableOfflineQueue: false, maxRetriesPerRequest: 1 }, log);
+  connection.on('ready', () => {
+    warnOfEviction(connection, log).catch((error: unknown) => log.debug({ err: error }, 'eviction unknown'));
+  });
   const queue = new Queue<CallJob>(QUEUE_NAME, { connection, prefix });
   queue.on('error', (error) => log.debug({ err: error }, 'queue error'));
+  const leases = new Leases({ atMost: concurrency, yieldAfterMs });
   let worker: Worker<CallJob> | null = null;
   let workerConnection: Redis | null = null;
+  let yieldCheck: NodeJS.Timeout | undefined;
   const closing = new AbortController();
 
+  const attempted = firstAttempt(connection);
+
   async function enqueue(callSids: readonly string[]): Promise<void> {
+    await available();
     for (let start = 0; start < callSids.length; start += ADD_AT_ONCE) {
       await queue.addBulk(callSids.slice(start, start + ADD_AT_ONCE).map(jobOf));
     }
   }
 
+  /** BullMQ would wait for a first connection for ever, and hold all that is enqueued until then. */
+  async function available(): Promise<void> {
+    await attempted;
+    if (!isReady(connection)) throw new QueueUnavailableError();
+  }
+
+  /**
+   * BullMQ has had jobs that it holds but never delivers (its issues 1658, 2466, 2534), and adding one that it holds
+   * does nothing. To remove it does nothing either where a live lock says that it is followed.
+   */
+  async function requeue(callSids: readonly string[]): Promise<void> {
+    await available();
+    for (let start = 0; start < callSids.length; start += ADD_AT_ONCE) {
+      const page = callSids.slice(start, start + ADD_AT_ONCE);
+      await Promise.all(page.map((callSid) => queue.remove(jobIdOf(callSid))));
+      await queue.addBulk(page.map(jobOf));
+    }
+  }
+
   async function work(follow: Follow): Promise<void> {
-    workerConnection = connect(redisUrl, { maxRetriesPerRequest: null }, log);
-    const process = async (job: Job<CallJob>, token?: string, signal?: AbortSignal) => {
-      const result = await followWhileRedisIsAway(follow, job, signal ?? closing.signal);
+    workerConnection = connectRedis(redisUrl, { maxRetriesPerRequest: null }, log);
+    const process = async (job: Job<CallJob>, token?: string, jobSignal?: AbortSignal) => {
+      const signal = jobSignal === undefined || closing.signal.aborted ? closing.signal : jobSignal;
+      const jobId = jobIdOf(job.data.callSid);
+      leases.begin(jobId, () => created.cancelJob(jobId, 'others wait'));
+      const result = await followWhileRedisIsAway(follow, job.data, signal).finally(() => leases.end(jobId));
       if (result.kind === 'done') return;
-      await handBack(job, token, result);
+      await handBack(job, token, result.handOn);
       throw new DelayedError();
     };
     const created = new Worker<CallJob>(QUEUE_NAME, process, {
@@ -73,49 +107,38 @@ export function createBullmqQueue({ redisUrl, prefix, concurrency, log }: Bullmq
       // Also seen when the renewal and a hand-back cross: then there is nothing left to cancel.
       for (const jobId of jobIds) created.cancelJob(jobId, 'lock lost');
     });
+    yieldCheck = setInterval(() => void yieldToWaiting(), YIELD_CHECK_MS);
     worker = created;
+  }
+
+  async function yieldToWaiting(): Promise<void> {
+    if (!leases.isFull || !isReady(connection)) return;
+    try {
+      // What was handed back is `delayed` until a worker with room looks for more.
+      leases.yieldTo(await queue.getJobCountByTypes('waiting', 'delayed'));
+    } catch (error) {
+      log.debug({ err: error }, 'the waiting could not be counted');
+    }
   }
 
   /** A lease that ends while Redis cannot take the call back is begun anew here: polling goes on. */
   async function followWhileRedisIsAway(
     follow: Follow,
-    job: Job<CallJob>,
-    jobSignal: AbortSignal,
-  ): Promise<FollowResult> {
-    const signal = closing.signal.aborted ? closing.signal : jobSignal;
-    const { callSid } = job.data;
-    let { handedOn } = job.data;
-    for (;;) {
-      const result = await followOrWait(follow, callSid, handedOn, signal);
-      if (result.kind === 'done' || signal.aborted || isReady(workerConnection)) return result;
-      await sleep(result.dueInMs, undefined, { signal }).catch(() => {});
-      handedOn = result.handOn;
-    }
-  }
-
-  async function followOrWait(
-    follow: Follow,
-    callSid: string,
-    handedOn: HandedOn | null,
+    { callSid, handedOn }: CallJob,
     signal: AbortSignal,
   ): Promise<FollowResult> {
-    try {
-      return await follow(callSid, handedOn, signal);
-    } catch (error) {
-      if (!closing.signal.aborted) log.error({ callSid, err: error }, 'follower broke off');
-      return { kind: 'handBack', dueInMs: AFTER_ERROR_MS, handOn: handedOn ?? { streak: null } };
+    let result = await follow(callSid, handedOn, signal);
+    while (result.kind === 'handBack' && !signal.aborted && !isReady(workerConnection)) {
+      result = await follow(callSid, result.handOn, signal);
     }
+    return result;
   }
 
-  async function handBack(
-    job: Job<CallJob>,
-    token: string | undefined,
-    { dueInMs, handOn }: Extract<FollowResult, { kind: 'handBack' }>,
-  ): Promise<void> {
+  /** Due at once, whatever the next poll's time: the next follower waits for that, by a clock that does not jump. */
+  async function handBack(job: Job<CallJob>, token: string | undefined, handedOn: HandedOn): Promise<void> {
     try {
-      const dueAt = Date.now() + dueInMs;
-      if (isNews(job.data.handedOn, handOn)) await job.updateData({ ...job.data, handedOn: handOn });
-      await job.moveToDelayed(dueAt, token);
+      await job.updateData({ ...job.data, handedOn });
+      await job.moveToDelayed(Date.now(), token);
     } catch (error) {
       // The lock was lost: whoever has it now follows the call, or the stalled check brings it back.
       log.debug({ callSid: job.data.callSid, err: error }, 'hand-back refused');
@@ -124,6 +147,7 @@ export function createBullmqQueue({ redisUrl, prefix, concurrency, log }: Bullmq
 
   async function close(): Promise<void> {
     closing.abort();
+    clearInterval(yieldCheck);
     if (worker !== null) {
       const closed = worker.close();
       worker.cancelAllJobs('shutdown');
@@ -136,8 +160,10 @@ export function createBullmqQueue({ redisUrl, prefix, concurrency, log }: Bullmq
 
   return {
     enqueue,
+    requeue,
     async remove(callSid) {
-      await queue.remove(jobIdOf(callSid));
+      worker?.cancelJob(jobIdOf(callSid), 'removed');
+      if (isReady(connection)) await queue.remove(jobIdOf(callSid));
     },
     work,
     async state() {
@@ -150,34 +176,6 @@ export function createBullmqQueue({ redisUrl, prefix, concurrency, log }: Bullmq
 function jobOf(callSid: string) {
   const opts = { jobId: jobIdOf(callSid), removeOnComplete: true, removeOnFail: true };
   return { name: 'follow', data: { callSid, handedOn: null }, opts };
-}
-
-/** Most calls fail at nothing: then the job's data stays as it is, which saves a round trip a lease. */
-function isNews(before: HandedOn | null, now: HandedOn): boolean {
-  return before === null || before.streak !== null || now.streak !== null;
-}
-
-function connect(
-  url: string,
-  options: { enableOfflineQueue?: boolean; maxRetriesPerRequest: number | null },
-  log: Logger,
-): Redis {
-  const redis = new Redis(url, { ...options, retryStrategy: (times) => Math.min(times * 100, 2_000) });
-  let away = false;
-  // One line per change of state, not one per attempt.
-  redis.on('error', (error) => {
-    if (!away) log.warn({ err: error }, 'Redis is away');
-    away = true;
-  });
-  redis.on('ready', () => {
-    if (away) log.info('Redis is back');
-    away = false;
-  });
-  return redis;
-}
-
-function isReady(redis: Redis | null): boolean {
-  return redis?.status === 'ready';
 }
 
 async function within(ms: number, work: Promise<unknown>): Promise<boolean> {

@@ -4,6 +4,8 @@ import type { Follow } from '../tracking/follow.ts';
 export interface CallQueue {
   /** Has the calls followed soon. A call that is in the queue already stays as it is. Rejects where the queue is away. */
   enqueue(callSids: readonly string[]): Promise<void>;
+  /** As `enqueue`, for calls that should have been followed long since: what the queue has of them is made anew. */
+  requeue(callSids: readonly string[]): Promise<void>;
   /** Stops following a call, here and at once; elsewhere its follower finds out at its next write. */
   remove(callSid: string): Promise<void>;
   /** Begins to follow what is enqueued; without it, this process only enqueues. */
@@ -12,4 +14,14 @@ export interface CallQueue {
   state(): Promise<'up' | 'down'>;
   /** Takes no more work, lets followers hand back what they hold, and resolves when all have. */
   close(): Promise<void>;
+}
+
+/** The queue cannot be reached for now; the sweeper will bring in what could not be enqueued. */
+export class QueueUnavailableError extends Error {
+  override readonly name = 'QueueUnavailableError';
+  readonly code = 'queue_unavailable';
+
+  constructor() {
+    super('the queue is not available');
+  }
 }

@@ -1,29 +1,29 @@
-import type { Logger } from 'pino';
 import type { Follow, HandedOn } from '../tracking/follow.ts';
 import type { CallQueue } from './call-queue.ts';
+import { Leases } from './leases.ts';
 
 export interface InProcessQueueOptions {
   concurrency: number;
-  log: Logger;
+  /** Where the process is full and calls wait, a lease may be ended after so long. */
+  yieldAfterMs: number;
 }
-
-/** Wait before a call is followed again whose follower broke off by an error. */
-const AFTER_ERROR_MS = 5_000;
 
 interface Entry {
   callSid: string;
   handedOn: HandedOn | null;
   /** Aborts the follower while the call is active. */
   abort: AbortController | null;
-  /** Runs while the call is handed back and not yet due. */
-  timer: NodeJS.Timeout | undefined;
 }
 
+const YIELD_CHECK_MS = 1_000;
+
 /** The queue of the embedded mode: one process, nothing else to install, and what it forgets is in Postgres. */
-export function createInProcessQueue({ concurrency, log }: InProcessQueueOptions): CallQueue {
+export function createInProcessQueue({ concurrency, yieldAfterMs }: InProcessQueueOptions): CallQueue {
   const entries = new Map<string, Entry>();
   const waiting = new Set<Entry>();
   const active = new Set<Promise<void>>();
+  const leases = new Leases({ atMost: concurrency, yieldAfterMs });
+  const yieldCheck = setInterval(() => leases.yieldTo(waiting.size), YIELD_CHECK_MS).unref();
   let follow: Follow | null = null;
   let closed = false;
 
@@ -43,44 +43,37 @@ export function createInProcessQueue({ concurrency, log }: InProcessQueueOptions
     const { callSid, handedOn } = entry;
     const abort = new AbortController();
     entry.abort = abort;
-    let dueInMs = AFTER_ERROR_MS;
-    try {
-      const result = await follow(callSid, handedOn, abort.signal);
-      if (result.kind === 'done') return forget(entry);
-      dueInMs = result.dueInMs;
-      entry.handedOn = result.handOn;
-    } catch (error) {
-      if (!closed) log.error({ callSid, err: error }, 'follower broke off');
-    }
+    leases.begin(callSid, () => abort.abort());
+    const result = await follow(callSid, handedOn, abort.signal);
+    leases.end(callSid);
     entry.abort = null;
-    if (closed || entries.get(callSid) !== entry) return;
-    entry.timer = setTimeout(() => {
-      waiting.add(entry);
-      startWaiting();
-    }, dueInMs);
+    if (entries.get(callSid) !== entry) return;
+    if (result.kind === 'done') return void entries.delete(callSid);
+    entry.handedOn = result.handOn;
+    waiting.add(entry);
   }
 
-  function forget(entry: Entry): void {
-    if (entries.get(entry.callSid) === entry) entries.delete(entry.callSid);
-    waiting.delete(entry);
-    clearTimeout(entry.timer);
-    entry.abort?.abort();
+  async function enqueue(callSids: readonly string[]): Promise<void> {
+    for (const callSid of callSids) {
+      if (closed || entries.has(callSid)) continue;
+      const entry: Entry = { callSid, handedOn: null, abort: null };
+      entries.set(callSid, entry);
+      waiting.add(entry);
+    }
+    startWaiting();
   }
 
   return {
-    async enqueue(callSids) {
-      for (const callSid of callSids) {
-        if (closed || entries.has(callSid)) continue;
-        const entry: Entry = { callSid, handedOn: null, abort: null, timer: undefined };
-        entries.set(callSid, entry);
-        waiting.add(entry);
-      }
-      startWaiting();
-    },
+    enqueue,
+    // A call that is here is in its turn.
+    requeue: enqueue,
 
     async remove(callSid) {
       const entry = entries.get(callSid);
-      if (entry !== undefined) forget(entry);
+      if (entry === undefined) return;
+      entries.delete(callSid);
+      waiting.delete(entry);
+      entry.abort?.abort();
     },
 
     async work(follower) {
@@ -94,10 +87,8 @@ export function createInProcessQueue({ concurrency, log }: InProcessQueueOptions
 
     async close() {
       closed = true;
-      for (const entry of entries.values()) {
-        clearTimeout(entry.timer);
-        entry.abort?.abort();
-      }
+      clearInterval(yieldCheck);
+      for (const entry of entries.values()) entry.abort?.abort();
       await Promise.allSettled(active);
     },
   };

@@ -1,26 +1,30 @@
 import type { Logger } from 'pino';
-import type { CallState, Lifecycle, Outcome, Report, Sighting, TrackedCall } from '../archive/call.ts';
+import type { Lifecycle, Outcome, Sighting, TrackedCall } from '../archive/call.ts';
+import { ArchiveClosedError } from '../archive/errors.ts';
 import { PolyAiError } from '../polyai/errors.ts';
 import type { Observation } from '../polyai/observation.ts';
 import { type Account, AccountPausedError } from './account.ts';
 import type { Clock } from './clock.ts';
 import { backoffDelay, firstPollDelay, leaseLength, nextPollDelay, type PaceSettings } from './pace.ts';
+import { Recorder, type ReportingArchive } from './recorder.ts';
 import { extendStreak, type FailureStreak, isOverdue, type VerdictLimits, verdict } from './verdict.ts';
 
 /** What one lease hands on to the next. A hint: without it the call is followed as if taken over afresh. */
 export interface HandedOn {
+  /** Until the next poll; not a time of day, which may jump. */
+  dueInMs: number;
   streak: FailureStreak | null;
 }
 
 export type FollowResult =
   /** Settled, or erased: nothing is left to follow. */
   | { kind: 'done' }
-  /** The lease ended or the signal was aborted: to be followed on, by whoever it may be, in `dueInMs`. */
-  | { kind: 'handBack'; dueInMs: number; handOn: HandedOn };
+  /** The lease ended or the signal was aborted: to be followed on at once, by whoever it may be. */
+  | { kind: 'handBack'; handOn: HandedOn };
 
 /**
  * Follows one call for one lease: poll, record, sleep. `handedOn` is null where the call is new or was taken over
- * without a word. Rejects only where the archive was closed or refuses a report.
+ * without a word. Never rejects: a follower that breaks off hands its call back after a while.
  */
 export type Follow = (
   callSid: string,
@@ -35,7 +39,7 @@ export interface FollowSettings extends PaceSettings, VerdictLimits {
 
 export interface FollowerOptions {
   accounts: ReadonlyMap<string, Account>;
-  archive: { report(report: Report): Promise<TrackedCall | null> };
+  archive: ReportingArchive;
   lifecycle: Lifecycle;
   settings: FollowSettings;
   clock: Clock;
@@ -43,13 +47,20 @@ export interface FollowerOptions {
   log: Logger;
 }
 
-/** How long after its due time a call that was handed back may be taken up before the sweeper steps in. */
+/** How long after it was handed back a call may be taken up before the sweeper steps in. */
 const PICK_UP_MS = 10_000;
+const AFTER_ERROR_MS = 5_000;
+/** So many reports of one call wait for Postgres; where there are more, polling waits too. */
+const MAX_UNWRITTEN = 50;
 
 export function createFollower(options: FollowerOptions): Follow {
   const { archive, settings, random, clock, accounts, log } = options;
 
-  return async function follow(callSid, handedOn, signal) {
+  async function followForOneLease(
+    callSid: string,
+    handedOn: HandedOn | null,
+    signal: AbortSignal,
+  ): Promise<FollowResult> {
     const leaseMs = leaseLength(settings.leaseMs, random);
     const leaseEnd = clock.monotonic() + leaseMs;
     const followForMs = leaseMs + settings.intervalMaxMs + settings.pollTimeoutMs;
@@ -59,10 +70,20 @@ export function createFollower(options: FollowerOptions): Follow {
     const account = accounts.get(call.account);
     if (account === undefined) {
       log.error({ callSid, account: call.account }, 'call waits: its account is not configured');
-      const handOn = { streak: handedOn?.streak ?? null };
-      return { kind: 'handBack', dueInMs: leaseMs, handOn };
+      await clock.sleep(leaseMs, signal);
+      return { kind: 'handBack', handOn: { dueInMs: 0, streak: handedOn?.streak ?? null } };
     }
     return new Following(options, account, call, handedOn).until(leaseEnd, signal);
+  }
+
+  return async function follow(callSid, handedOn, signal) {
+    try {
+      return await followForOneLease(callSid, handedOn, signal);
+    } catch (error) {
+      if (!(error instanceof ArchiveClosedError)) log.error({ callSid, err: error }, 'follower broke off');
+      await clock.sleep(AFTER_ERROR_MS, signal);
+      return { kind: 'handBack', handOn: { dueInMs: 0, streak: handedOn?.streak ?? null } };
+    }
   };
 }
 
@@ -71,43 +92,61 @@ class Following {
   readonly #options: FollowerOptions;
   readonly #account: Account;
   readonly #callSid: string;
+  readonly #recorder: Recorder;
   readonly #startedAt: number;
   readonly #trackedMs: number;
-  #state: CallState;
-  #erased = false;
   #streak: FailureStreak | null;
   #failedAt: number | null = null;
   #statusSince: number;
   #changedAfter: Date | null;
   #nextPollAt: number;
-  /** Since the last report. */
-  #polls = 0;
-  #failedPolls = 0;
-  #lastError: string | null | undefined;
 
   constructor(options: FollowerOptions, account: Account, call: TrackedCall, handedOn: HandedOn | null) {
-    const { clock, settings, random } = options;
+    const { archive, clock, settings, random } = options;
     this.#options = options;
     this.#account = account;
     this.#callSid = call.callSid;
-    this.#state = call.state;
+    this.#recorder = new Recorder(archive, call);
     this.#trackedMs = call.trackedMs;
     this.#startedAt = clock.monotonic();
     this.#statusSince = this.#startedAt - call.trackedMs;
     this.#changedAfter = call.state.lastSeenAt;
     this.#streak = handedOn?.streak ?? null;
-    this.#nextPollAt = this.#startedAt + (handedOn === null ? firstPollDelay(settings, random) : 0);
+    this.#nextPollAt = this.#startedAt + (handedOn?.dueInMs ?? firstPollDelay(settings, random));
   }
 
+  /** While what was seen cannot be written, the lease goes on: PolyAI may forget the call before Postgres is back. */
   async until(leaseEnd: number, signal: AbortSignal): Promise<FollowResult> {
-    const { clock } = this.#options;
-    while (!signal.aborted && this.#nextPollAt <= leaseEnd) {
-      const wait = this.#nextPollAt - clock.monotonic();
-      if (wait > 0) await clock.sleep(wait, signal);
-      if (!signal.aborted) await this.#poll(signal);
-      if (this.#isOver) return { kind: 'done' };
+    for (let end = leaseEnd; ; end = this.#nextPollAt) {
+      await this.#pollUntil(end, signal);
+      if (!this.#recorder.isOver) await this.#letGo(signal);
+      if (this.#recorder.isOver) return { kind: 'done' };
+      if (this.#recorder.unwritten === 0) {
+        return { kind: 'handBack', handOn: { dueInMs: this.#dueInMs(), streak: this.#streak } };
+      }
     }
-    return this.#handBack();
+  }
+
+  async #pollUntil(end: number, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && this.#nextPollAt <= end) {
+      await this.#sleepUntil(this.#nextPollAt, signal);
+      if (!signal.aborted) await this.#poll(signal);
+      if (this.#recorder.unwritten > MAX_UNWRITTEN) await this.#recorder.written();
+      if (this.#recorder.isOver) return;
+    }
+    await this.#sleepUntil(end, signal);
+  }
+
+  /** Writes the counters and a last promise; waits for it until the next poll is due. */
+  async #letGo(signal: AbortSignal): Promise<void> {
+    const { lastSeenAt } = this.#recorder.state;
+    this.#recorder.send({ lastSeenAt, followForMs: this.#dueInMs() + PICK_UP_MS });
+    const written = this.#recorder.written();
+    if (signal.aborted) return written;
+    const stop = new AbortController();
+    await Promise.race([written, this.#sleepUntil(this.#nextPollAt, stop.signal)]).finally(() =>
+      stop.abort(),
+    );
   }
 
   async #poll(signal: AbortSignal): Promise<void> {
@@ -126,25 +165,27 @@ class Following {
 
   async #saw(observation: Observation, askedAt: Date, askedAtMs: number): Promise<void> {
     const { clock, lifecycle, settings, random, log } = this.#options;
-    this.#polls++;
-    this.#lastError = null;
+    this.#recorder.countPoll(null);
     this.#streak = null;
     this.#failedAt = null;
     const sighting = this.#sighting(observation);
-    const advance = lifecycle.advance(this.#state, sighting);
+    const advance = lifecycle.advance(this.#recorder.state, sighting);
     if (advance.kind === 'stale') {
       log.debug({ callSid: this.#callSid, status: sighting.status }, 'stale read');
     } else {
       this.#changedAfter = askedAt;
     }
-    if (advance.kind === 'unchanged') this.#state = advance.state;
-    if (advance.kind === 'transition' || advance.kind === 'amendment') await this.#record({ sighting });
+    if (advance.kind === 'unchanged') this.#recorder.state = advance.state;
+    if (advance.kind === 'transition' || advance.kind === 'amendment') {
+      this.#recorder.send({ sighting }, advance.state);
+    }
     if (advance.kind === 'transition') {
       this.#statusSince = clock.monotonic();
       const { status, reason } = sighting;
       log.info({ callSid: this.#callSid, account: this.#account.name, status, reason }, 'transition');
     }
-    if (!this.#isOver && isOverdue(this.#ageMs(), settings)) await this.#settle('abandoned');
+    if (!this.#recorder.isOver && isOverdue(this.#ageMs(), settings)) this.#settle('abandoned');
+    if (this.#recorder.isOver) await this.#recorder.written();
 
     const answeredAt = clock.monotonic();
     const delay = nextPollDelay(answeredAt - this.#statusSince, settings, random);
@@ -154,7 +195,7 @@ class Following {
 
   #sighting(observation: Observation): Sighting {
     const observedAt = this.#options.clock.now();
-    const after = this.#state.status === null ? null : this.#changedAfter;
+    const after = this.#recorder.state.status === null ? null : this.#changedAfter;
     // The wall clock may have been set back in between.
     const changedAfter = after !== null && after > observedAt ? observedAt : after;
     return { ...observation, changedAfter, observedAt };
@@ -163,16 +204,17 @@ class Following {
   async #failed(error: PolyAiError): Promise<void> {
     const { clock, settings, random, log } = this.#options;
     const now = clock.monotonic();
-    this.#polls++;
-    this.#failedPolls++;
-    this.#lastError = error.message;
+    this.#recorder.countPoll(error.message);
     this.#streak = extendStreak(this.#streak, error.code, this.#failedAt === null ? 0 : now - this.#failedAt);
     this.#failedAt = now;
     log.debug({ callSid: this.#callSid, code: error.code, failures: this.#streak.failures }, error.message);
 
-    const known = { everSeen: this.#state.status !== null, trackedMs: this.#ageMs() };
+    const known = { everSeen: this.#recorder.state.status !== null, trackedMs: this.#ageMs() };
     const outcome = verdict(this.#streak, known, settings);
-    if (outcome !== null) await this.#settle(outcome);
+    if (outcome !== null) {
+      this.#settle(outcome);
+      await this.#recorder.written();
+    }
     this.#nextPollAt =
       clock.monotonic() + backoffDelay(this.#streak.failures, error.retryAfterMs, settings, random);
     if (error.code === 'unauthorized') this.#waitForAccount();
@@ -184,39 +226,23 @@ class Following {
     this.#nextPollAt = clock.monotonic() + this.#account.msToProbe() + random() * settings.intervalMaxMs;
   }
 
-  async #settle(outcome: Outcome): Promise<void> {
-    await this.#record({ outcome: { outcome, at: this.#options.clock.now() } });
-    this.#options.log.warn(
-      { callSid: this.#callSid, outcome, lastError: this.#lastError },
-      'settled without an end',
-    );
+  #settle(outcome: Outcome): void {
+    const { clock, lifecycle, log } = this.#options;
+    const at = clock.now();
+    const state = lifecycle.close(this.#recorder.state, outcome, at);
+    if (state === null) return;
+    this.#recorder.send({ outcome: { outcome, at } }, state);
+    log.warn({ callSid: this.#callSid, account: this.#account.name, outcome }, 'settled without an end');
   }
 
-  async #handBack(): Promise<FollowResult> {
-    const dueInMs = Math.max(0, this.#nextPollAt - this.#options.clock.monotonic());
-    await this.#record({ lastSeenAt: this.#state.lastSeenAt, followForMs: dueInMs + PICK_UP_MS });
-    if (this.#isOver) return { kind: 'done' };
-    return { kind: 'handBack', dueInMs, handOn: { streak: this.#streak } };
+  async #sleepUntil(at: number, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const wait = at - clock.monotonic();
+    if (wait > 0) await clock.sleep(wait, signal);
   }
 
-  /** Commits, with the counters so far, and goes on from what the archive then holds. */
-  async #record(part: Partial<Report>): Promise<void> {
-    const report: Report = {
-      callSid: this.#callSid,
-      polls: this.#polls,
-      failedPolls: this.#failedPolls,
-      ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
-      ...part,
-    };
-    this.#polls = 0;
-    this.#failedPolls = 0;
-    const call = await this.#options.archive.report(report);
-    if (call === null) this.#erased = true;
-    else this.#state = call.state;
-  }
-
-  get #isOver(): boolean {
-    return this.#erased || this.#state.outcome !== null;
+  #dueInMs(): number {
+    return Math.max(0, this.#nextPollAt - this.#options.clock.monotonic());
   }
 
   #ageMs(): number {

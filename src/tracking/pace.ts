@@ -26,8 +26,10 @@ export function nextPollDelay(statusAgeMs: number, settings: PaceSettings, rando
 }
 
 /**
- * The delay after the n-th failed poll in a row: exponential with full jitter, as PolyAI's documentation advises.
- * A `Retry-After` is obeyed up to five minutes, with jitter on top so that calls told the same do not come together.
+ * The delay after the n-th failed poll in a row: exponential with full jitter, as PolyAI's documentation advises, and
+ * once it has grown to the maximum just that, so that an outage costs one poll per call and maximum; by then the calls
+ * are spread over it. A `Retry-After` is obeyed up to five minutes, and the delay comes on top, so that calls told the
+ * same do not come together.
  */
 export function backoffDelay(
   failures: number,
@@ -35,12 +37,28 @@ export function backoffDelay(
   settings: PaceSettings,
   random: () => number,
 ): number {
-  const ceiling = Math.min(settings.backoffMaxMs, BACKOFF_FIRST_MS * 2 ** Math.max(0, failures - 1));
-  const jittered = random() * ceiling;
-  return retryAfterMs === null ? jittered : Math.min(retryAfterMs, RETRY_AFTER_MAX_MS) + jittered;
+  const ceiling = ceilingOf(failures, settings);
+  const isSpread = failures > 1 && ceilingOf(failures - 1, settings) === settings.backoffMaxMs;
+  const delay = isSpread ? ceiling : random() * ceiling;
+  return retryAfterMs === null ? delay : Math.min(retryAfterMs, RETRY_AFTER_MAX_MS) + delay;
 }
 
 /** A lease, jittered by ±25 % so that calls taken over together are not handed back together. */
 export function leaseLength(leaseMs: number, random: () => number): number {
   return leaseMs * (0.75 + random() * 0.5);
+}
+
+/** No promise to follow a call is for longer: what says so was made under another clock. */
+export function longestPromise(settings: PaceSettings & { leaseMs: number; pollTimeoutMs: number }): number {
+  return (
+    2 * settings.leaseMs +
+    settings.intervalMaxMs +
+    settings.pollTimeoutMs +
+    RETRY_AFTER_MAX_MS +
+    settings.backoffMaxMs
+  );
+}
+
+function ceilingOf(failures: number, { backoffMaxMs }: PaceSettings): number {
+  return Math.min(backoffMaxMs, BACKOFF_FIRST_MS * 2 ** Math.max(0, failures - 1));
 }

@@ -9,7 +9,7 @@ export interface Sweeper {
 
 export interface SweeperOptions {
   overdue: OverdueCalls;
-  enqueue: (callSids: readonly string[]) => Promise<void>;
+  requeue: (callSids: readonly string[]) => Promise<void>;
   everyMs: number;
   /** Nobody else can be following anything: the first sweep takes up every unsettled call, whatever was promised. */
   alone: boolean;
@@ -21,7 +21,7 @@ export interface SweeperOptions {
  * Finds calls that nobody follows: registered while the queue was away, forgotten by a queue that was flushed, or left
  * behind by a process that died. Postgres knows them by a `followed_until` that has passed.
  */
-export function createSweeper({ overdue, enqueue, everyMs, alone, clock, log }: SweeperOptions): Sweeper {
+export function createSweeper({ overdue, requeue, everyMs, alone, clock, log }: SweeperOptions): Sweeper {
   const stopped = new AbortController();
   let running: Promise<void> = Promise.resolve();
 
@@ -39,7 +39,7 @@ export function createSweeper({ overdue, enqueue, everyMs, alone, clock, log }: 
       const swept = await overdue.sweep(
         async (callSids) => {
           found += callSids.length;
-          await enqueue(callSids);
+          await requeue(callSids);
         },
         { includeFollowed },
       );

@@ -11,6 +11,7 @@ import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts
 import { createAccount } from '../../src/tracking/account.ts';
 import { createFollower, type FollowResult, type FollowSettings } from '../../src/tracking/follow.ts';
 import { lifecycle } from '../../src/tracking/lifecycle.ts';
+import type { ReportingArchive } from '../../src/tracking/recorder.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { leapingClock } from '../support/leaping-clock.ts';
 import { silentLog as log } from '../support/log.ts';
@@ -61,12 +62,21 @@ afterEach(async () => {
 });
 
 function follower(more: Partial<FollowSettings> = {}) {
-  const clock = leapingClock();
-  const account = createAccount({ name: 'default', polyai, clock, log });
   const writer = createWriter({ pool: database.pool, lifecycle, log });
+  const writing = new Set<Promise<unknown>>();
+  const clock = leapingClock(() => Promise.allSettled(writing));
+  const account = createAccount({ name: 'default', polyai, clock, log });
+  const archive: ReportingArchive = {
+    report(report) {
+      const written = writer.report(report);
+      writing.add(written);
+      written.then(() => writing.delete(written)).catch(() => {});
+      return written;
+    },
+  };
   const follow = createFollower({
     accounts: new Map([['default', account]]),
-    archive: writer,
+    archive,
     lifecycle,
     settings: { ...settings, ...more },
     clock,
@@ -83,7 +93,6 @@ function follower(more: Partial<FollowSettings> = {}) {
   async function lease(callSid: string, before: HandBack | null): Promise<FollowResult> {
     const since = clock.monotonic();
     const never = new AbortController().signal;
-    if (before !== null) await clock.sleep(before.dueInMs, never);
     const result = await follow(callSid, before?.handOn ?? null, never);
     // Postgres tells how old the call is, and its clock does not leap.
     await test.query(

@@ -12,8 +12,7 @@ import { silentLog as log } from '../support/log.ts';
 const done: FollowResult = { kind: 'done' };
 const handBack = (dueInMs: number, streak: FailureStreak | null = null): FollowResult => ({
   kind: 'handBack',
-  dueInMs,
-  handOn: { streak },
+  handOn: { dueInMs, streak },
 });
 const untilAborted = (signal: AbortSignal) => sleep(60_000, undefined, { signal }).catch(() => {});
 
@@ -22,12 +21,19 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((queue) => queue.close()));
 });
 
-function inProcess({ concurrency = 100 } = {}): CallQueue {
-  return opened(createInProcessQueue({ concurrency, log }));
+interface Settings {
+  concurrency?: number;
+  yieldAfterMs?: number;
+  prefix?: string;
 }
 
-function bullmq({ concurrency = 100, prefix = `test-${randomUUID()}` } = {}): CallQueue {
-  return opened(createBullmqQueue({ redisUrl: inject('redisUrl'), prefix, concurrency, log }));
+function inProcess({ concurrency = 100, yieldAfterMs = 60_000 }: Settings = {}): CallQueue {
+  return opened(createInProcessQueue({ concurrency, yieldAfterMs }));
+}
+
+function bullmq(settings: Settings = {}): CallQueue {
+  const { concurrency = 100, yieldAfterMs = 60_000, prefix = `test-${randomUUID()}` } = settings;
+  return opened(createBullmqQueue({ redisUrl: inject('redisUrl'), prefix, concurrency, yieldAfterMs, log }));
 }
 
 function opened(queue: CallQueue): CallQueue {
@@ -82,7 +88,7 @@ describe.each([
     expect(most).toBe(2);
   });
 
-  it('takes a call up again when it is due, with what was handed on, and again after it is done', async () => {
+  it('takes a call up again at once, with what was handed on, and again after it is done', async () => {
     const queue = create();
     const streak: FailureStreak = { failures: 3, code: 'unavailable', sameCode: 3, sameCodeMs: 4_000 };
     const leases: (HandedOn | null)[] = [];
@@ -93,7 +99,8 @@ describe.each([
     });
     await queue.enqueue(['again']);
     await expect.poll(() => leases.length).toBe(4);
-    expect(leases).toEqual([null, { streak }, { streak: null }, { streak: null }]);
+    const plain = { dueInMs: 20, streak: null };
+    expect(leases).toEqual([null, { dueInMs: 20, streak }, plain, plain]);
     // It takes a moment until the queue itself has let go of a call that is done.
     await expect
       .poll(async () => {
@@ -121,15 +128,19 @@ describe.each([
     expect(most).toBeLessThanOrEqual(5);
   });
 
-  it('has a call followed on whose follower broke off by an error', { timeout: 20_000 }, async () => {
-    const queue = create();
-    let leases = 0;
-    await queue.work(async () => {
-      if (++leases === 1) throw new Error('broken off');
-      return done;
+  it('when it is full has the oldest leases yield to calls that wait, and takes them up again', async () => {
+    const queue = create({ concurrency: 4, yieldAfterMs: 100 });
+    const leases: string[] = [];
+    await queue.work(async (callSid, _handedOn, signal) => {
+      leases.push(callSid);
+      await untilAborted(signal);
+      return handBack(0);
     });
-    await queue.enqueue(['broken']);
-    await expect.poll(() => leases, { timeout: 15_000 }).toBe(2);
+    await queue.enqueue(['a', 'b', 'c', 'd']);
+    await expect.poll(() => [...leases].sort()).toEqual(['a', 'b', 'c', 'd']);
+    await queue.enqueue(['new']);
+    await expect.poll(() => leases).toContain('new');
+    await expect.poll(() => leases.slice(5).includes(leases[0] ?? '')).toBe(true);
   });
 
   it('on closing aborts its followers, waits until they have handed back, and starts no more', async () => {
@@ -222,9 +233,10 @@ describe('the bullmq queue, over several processes', () => {
   });
 
   it('says at once that it is down, and refuses to enqueue, where there is no Redis', async () => {
-    const queue = opened(
-      createBullmqQueue({ redisUrl: 'redis://127.0.0.1:1', prefix: 'x', concurrency: 1, log }),
-    );
+    const options = { prefix: 'x', concurrency: 1, yieldAfterMs: 1, log };
+    const queue = opened(createBullmqQueue({ ...options, redisUrl: 'redis://127.0.0.1:1' }));
     expect(await queue.state()).toBe('down');
+    await expect(queue.enqueue(['a'])).rejects.toMatchObject({ code: 'queue_unavailable' });
+    await expect(queue.requeue(['a'])).rejects.toMatchObject({ code: 'queue_unavailable' });
   });
 });

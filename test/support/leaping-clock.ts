@@ -1,7 +1,10 @@
 import type { Clock } from '../../src/tracking/clock.ts';
 
-/** A clock whose sleeps are over at once, and which stands still in between: hours of following in a moment. */
-export function leapingClock(): Clock & { sleeps: number[] } {
+/**
+ * A clock whose sleeps are over at once, and which stands still in between: hours of following in a moment. It does
+ * not leap before what `settled` waits for is done.
+ */
+export function leapingClock(settled: () => Promise<unknown>): Clock & { sleeps: number[] } {
   const start = Date.now();
   let elapsed = 0;
   const sleeps: number[] = [];
@@ -10,6 +13,7 @@ export function leapingClock(): Clock & { sleeps: number[] } {
     now: () => new Date(start + elapsed),
     monotonic: () => elapsed,
     async sleep(ms) {
+      await settled();
       sleeps.push(ms);
       elapsed += ms;
     },

@@ -18,12 +18,18 @@ export interface RedisServer {
   kill(): Promise<void>;
 }
 
-/** A real, empty Redis from the PATH, on a free port or on the one given (as to come back after a restart). */
-export async function spawnRedisServer({ port }: { port?: number } = {}): Promise<RedisServer> {
+/**
+ * A real, empty Redis from the PATH, on a free port or on the one given (as to come back after a restart), with more
+ * of redis.conf's options where they are given.
+ */
+export async function spawnRedisServer({
+  port,
+  ...options
+}: { port?: number } & Record<string, string | number> = {}): Promise<RedisServer> {
   const dir = await mkdtemp(join(tmpdir(), 'polykeep-redis-'));
   const at = port ?? (await freePort());
   const url = `redis://127.0.0.1:${at}`;
-  const server = spawn('redis-server', optionsFor(at, dir), { stdio: 'ignore' });
+  const server = spawn('redis-server', optionsFor({ port: at, dir, ...options }), { stdio: 'ignore' });
   const ended = new Promise<string>((resolve) => {
     server.once('exit', (code, signal) => resolve(`it ended with ${signal ?? code}`));
     server.once('error', (error) => resolve(error.message));
@@ -44,16 +50,15 @@ export async function spawnRedisServer({ port }: { port?: number } = {}): Promis
   return { url, port: at, process: server, stop: () => end('SIGTERM'), kill: () => end('SIGKILL') };
 }
 
-function optionsFor(port: number, dir: string): string[] {
+function optionsFor(given: Record<string, string | number>): string[] {
   const options = {
     bind: '127.0.0.1',
-    port: `${port}`,
-    dir,
     save: '',
     appendonly: 'no',
     'maxmemory-policy': 'noeviction',
+    ...given,
   };
-  return Object.entries(options).flatMap(([name, value]) => [`--${name}`, value]);
+  return Object.entries(options).flatMap(([name, value]) => [`--${name}`, `${value}`]);
 }
 
 /** Waits until the server in this folder answers: on a port that is taken, another would. */

@@ -4,6 +4,7 @@ import {
   backoffDelay,
   firstPollDelay,
   leaseLength,
+  longestPromise,
   nextPollDelay,
   type PaceSettings,
 } from '../../src/tracking/pace.ts';
@@ -54,6 +55,12 @@ describe('backoff', () => {
     expect(backoffDelay(5, null, settings, () => 0.5)).toBe(8_000);
   });
 
+  it('at its limit costs one poll per limit, where the calls have spread over it before', () => {
+    expect([6, 7, 8, 1_000].map((n) => backoffDelay(n, null, settings, () => 0.5))).toEqual([
+      16_000, 30_000, 60_000, 60_000,
+    ]);
+  });
+
   it('obeys Retry-After, up to five minutes', () => {
     expect(backoffDelay(1, 20_000, settings, () => 0)).toBe(20_000);
     expect(backoffDelay(1, 20_000, settings, () => 0.5)).toBe(20_500);
@@ -75,6 +82,22 @@ describe('backoff', () => {
       ),
     );
   });
+});
+
+it('no promise to follow is longer than the longest one', () => {
+  fc.assert(
+    fc.property(
+      anySettings,
+      fc.integer({ min: 1, max: 1_000_000 }),
+      randoms,
+      fc.nat(),
+      (pace, ms, random, failures) => {
+        const longest = longestPromise({ ...pace, leaseMs: ms, pollTimeoutMs: ms });
+        expect(leaseLength(ms, () => random) + pace.intervalMaxMs + ms).toBeLessThanOrEqual(longest);
+        expect(backoffDelay(failures, 3_600_000, pace, () => random)).toBeLessThanOrEqual(longest);
+      },
+    ),
+  );
 });
 
 it('a lease is jittered by a quarter', () => {

@@ -1,0 +1,156 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type Database, openDatabase } from '../../src/archive/database.ts';
+import { createOverdueCalls } from '../../src/archive/overdue.ts';
+import { systemClock } from '../../src/tracking/clock.ts';
+import { createSweeper, type Sweeper } from '../../src/tracking/sweeper.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { silentLog as log } from '../support/log.ts';
+
+let test: TestDatabase;
+let database: Database;
+
+beforeAll(async () => {
+  test = await createDatabase();
+  database = openDatabase(test.url, log);
+});
+
+afterAll(async () => {
+  await database.close();
+  await test.drop();
+});
+
+/** Unsettled calls, promised to be followed for some seconds from now. */
+async function insertCalls(name: string, count: number, promisedForSeconds: number): Promise<void> {
+  await test.query(
+    `insert into calls (call_sid, account, followed_until)
+     select $1 || n, 'default', now() + $3 * interval '1 s' from generate_series(1, $2) n`,
+    [name, count, promisedForSeconds],
+  );
+}
+
+const overdueCalls = (pageSize = 1_000) =>
+  createOverdueCalls({
+    pool: database.pool,
+    longestPromiseMs: 600_000,
+    patienceMs: 60_000,
+    pageSize,
+  });
+
+async function sweep({ pageSize = 1_000, includeFollowed = false } = {}): Promise<string[]> {
+  const found: string[] = [];
+  await overdueCalls(pageSize).sweep(async (callSids) => void found.push(...callSids), { includeFollowed });
+  return found;
+}
+
+describe('among 200,000 calls that are followed', () => {
+  beforeAll(async () => {
+    await insertCalls('followed-', 200_000, 300);
+    await test.query('vacuum analyze calls');
+  });
+
+  afterEach(async () => {
+    await test.query(`delete from calls where call_sid not like 'followed-%'`);
+  });
+
+  it('a sweep that has nothing to do reads a few pages of the partial index', async () => {
+    expect(await sweep()).toEqual([]);
+    for (const range of [
+      `('-infinity'::timestamptz, '') and followed_until < now()`,
+      `(now() + interval '600 s', '') and followed_until < 'infinity'`,
+    ]) {
+      const plan = await test.query<{ 'QUERY PLAN': unknown }>(
+        `explain (analyze, buffers, format json)
+         select call_sid, followed_until from calls
+          where settled_at is null and (followed_until, call_sid) > ${range}
+          order by followed_until, call_sid limit 1000`,
+      );
+      const [{ 'QUERY PLAN': text } = { 'QUERY PLAN': null }] = plan;
+      const json = JSON.stringify(text);
+      expect(json).toContain('calls_unsettled');
+      expect(Number(/"Shared Hit Blocks":(\d+)/.exec(json)?.[1])).toBeLessThan(20);
+      expect(json).not.toContain('"Node Type":"Sort"');
+    }
+  });
+
+  it('finds each of the calls that nobody follows once, page by page, and leaves them a while', async () => {
+    await insertCalls('forgotten-', 5_000, -1);
+    const found = await sweep({ pageSize: 700 });
+    expect(found).toHaveLength(5_000);
+    expect(new Set(found).size).toBe(5_000);
+    expect(await sweep()).toEqual([]);
+  });
+
+  it('finds a promise that reaches further than any honest one: the clock was set back', async () => {
+    await insertCalls('of-the-future-', 3, 3_600);
+    expect((await sweep()).sort()).toEqual(['of-the-future-1', 'of-the-future-2', 'of-the-future-3']);
+    expect(await sweep()).toEqual([]);
+  });
+
+  it('takes up first what was forgotten first', async () => {
+    await insertCalls('older-', 3, -86_400);
+    await insertCalls('newer-', 3, -1);
+    await insertCalls('oldest-', 1, -700_000);
+    const ages = (await sweep({ pageSize: 2 })).map((callSid) => callSid.split('-')[0]);
+    expect(ages).toEqual(['oldest', 'older', 'older', 'older', 'newer', 'newer', 'newer']);
+  });
+
+  it('takes them all up where nobody else can be following any', async () => {
+    await insertCalls('forgotten-', 10, -1);
+    expect(new Set(await sweep({ includeFollowed: true })).size).toBe(200_010);
+  });
+
+  it('leaves settled calls alone', async () => {
+    await insertCalls('settled-', 10, -1);
+    await test.query(
+      `update calls set settled_at = now(), outcome = 'success' where call_sid like 'settled-%'`,
+    );
+    expect(await sweep()).toEqual([]);
+  });
+});
+
+describe('sweepers', () => {
+  let sweepers: Sweeper[];
+  beforeEach(() => {
+    sweepers = [];
+  });
+  afterEach(async () => {
+    await Promise.all(sweepers.map((sweeper) => sweeper.stop()));
+    await test.query('delete from calls');
+  });
+
+  function start(requeue: (callSids: readonly string[]) => Promise<void>): void {
+    const overdue = overdueCalls(10);
+    const sweeper = createSweeper({ overdue, requeue, everyMs: 20, alone: false, clock: systemClock, log });
+    sweeper.start();
+    sweepers.push(sweeper);
+  }
+
+  it('of many processes sweep one at a time', async () => {
+    await insertCalls('forgotten-', 500, -1);
+    let sweeping = 0;
+    let most = 0;
+    const found: string[] = [];
+    for (let n = 0; n < 4; n++) {
+      start(async (callSids) => {
+        most = Math.max(most, ++sweeping);
+        await new Promise((done) => setImmediate(done));
+        found.push(...callSids);
+        sweeping--;
+      });
+    }
+    await expect.poll(() => found.length).toBe(500);
+    expect(new Set(found).size).toBe(500);
+    expect(most).toBe(1);
+  });
+
+  it('try again with what they could not put in the queue', async () => {
+    await insertCalls('forgotten-', 3, -1);
+    let attempts = 0;
+    const found: string[] = [];
+    start(async (callSids) => {
+      if (++attempts < 3) throw new Error('the queue is away');
+      found.push(...callSids);
+    });
+    await expect.poll(() => found.length).toBe(3);
+  });
+});
