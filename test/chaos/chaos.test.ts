@@ -15,7 +15,7 @@ it('no call is lost, doubled or invented while everything goes wrong', { timeout
   const seed = Number(process.env.CHAOS_SEED ?? randomInt(2 ** 31));
   const said: string[] = [`seed ${seed}`];
   const say = (line: string) => void said.push(line);
-  const evidence = await run(shortPlan({ seed, seconds: SECONDS, calls: CALLS }), say, signal);
+  const { evidence } = await run(shortPlan({ seed, seconds: SECONDS, calls: CALLS }), say, signal);
   const verdict = check(evidence);
   console.log(['chaos', `seed ${seed}`, ...summary(evidence, verdict)].join('\n'));
   expect(verdict.violations, said.join('\n')).toEqual([]);

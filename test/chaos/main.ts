@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { check, type Violation } from './check.ts';
-import type { Evidence } from './evidence.ts';
 import { longPlan } from './plan.ts';
 import { run } from './run.ts';
 import { summary } from './summary.ts';
@@ -15,6 +14,8 @@ const { values } = parseArgs({
 });
 const MAX_SECONDS = 520;
 const VIOLATIONS_TOLD = 50;
+/** Of pino's levels. */
+const WARN = 40;
 
 const seed = Number(values.seed ?? randomInt(2 ** 31));
 const seconds = Math.min(MAX_SECONDS, Number(values.seconds ?? 450));
@@ -25,19 +26,22 @@ const interrupted = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => interrupted.abort(new Error(`ended by ${signal}`)));
 }
-const evidence = await run(longPlan({ seed, seconds, calls }), console.log, interrupted.signal);
+const { evidence, logs } = await run(longPlan({ seed, seconds, calls }), console.log, interrupted.signal);
 const verdict = check(evidence);
 console.log(['', `seed             ${seed}`, ...summary(evidence, verdict)].join('\n'));
-if (verdict.violations.length > 0) await tell(verdict.violations, evidence);
+if (verdict.violations.length > 0) await tell(verdict.violations);
+// What was still to be done to a cluster that is gone is not waited for.
+process.exit();
 
-async function tell(violations: readonly Violation[], evidence: Evidence): Promise<void> {
+async function tell(violations: readonly Violation[]): Promise<void> {
   process.exitCode = 1;
   for (const { kind, callSid, detail } of violations.slice(0, VIOLATIONS_TOLD)) {
     console.log(`${kind}: ${callSid === null ? '' : `${callSid}: `}${detail}`);
   }
-  const concerned = new Set(violations.map(({ callSid }) => callSid));
+  const concerned = new Set<unknown>(violations.map(({ callSid }) => callSid));
   const calls = evidence.calls.filter(({ callSid }) => concerned.has(callSid));
+  const said = logs.filter(({ level, callSid }) => Number(level) >= WARN || concerned.has(callSid));
   const path = join(tmpdir(), `polykeep-chaos-${seed}.json`);
-  await writeFile(path, JSON.stringify({ violations, evidence: { ...evidence, calls } }));
+  await writeFile(path, JSON.stringify({ violations, evidence: { ...evidence, calls }, logs: said }));
   console.log(`evidence: ${path}`);
 }

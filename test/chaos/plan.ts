@@ -1,7 +1,15 @@
 import { seededRandom } from '../../src/simulator/random.ts';
 import type { Settings } from './evidence.ts';
 import { drawCall, type PlannedCall } from './lives.ts';
-import { between, misbehaviours, type Scheduled, schedule, soothing, unsettling } from './schedule.ts';
+import {
+  between,
+  misbehaviours,
+  type Scheduled,
+  schedule,
+  soothing,
+  unsettling,
+  withAwakenings,
+} from './schedule.ts';
 
 /** Calls that are placed and registered at one moment of the run. */
 export interface PlannedRegistration {
@@ -49,7 +57,7 @@ export function longPlan({ seed, seconds, calls }: Scale): Plan {
       endedBy: totalMs * 0.8,
     }),
     troubles: [
-      ...clusterTroubles(random, workers, calmAt),
+      ...withAwakenings(clusterTroubles(random, workers, calmAt), calmAt),
       ...schedule(random, polyai, misbehaviours(settings.pollTimeoutMs)),
       // All calls wait for the probe half a minute later.
       { at: between(random, calmAt * 0.4, calmAt * 0.8), trouble: { kind: 'refuse token', forMs: 3_000 } },

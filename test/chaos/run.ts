@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { CallJson } from '../../src/api/schemas.ts';
 import { seededRandom } from '../../src/simulator/random.ts';
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import { client } from '../support/client.ts';
-import { pause, within } from './deadline.ts';
+import type { LogLine } from '../support/sidecar.ts';
+import { aborted, pause, within } from './deadline.ts';
 import type { Evidence, OverdueSample, Settings } from './evidence.ts';
 import { IncidentLog, type Say } from './incidents.ts';
 import type { Plan } from './plan.ts';
@@ -13,7 +15,7 @@ import { type Cluster, strike } from './strike.ts';
 import { Supervised } from './supervised.ts';
 
 const TOKEN = 'a-token-of-the-chaos-suite';
-const SETUP_MS = 60_000;
+const SETUP_MS = 90_000;
 /** For what the plan's end finds unsettled, and then for Redis to be empty. */
 const GRACE_MS = 30_000;
 const EMPTY_REDIS_MS = 20_000;
@@ -21,8 +23,14 @@ const READ_MS = 20_000;
 const SAMPLE_EVERY_MS = 5_000;
 const LOOK_EVERY_MS = 1_000;
 
+export interface Remains {
+  evidence: Evidence;
+  /** Of all processes, each line with the one it is of. */
+  logs: LogLine[];
+}
+
 /** Carries out a plan, and gives all that is left behind to be judged. Stops everything it has started, however it ends. */
-export async function run(plan: Plan, say: Say, signal: AbortSignal): Promise<Evidence> {
+export async function run(plan: Plan, say: Say, signal: AbortSignal): Promise<Remains> {
   await using running = new AsyncDisposableStack();
   const incidents = new IncidentLog(say);
   const cluster = await within(SETUP_MS, 'setup', setUp(plan, incidents, running));
@@ -43,7 +51,7 @@ export async function run(plan: Plan, say: Say, signal: AbortSignal): Promise<Ev
     await until(at);
     if (!all.aborted) await strike(trouble, cluster, all);
   });
-  await Promise.all([...registered, ...struck, until(plan.calmAt)]);
+  await Promise.race([Promise.all([...registered, ...struck, until(plan.calmAt)]), aborted(signal)]);
   signal.throwIfAborted();
   incidents.say('calm');
   await settled(api, plan.settledBy + GRACE_MS - (performance.now() - startedAt), all);
@@ -53,10 +61,19 @@ export async function run(plan: Plan, say: Say, signal: AbortSignal): Promise<Ev
   await Promise.all([...cluster.workers, api].map((process) => process.close()));
   incidents.say('over');
 
-  const byCallSid = new Map(archived.map((call) => [call.callSid, call]));
   const processes = [...cluster.workers, api];
   return {
-    settings: plan.settings,
+    evidence: { ...evidenceOf(plan, cluster, archived), overdue, leftInRedis, oddAnswers },
+    logs: processes.flatMap(({ logs, name }) => logs.flat().map((line) => ({ ...line, process: name }))),
+  };
+}
+
+function evidenceOf({ settings, workers }: Plan, cluster: Cluster, archived: readonly CallJson[]) {
+  const { simulator, api, incidents } = cluster;
+  const processes = [...cluster.workers, api];
+  const byCallSid = new Map(archived.map((call) => [call.callSid, call]));
+  return {
+    settings,
     calls: [...simulator.calls.values()].map(({ callSid, style, changes }) => ({
       callSid,
       style,
@@ -66,13 +83,10 @@ export async function run(plan: Plan, say: Say, signal: AbortSignal): Promise<Ev
     })),
     strangers: [...byCallSid.keys()].filter((callSid) => !simulator.calls.has(callSid)),
     incidents: incidents.all,
-    workers: plan.workers,
+    workers,
     workerProcesses: cluster.workers.reduce((starts, worker) => starts + worker.starts, 0),
-    overdue,
-    leftInRedis,
     exits: processes.flatMap(({ exits }) => exits),
     deaths: processes.flatMap(({ deaths }) => deaths),
-    oddAnswers,
   };
 }
 

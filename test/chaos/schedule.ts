@@ -36,6 +36,9 @@ export interface Stretch {
   everyMs: number;
 }
 
+/** Around a worker's awakening. */
+const STALE_MS = 5_000;
+
 type Draw = (random: Random) => Trouble;
 
 /** One trouble after another, each kind once before any comes again. */
@@ -54,6 +57,22 @@ export function schedule(
   return scheduled;
 }
 
+/**
+ * A worker that goes on knows only what was. It does so before the calm, and is told more of what was, so that its
+ * word is tried against the archive's.
+ */
+export function withAwakenings(scheduled: readonly Scheduled[], calmAt: number): Scheduled[] {
+  return scheduled.flatMap<Scheduled>(({ at, trouble }) => {
+    if (trouble.kind !== 'pause worker') return [{ at, trouble }];
+    const pausedAt = Math.min(at, calmAt - trouble.forMs - STALE_MS);
+    const stale: Trouble = { kind: 'polyai', fault: { kind: 'stale' }, share: 0.6, forMs: STALE_MS };
+    return [
+      { at: pausedAt, trouble },
+      { at: pausedAt + trouble.forMs - 500, trouble: stale },
+    ];
+  });
+}
+
 /** After one of these a call may for a while be followed twice. */
 export function unsettling(workers: number, pauses: boolean): Draw[] {
   const worker = (random: Random) => Math.floor(random() * workers);
@@ -63,11 +82,11 @@ export function unsettling(workers: number, pauses: boolean): Draw[] {
     () => ({ kind: 'cut redis' }),
     (random) => ({ kind: 'redis away', forMs: between(random, 1_000, 6_000) }),
   ];
-  // Longer than the lock of 30 s.
+  // Longer than lock and stalled check: when it goes on, others have long followed its calls.
   const pauseWorker: Draw = (random) => ({
     kind: 'pause worker',
     worker: worker(random),
-    forMs: between(random, 33_000, 40_000),
+    forMs: between(random, 40_000, 52_000),
   });
   return pauses ? [...kinds, pauseWorker] : kinds;
 }
