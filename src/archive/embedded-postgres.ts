@@ -162,7 +162,8 @@ class Cluster {
       } catch (error) {
         // The port was taken in between, or another polykeep starts on the same folder, or the last one still ends.
         const passes = error instanceof Error && /in use|already exists/.test(error.message);
-        if (!passes || performance.now() > deadline) throw error;
+        const isTaken = passes || (await postmasterOf(this.#pgData)) !== null;
+        if (!isTaken || performance.now() > deadline) throw error;
         await sleep(RETRY_MS);
         continue;
       }
@@ -177,11 +178,13 @@ class Cluster {
     try {
       ownership = await claim(postmaster, urlOf, this.#log);
     } catch (error) {
-      await this.stop(postmaster);
-      throw await this.#failure(
+      // First: what Postgres says at its end would hide what it said of us.
+      const failure = await this.#failure(
         `it started, but does not let us in; is ${this.#passwordFile} its own?`,
         error,
       );
+      await this.stop(postmaster);
+      throw failure;
     }
     if (ownership === null) throw new DataDirInUseError(this.#dataDir, postmaster.pid);
     return ownership;

@@ -56,7 +56,7 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
   async function enqueue(callSids: readonly string[]): Promise<void> {
     await available();
     for (let start = 0; start < callSids.length; start += ADD_AT_ONCE) {
-      await queue.addBulk(callSids.slice(start, start + ADD_AT_ONCE).map(jobOf));
+      await queue.addBulk(callSids.slice(start, start + ADD_AT_ONCE).map(newJob));
     }
   }
 
@@ -75,7 +75,7 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
     for (let start = 0; start < callSids.length; start += ADD_AT_ONCE) {
       const page = callSids.slice(start, start + ADD_AT_ONCE);
       await Promise.all(page.map((callSid) => queue.remove(jobIdOf(callSid))));
-      await queue.addBulk(page.map(jobOf));
+      await queue.addBulk(page.map(newJob));
     }
   }
 
@@ -140,8 +140,19 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
       await job.updateData({ ...job.data, handedOn });
       await job.moveToDelayed(Date.now(), token);
     } catch (error) {
-      // The lock was lost: whoever has it now follows the call, or the stalled check brings it back.
       log.debug({ callSid: job.data.callSid, err: error }, 'hand-back refused');
+      await addAgain(job.data.callSid, handedOn);
+    }
+  }
+
+  /** Where the lock is another worker's, the job is there and this does nothing; where Redis was flushed it is gone. */
+  async function addAgain(callSid: string, handedOn: HandedOn): Promise<void> {
+    try {
+      await available();
+      await queue.addBulk([jobOf(callSid, handedOn)]);
+    } catch (error) {
+      // The sweeper will find the call.
+      log.debug({ callSid, err: error }, 'not added again');
     }
   }
 
@@ -173,9 +184,13 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
   };
 }
 
-function jobOf(callSid: string) {
+function newJob(callSid: string) {
+  return jobOf(callSid, null);
+}
+
+function jobOf(callSid: string, handedOn: HandedOn | null) {
   const opts = { jobId: jobIdOf(callSid), removeOnComplete: true, removeOnFail: true };
-  return { name: 'follow', data: { callSid, handedOn: null }, opts };
+  return { name: 'follow', data: { callSid, handedOn }, opts };
 }
 
 async function within(ms: number, work: Promise<unknown>): Promise<boolean> {

@@ -192,6 +192,44 @@ describe('a call', () => {
   });
 });
 
+describe('a follower', () => {
+  it('that breaks off hands its call back after a while, and the next one goes on', async () => {
+    const { followOn, clock } = follower();
+    const callSid = await endingCall(2);
+    await test.query(
+      `create function refuse() returns trigger language plpgsql as
+       $$ begin raise exception 'refused' using errcode = '22000'; end $$`,
+    );
+    await test.query('create trigger refusal before insert on transitions execute function refuse()');
+    expect(await followOn(callSid, 1)).toEqual({ kind: 'handBack', handOn: { dueInMs: 0, streak: null } });
+    expect(clock.sleeps.at(-1)).toBe(5_000);
+    await test.query('drop trigger refusal on transitions');
+    expect(await followOn(callSid)).toEqual({ kind: 'done' });
+    expect(await read(callSid)).toMatchObject({ outcome: 'success' });
+  });
+
+  it('keeps its call for the whole lease, however late the next poll is', async () => {
+    const { followOn, clock } = follower();
+    const callSid = await endingCall(2);
+    simulator.misbehave({ kind: 'status', code: 429, retryAfter: '240' }, { callSid, times: 1 });
+    const result = await followOn(callSid, 2);
+    expect(result).toMatchObject({ kind: 'handBack' });
+    expect(clock.monotonic()).toBeCloseTo(2 * settings.leaseMs, -2);
+    expect(simulator.journal.total).toBe(1);
+    await followOn(callSid);
+    expect(simulator.journal.polls(callSid)).toHaveLength(3);
+  });
+
+  it('of a call whose account is not configured waits for a lease, and asks nobody', async () => {
+    const { followOn, clock } = follower();
+    const callSid = simulator.place();
+    await createRegistrar(database.pool).register({ callSid, account: 'gone', metadata: {} });
+    expect(await followOn(callSid, 1)).toMatchObject({ kind: 'handBack' });
+    expect(clock.monotonic()).toBe(settings.leaseMs);
+    expect(simulator.journal.total).toBe(0);
+  });
+});
+
 describe('an answer that is no status', () => {
   const faults: Fault[] = [
     { kind: 'status', code: 500 },

@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { createBullmqQueue } from '../../src/queue/bullmq.ts';
 import type { CallQueue } from '../../src/queue/call-queue.ts';
-import type { Follow } from '../../src/tracking/follow.ts';
+import type { Follow, HandedOn } from '../../src/tracking/follow.ts';
 import { silentLog } from '../support/log.ts';
 import { isOnPath } from '../support/redis-choice.ts';
 import { spawnRedisServer } from '../support/redis-server.ts';
@@ -139,6 +139,26 @@ describe('a lost lock', () => {
     await redis.set(key('robbed:lock'), 'another worker', 'PX', 60_000);
     await expect.poll(() => letGo, { timeout: 40_000 }).toEqual(['robbed']);
     expect([...held]).toEqual(['kept']);
+  });
+});
+
+describe('a flushed Redis', () => {
+  it('gets the calls back that were followed, with what the followers hand on', async () => {
+    const queue = bullmq();
+    const leases: (HandedOn | null)[] = [];
+    const handOn: HandedOn = { dueInMs: 1, streak: null };
+    const lease = new AbortController();
+    await queue.work(async (_callSid, handedOn) => {
+      leases.push(handedOn);
+      if (leases.length > 1) return { kind: 'done' };
+      await sleep(600_000, undefined, { signal: lease.signal }).catch(() => {});
+      return { kind: 'handBack', handOn };
+    });
+    await queue.enqueue(['flushed']);
+    await expect.poll(() => leases.length).toBe(1);
+    await redis.del(...(await redis.keys(`${prefix}:*`)));
+    lease.abort();
+    await expect.poll(() => leases).toEqual([null, handOn]);
   });
 });
 

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../../src/tracking/clock.ts';
 
 /**
@@ -12,8 +13,11 @@ export function leapingClock(settled: () => Promise<unknown>): Clock & { sleeps:
     sleeps,
     now: () => new Date(start + elapsed),
     monotonic: () => elapsed,
-    async sleep(ms) {
+    async sleep(ms, signal) {
       await settled();
+      // Whoever waited for the same may end the sleep.
+      await setImmediate();
+      if (signal.aborted) return;
       sleeps.push(ms);
       elapsed += ms;
     },

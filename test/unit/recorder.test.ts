@@ -1,0 +1,146 @@
+import { describe, expect, it } from 'vitest';
+import type { CallState, Report, Sighting, TrackedCall } from '../../src/archive/call.ts';
+import { Recorder } from '../../src/tracking/recorder.ts';
+
+const fresh: CallState = {
+  status: null,
+  outcome: null,
+  reason: null,
+  createdAt: null,
+  lastUpdated: null,
+  firstSeenAt: null,
+  lastSeenAt: null,
+  settledAt: null,
+};
+const call = (state: CallState = fresh): TrackedCall => ({
+  callSid: 'a',
+  account: 'default',
+  state,
+  trackedMs: 0,
+});
+const inState = (status: string): CallState => ({ ...fresh, status });
+const sighting = (status: string): Sighting => ({
+  status,
+  reason: null,
+  createdAt: null,
+  lastUpdated: null,
+  payload: {},
+  changedAfter: null,
+  observedAt: new Date(),
+});
+
+/** An archive that commits when it is told to. */
+function archive() {
+  const reports: Report[] = [];
+  const answers: PromiseWithResolvers<TrackedCall | null>[] = [];
+  const recorder = new Recorder(
+    {
+      report(report) {
+        reports.push(report);
+        const answer = Promise.withResolvers<TrackedCall | null>();
+        answers.push(answer);
+        return answer.promise;
+      },
+    },
+    call(),
+  );
+  async function commit(answer: TrackedCall | null | Error = call()): Promise<void> {
+    const next = answers.shift();
+    if (next === undefined) throw new Error('nothing is being written');
+    if (answer instanceof Error) next.reject(answer);
+    else next.resolve(answer);
+    await new Promise((done) => setImmediate(done));
+  }
+  return { recorder, reports, commit };
+}
+
+describe('reports', () => {
+  it('are written in the order they were sent, each when the one before is committed', async () => {
+    const { recorder, reports, commit } = archive();
+    for (const status of ['queued', 'calling', 'success']) recorder.send({ sighting: sighting(status) });
+    expect(reports.map((report) => report.sighting?.status)).toEqual(['queued']);
+    expect(recorder.unwritten).toBe(3);
+    await commit();
+    await commit();
+    expect(reports.map((report) => report.sighting?.status)).toEqual(['queued', 'calling', 'success']);
+    expect(recorder.unwritten).toBe(1);
+    await commit();
+    expect(recorder.unwritten).toBe(0);
+    await recorder.written();
+  });
+
+  it('count each poll once', async () => {
+    const { recorder, reports, commit } = archive();
+    recorder.countPoll('HTTP 500');
+    recorder.countPoll(null);
+    recorder.send({});
+    recorder.countPoll('HTTP 502');
+    recorder.send({ followForMs: 1 });
+    await commit();
+    expect(reports).toEqual([
+      { callSid: 'a', polls: 2, failedPolls: 1, lastError: null },
+      { callSid: 'a', polls: 1, failedPolls: 1, lastError: 'HTTP 502', followForMs: 1 },
+    ]);
+  });
+
+  it('without news join the one that waits, so that an outage piles up news alone', async () => {
+    const { recorder, reports, commit } = archive();
+    recorder.send({ sighting: sighting('queued') });
+    for (let n = 1; n <= 100; n++) {
+      recorder.countPoll(null);
+      recorder.send({ followForMs: n });
+    }
+    recorder.send({ sighting: sighting('calling') });
+    recorder.send({ followForMs: 200 });
+    expect(recorder.unwritten).toBe(3);
+    while (recorder.unwritten > 0) await commit();
+    expect(reports.slice(1)).toMatchObject([
+      { polls: 100, failedPolls: 0, followForMs: 100 },
+      { polls: 0, followForMs: 200, sighting: { status: 'calling' } },
+    ]);
+  });
+
+  it('never join the one on its way', async () => {
+    const { recorder, reports, commit } = archive();
+    recorder.send({ followForMs: 1 });
+    recorder.send({ followForMs: 2 });
+    await commit();
+    expect(reports.map(({ followForMs }) => followForMs)).toEqual([1, 2]);
+  });
+
+  it('after one that is rejected are not written, and whoever asks is told', async () => {
+    const { recorder, reports, commit } = archive();
+    recorder.send({ sighting: sighting('queued') });
+    recorder.send({ sighting: sighting('calling') });
+    await commit(new Error('refused'));
+    expect(reports).toHaveLength(1);
+    expect(() => recorder.unwritten).toThrow('refused');
+    await expect(recorder.written()).rejects.toThrow('refused');
+  });
+});
+
+describe('the state', () => {
+  it('is that of the archive, but not before what is still to be written is in it', async () => {
+    const { recorder, commit } = archive();
+    recorder.send({ sighting: sighting('queued') }, inState('queued'));
+    recorder.send({ sighting: sighting('calling') }, inState('calling'));
+    await commit(call(inState('queued')));
+    expect(recorder.state.status).toBe('calling');
+    await commit(call(inState('in-progress')));
+    expect(recorder.state.status).toBe('in-progress');
+  });
+
+  it('is over at once where another follower settled the call, or it was erased', async () => {
+    const settled = archive();
+    settled.recorder.send({ sighting: sighting('queued') });
+    settled.recorder.send({ sighting: sighting('calling') });
+    await settled.commit(call({ ...fresh, status: 'success', outcome: 'success' }));
+    expect(settled.recorder.isOver).toBe(true);
+
+    const erased = archive();
+    erased.recorder.send({ sighting: sighting('queued') });
+    expect(erased.recorder.isOver).toBe(false);
+    await erased.commit(null);
+    expect(erased.recorder.isOver).toBe(true);
+  });
+});
