@@ -18,7 +18,7 @@ const VIOLATIONS_TOLD = 50;
 const WARN = 40;
 
 const seed = Number(values.seed ?? randomInt(2 ** 31));
-const seconds = Math.min(MAX_SECONDS, Number(values.seconds ?? 450));
+const seconds = Math.min(MAX_SECONDS, Number(values.seconds ?? 500));
 const calls = Number(values.calls ?? 3_000);
 console.log(`seed ${seed}, ${seconds} s, ${calls} calls`);
 
