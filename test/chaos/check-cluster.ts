@@ -1,11 +1,9 @@
 import type { Violation, ViolationKind } from './check.ts';
 import { outages } from './check-polls.ts';
 import type { Death, Evidence } from './evidence.ts';
-import { covers, widened } from './windows.ts';
+import { coveredMs, covers, widened } from './windows.ts';
 
 const STOP_MS = 10_000;
-/** The sweeper has had its turn by then. */
-const OVERDUE_AFTER_OUTAGE_MS = 60_000;
 /** A connection that is being made when Postgres goes is given up after 5 s. */
 const CONNECTING_MS = 6_000;
 
@@ -32,10 +30,14 @@ export function checkCluster(evidence: Evidence): Violation[] {
   ];
 }
 
-function overdue({ overdue, incidents, workers }: Evidence): Violation[] {
-  const excused = outages(incidents, workers).map((one) => widened(one, 0, OVERDUE_AFTER_OUTAGE_MS));
+/** The sweeper of each worker comes every 15 s: in half of that time it has had its turn, unless all was away. */
+function overdue({ overdue, incidents, workers, settings }: Evidence): Violation[] {
+  const away = outages(incidents, workers);
   return overdue
-    .filter(({ at, calls }) => calls > 0 && !covers(excused, at))
+    .filter(({ calls }) => calls > 0)
+    .filter(
+      ({ at }) => coveredMs(away, { from: at - settings.overdueMs, until: at }) < settings.overdueMs / 2,
+    )
     .map(({ at, calls }) => violation('overdue', `${calls} calls at ${new Date(at).toISOString()}`));
 }
 

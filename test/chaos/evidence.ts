@@ -22,13 +22,15 @@ export interface Evidence {
   oddAnswers: string[];
 }
 
-/** As the workers are configured. */
+/** As the workers are configured, but for the last. */
 export interface Settings {
   intervalMinMs: number;
   intervalMaxMs: number;
   pollTimeoutMs: number;
   backoffMaxMs: number;
   leaseMs: number;
+  /** No promise to follow a call may have passed by so much: it would not have been swept. */
+  overdueMs: number;
 }
 
 export interface CallEvidence {
@@ -42,7 +44,7 @@ export interface CallEvidence {
   archived: CallJson | null;
 }
 
-/** Unsettled calls whose promise to be followed had passed by more than a minute. */
+/** How many unsettled calls had a promise to be followed that had long passed. */
 export interface OverdueSample {
   at: number;
   calls: number;

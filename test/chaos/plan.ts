@@ -49,7 +49,7 @@ export function longPlan({ seed, seconds, calls }: Scale): Plan {
   return {
     seed,
     workers,
-    settings: { ...settings, leaseMs: 60_000 },
+    settings: { ...settings, leaseMs: 60_000, overdueMs: 60_000 },
     registrations: drawRegistrations(random, {
       seed,
       calls,
@@ -93,7 +93,7 @@ export function shortPlan({ seed, seconds, calls }: Scale): Plan {
   return {
     seed,
     workers,
-    settings: { ...settings, leaseMs: 10_000 },
+    settings: { ...settings, leaseMs: 10_000, overdueMs: 30_000 },
     registrations: drawRegistrations(random, {
       seed,
       calls,

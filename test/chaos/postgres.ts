@@ -12,7 +12,6 @@ import type { IncidentLog } from './incidents.ts';
 
 const run = promisify(execFile);
 const PG_CTL_MS = 40_000;
-const OVERDUE_BY = '60 seconds';
 
 export type ShutdownMode = 'fast' | 'immediate';
 
@@ -23,8 +22,8 @@ export interface ChaosPostgres {
   goAway(forMs: number): Promise<void>;
   /** Ends polykeep's connections. */
   cut(): Promise<void>;
-  /** Unsettled calls that nobody has promised to follow for a minute; null where Postgres does not answer. */
-  overdueCalls(): Promise<number | null>;
+  /** Unsettled calls that nobody has promised to follow for so long; null where Postgres does not answer. */
+  overdueCalls(byMs: number): Promise<number | null>;
   dispose(): Promise<void>;
 }
 
@@ -75,9 +74,9 @@ export async function startChaosPostgres(incidents: IncidentLog): Promise<ChaosP
           `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'polykeep'`,
         );
       }),
-    async overdueCalls() {
+    async overdueCalls(byMs) {
       const sql = `select count(*)::int as calls from calls
-                    where settled_at is null and followed_until < now() - interval '${OVERDUE_BY}'`;
+                    where settled_at is null and followed_until < now() - interval '${byMs} ms'`;
       const rows = await ask(postgres.url, sql).catch(() => null);
       return rows === null ? null : Number(rows[0]?.calls);
     },

@@ -42,7 +42,7 @@ export async function run(plan: Plan, say: Say, signal: AbortSignal): Promise<Re
   const startedAt = performance.now();
   const until = (at: number) => pause(at - (performance.now() - startedAt), all);
 
-  const overdue = sample(cluster, all);
+  const overdue = sample(cluster, plan.settings.overdueMs, all);
   const registered = plan.registrations.map(async (registration) => {
     await until(registration.at);
     await placeAndRegister(registration, { simulator, api, oddAnswers }, all);
@@ -128,11 +128,11 @@ function environmentOf(settings: Settings): Record<string, string> {
 }
 
 /** Samples are added to what is returned for as long as the run lasts. */
-function sample({ postgres }: Cluster, signal: AbortSignal): OverdueSample[] {
+function sample({ postgres }: Cluster, overdueMs: number, signal: AbortSignal): OverdueSample[] {
   const samples: OverdueSample[] = [];
   const run = async () => {
     while (!signal.aborted) {
-      const calls = await postgres.overdueCalls();
+      const calls = await postgres.overdueCalls(overdueMs);
       if (calls !== null) samples.push({ at: Date.now(), calls });
       await pause(SAMPLE_EVERY_MS, signal);
     }

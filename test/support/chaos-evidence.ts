@@ -89,6 +89,7 @@ export function evidence(more: Partial<Evidence> = {}): Evidence {
       pollTimeoutMs: 2_000,
       backoffMaxMs: 4_000,
       leaseMs: 60_000,
+      overdueMs: 60_000,
     },
     calls: [wellFollowed()],
     strangers: [],

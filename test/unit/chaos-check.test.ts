@@ -283,11 +283,12 @@ describe('double polls', () => {
 });
 
 describe('the cluster', () => {
-  it('calls that nobody has promised to follow, unless an outage is the reason', () => {
+  it('calls that nobody has promised to follow, unless all was away for half of that time', () => {
     const overdue = [{ at: at(100), calls: 2 }];
     expect(kinds(evidence({ overdue }))).toEqual(['overdue']);
-    expect(kinds(evidence({ overdue, incidents: [incident('redis away', 40, 45)] }))).toEqual([]);
-    expect(kinds(evidence({ overdue, incidents: [incident('redis away', 30, 35)] }))).toEqual(['overdue']);
+    expect(kinds(evidence({ overdue, incidents: [incident('redis away', 60, 91)] }))).toEqual([]);
+    expect(kinds(evidence({ overdue, incidents: [incident('redis away', 60, 89)] }))).toEqual(['overdue']);
+    expect(kinds(evidence({ overdue, incidents: [incident('redis away', 0, 60)] }))).toEqual(['overdue']);
     expect(kinds(evidence({ overdue: [{ at: at(100), calls: 0 }] }))).toEqual([]);
   });
 
