@@ -23,7 +23,7 @@ const calls = Number(values.calls ?? 3_000);
 console.log(`seed ${seed}, ${seconds} s, ${calls} calls`);
 
 const interrupted = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => interrupted.abort(new Error(`ended by ${signal}`)));
 }
 const { evidence, logs } = await run(longPlan({ seed, seconds, calls }), console.log, interrupted.signal);

@@ -93,7 +93,8 @@ export function shortPlan({ seed, seconds, calls }: Scale): Plan {
   return {
     seed,
     workers,
-    settings: { ...settings, leaseMs: 10_000, overdueMs: 30_000 },
+    // A lease is shorter than a lock here: the calls of a killed worker are overdue until its locks end.
+    settings: { ...settings, leaseMs: 10_000, overdueMs: 60_000 },
     registrations: drawRegistrations(random, {
       seed,
       calls,
