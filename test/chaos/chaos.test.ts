@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { isOnPath } from '../support/redis-choice.ts';
 import { check } from './check.ts';
 import { shortPlan } from './plan.ts';
+import { writeReport } from './report.ts';
 import { run } from './run.ts';
 import { summary } from './summary.ts';
 
@@ -17,9 +18,10 @@ it.skipIf(!isOnPath('redis-server'))(
     const seed = Number(process.env.CHAOS_SEED ?? randomInt(2 ** 31));
     const said: string[] = [`seed ${seed}`];
     const say = (line: string) => void said.push(line);
-    const { evidence } = await run(shortPlan({ seed, seconds: SECONDS, calls: CALLS }), say, signal);
-    const verdict = check(evidence);
-    console.log(['chaos', `seed ${seed}`, ...summary(evidence, verdict)].join('\n'));
+    const remains = await run(shortPlan({ seed, seconds: SECONDS, calls: CALLS }), say, signal);
+    const verdict = check(remains.evidence);
+    console.log(['chaos', `seed ${seed}`, ...summary(remains.evidence, verdict)].join('\n'));
+    if (verdict.violations.length > 0) said.push(await writeReport(seed, verdict.violations, remains));
     expect(verdict.violations, said.join('\n')).toEqual([]);
   },
 );
