@@ -7,7 +7,7 @@ export interface Clock {
   monotonic(): number;
   /** Resolves after so many milliseconds, or at once when the signal is aborted. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
-  /** As `sleep`, for one sleep after another under one signal. */
+  /** As `sleep`, for one sleep after another; a signal has one sleeper at a time. */
   sleeper(signal: AbortSignal): Sleep;
 }
 
@@ -29,7 +29,8 @@ export const systemClock: Clock = {
  */
 function sleeper(signal: AbortSignal): Sleep {
   let wake = () => {};
-  signal.addEventListener('abort', () => wake(), { once: true });
+  // Not a listener more for each lease under one signal: the last sleeper is the one that sleeps.
+  signal.onabort = () => wake();
   return (ms) => {
     if (signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
