@@ -216,6 +216,13 @@ describe('after a power loss', () => {
     await losePower(await named());
     expect(await kept((await start()).url)).toEqual([{ what: 'a call' }]);
   });
+
+  it('an empty postmaster.pid does not keep the next start', async () => {
+    await (await start()).stop();
+    await writeFile(pidFile, '');
+    await utimes(pidFile, 0, 0);
+    expect(await query((await start()).url, 'select 1 as one')).toEqual([{ one: 1 }]);
+  });
 });
 
 describe('of two starts at once, one wins', () => {
