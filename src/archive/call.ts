@@ -75,6 +75,8 @@ export interface TrackedCall {
   state: CallState;
   /** Milliseconds since registration, by Postgres' clock. */
   trackedMs: number;
+  /** Before this report. */
+  polls: number;
 }
 
 export interface Transition {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { link, readFile, realpath, rename, rm } from 'node:fs/promises';
+import { link, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
@@ -11,6 +11,8 @@ import { Client } from 'pg';
 const OWNER_LOCK = 7_066_521_392;
 /** An owner takes the lock within moments of the start; a server without one for so long has none. */
 const ORPHANED_AFTER_MS = 1_000;
+/** Postgres fills its pid file in the moment that it makes it. */
+const LEFT_EMPTY_AFTER_MS = 10_000;
 const STARTING_PATIENCE_MS = 30_000;
 const CONNECT_WITHIN_MS = 5_000;
 const RETRY_MS = 100;
@@ -38,7 +40,10 @@ type Log = (message: string) => void;
 /** Whether a server runs on the data folder, and whether it is somebody's. An orphan is claimed in the same breath. */
 export async function stateOf(pgData: string, urlOf: UrlOf, log: Log): Promise<ServerState> {
   const postmaster = await postmasterOf(pgData);
-  if (postmaster === null) return { kind: 'stopped' };
+  if (postmaster === null) {
+    await removeEmptyPidFile(pgData);
+    return { kind: 'stopped' };
+  }
   const client = postmaster.port > 0 ? await connect(urlOf(postmaster.port)).catch(() => null) : null;
   if (client === null) {
     await removeForeignPid(pgData, postmaster.pid);
@@ -139,12 +144,23 @@ async function connect(url: string): Promise<Client> {
   }
 }
 
-/**
- * Postgres refuses to start while any process of its user has the pid of the file, as one may after a power loss. The
- * file is moved before it is judged: by now another polykeep may have started, and the file be that of its server.
- */
+/** Postgres refuses to start while any process of its user has the pid of the file, as one may after a power loss. */
 async function removeForeignPid(pgData: string, pid: number): Promise<void> {
-  if (!(await isForeign(pgData, pid))) return;
+  if (await isForeign(pgData, pid)) await removePidFile(pgData, pid);
+}
+
+/** Postgres refuses to start on a file without a pid too, as a power loss may leave one. */
+async function removeEmptyPidFile(pgData: string): Promise<void> {
+  const found = await stat(join(pgData, 'postmaster.pid')).catch(() => null);
+  if (found?.size !== 0 || Date.now() - found.mtimeMs < LEFT_EMPTY_AFTER_MS) return;
+  await removePidFile(pgData, 0);
+}
+
+/**
+ * The file is moved before it is judged again: by now another polykeep may have started, and the file be that of its
+ * server. An empty file has pid 0.
+ */
+async function removePidFile(pgData: string, pid: number): Promise<void> {
   const pidFile = join(pgData, 'postmaster.pid');
   const taken = `${pidFile}.${randomUUID()}`;
   try {

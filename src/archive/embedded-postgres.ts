@@ -157,13 +157,15 @@ class Cluster {
         this.#log(`stopping the Postgres that a killed polykeep left behind in ${this.#dataDir}`);
         await state.ownership.endWith((postmaster) => this.stop(postmaster));
       }
+      const logged = (await stat(this.#logFile)).size;
       try {
         await this.#startServer(await freePort());
       } catch (error) {
         // The port was taken in between, or another polykeep starts on the same folder, or the last one still ends.
-        const passes = error instanceof Error && /in use|already exists/.test(error.message);
-        const isTaken = passes || (await postmasterOf(this.#pgData)) !== null;
-        if (!isTaken || performance.now() > deadline) throw error;
+        // Said in all that was logged since, not in the tail: whoever else starts on the folder logs there too.
+        const said = `${error}\n${await this.#logSince(logged)}`;
+        const passes = /in use|(lock|PID) file .* (already exists|is empty)/.test(said);
+        if (!passes || performance.now() > deadline) throw error;
         await sleep(RETRY_MS);
         continue;
       }
@@ -178,7 +180,7 @@ class Cluster {
     try {
       ownership = await claim(postmaster, urlOf, this.#log);
     } catch (error) {
-      // First: what Postgres says at its end would hide what it said of us.
+      // Before it is stopped, of which it says more than fits into the tail.
       const failure = await this.#failure(
         `it started, but does not let us in; is ${this.#passwordFile} its own?`,
         error,
@@ -258,8 +260,12 @@ class Cluster {
     });
   }
 
+  async #logSince(offset: number): Promise<string> {
+    return (await readFile(this.#logFile)).subarray(offset).toString();
+  }
+
   async #logTail(): Promise<string> {
-    const text = await readFile(this.#logFile, 'utf8').catch(() => '');
+    const text = await this.#logSince(0).catch(() => '');
     return text.trim().split('\n').slice(-LOG_TAIL_LINES).join('\n');
   }
 }

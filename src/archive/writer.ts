@@ -112,6 +112,7 @@ interface LockedRow {
   first_seen_at: Date | null;
   last_seen_at: Date | null;
   settled_at: Date | null;
+  polls: number;
   tracked_ms: number;
 }
 
@@ -127,6 +128,7 @@ async function lockCalls(client: PoolClient, reports: readonly Report[]): Promis
     account: row.account,
     state: stateOf(row),
     trackedMs: row.tracked_ms,
+    polls: row.polls,
   }));
 }
 

@@ -4,10 +4,17 @@ import { ArchiveClosedError } from '../archive/errors.ts';
 import { PolyAiError } from '../polyai/errors.ts';
 import type { Observation } from '../polyai/observation.ts';
 import { type Account, AccountPausedError } from './account.ts';
-import type { Clock } from './clock.ts';
+import type { Clock, Sleep } from './clock.ts';
 import { backoffDelay, firstPollDelay, leaseLength, nextPollDelay, type PaceSettings } from './pace.ts';
 import { Recorder, type ReportingArchive } from './recorder.ts';
-import { extendStreak, type FailureStreak, isOverdue, type VerdictLimits, verdict } from './verdict.ts';
+import {
+  extendStreak,
+  type FailureStreak,
+  type FollowedCall,
+  isOverdue,
+  type VerdictLimits,
+  verdict,
+} from './verdict.ts';
 
 /** What one lease hands on to the next. A hint: without it the call is followed as if taken over afresh. */
 export interface HandedOn {
@@ -95,6 +102,7 @@ class Following {
   readonly #recorder: Recorder;
   readonly #startedAt: number;
   readonly #trackedMs: number;
+  #polls: number;
   #streak: FailureStreak | null;
   #failedAt: number | null = null;
   #statusSince: number;
@@ -108,6 +116,7 @@ class Following {
     this.#callSid = call.callSid;
     this.#recorder = new Recorder(archive, call);
     this.#trackedMs = call.trackedMs;
+    this.#polls = call.polls;
     this.#startedAt = clock.monotonic();
     this.#statusSince = this.#startedAt - call.trackedMs;
     this.#changedAfter = call.state.lastSeenAt;
@@ -117,8 +126,9 @@ class Following {
 
   /** While what was seen cannot be written, the lease goes on: PolyAI may forget the call before Postgres is back. */
   async until(leaseEnd: number, signal: AbortSignal): Promise<FollowResult> {
+    const sleep = this.#options.clock.sleeper(signal);
     for (let end = leaseEnd; ; end = this.#nextPollAt) {
-      await this.#pollUntil(end, signal);
+      await this.#pollUntil(end, signal, sleep);
       if (!this.#recorder.isOver) await this.#letGo(signal);
       if (this.#recorder.isOver) return { kind: 'done' };
       if (this.#recorder.unwritten === 0) {
@@ -127,26 +137,26 @@ class Following {
     }
   }
 
-  async #pollUntil(end: number, signal: AbortSignal): Promise<void> {
+  async #pollUntil(end: number, signal: AbortSignal, sleep: Sleep): Promise<void> {
     while (!signal.aborted && this.#nextPollAt <= end) {
-      await this.#sleepUntil(this.#nextPollAt, signal);
+      await sleep(this.#dueInMs());
       if (!signal.aborted) await this.#poll(signal);
       if (this.#recorder.unwritten > MAX_UNWRITTEN) await this.#recorder.written();
       if (this.#recorder.isOver) return;
     }
-    await this.#sleepUntil(end, signal);
+    await sleep(Math.max(0, end - this.#options.clock.monotonic()));
   }
 
   /** Writes the counters and a last promise; waits for it until the next poll is due. */
   async #letGo(signal: AbortSignal): Promise<void> {
     const { lastSeenAt } = this.#recorder.state;
-    this.#recorder.send({ lastSeenAt, followForMs: this.#dueInMs() + PICK_UP_MS });
+    const dueInMs = this.#dueInMs();
+    this.#recorder.send({ lastSeenAt, followForMs: dueInMs + PICK_UP_MS });
     const written = this.#recorder.written();
     if (signal.aborted) return written;
     const stop = new AbortController();
-    await Promise.race([written, this.#sleepUntil(this.#nextPollAt, stop.signal)]).finally(() =>
-      stop.abort(),
-    );
+    const untilDue = this.#options.clock.sleep(dueInMs, stop.signal);
+    await Promise.race([written, untilDue]).finally(() => stop.abort());
   }
 
   async #poll(signal: AbortSignal): Promise<void> {
@@ -165,7 +175,7 @@ class Following {
 
   async #saw(observation: Observation, askedAt: Date, askedAtMs: number): Promise<void> {
     const { clock, lifecycle, settings, random, log } = this.#options;
-    this.#recorder.countPoll(null);
+    this.#countPoll(null);
     this.#streak = null;
     this.#failedAt = null;
     const sighting = this.#sighting(observation);
@@ -184,7 +194,7 @@ class Following {
       const { status, reason } = sighting;
       log.info({ callSid: this.#callSid, account: this.#account.name, status, reason }, 'transition');
     }
-    if (!this.#recorder.isOver && isOverdue(this.#ageMs(), settings)) this.#settle('abandoned');
+    if (!this.#recorder.isOver && isOverdue(this.#followed(), settings)) this.#settle('abandoned');
     if (this.#recorder.isOver) await this.#recorder.written();
 
     const answeredAt = clock.monotonic();
@@ -204,12 +214,12 @@ class Following {
   async #failed(error: PolyAiError): Promise<void> {
     const { clock, settings, random, log } = this.#options;
     const now = clock.monotonic();
-    this.#recorder.countPoll(error.message);
+    this.#countPoll(error.message);
     this.#streak = extendStreak(this.#streak, error.code, this.#failedAt === null ? 0 : now - this.#failedAt);
     this.#failedAt = now;
     log.debug({ callSid: this.#callSid, code: error.code, failures: this.#streak.failures }, error.message);
 
-    const known = { everSeen: this.#recorder.state.status !== null, trackedMs: this.#ageMs() };
+    const known = { ...this.#followed(), everSeen: this.#recorder.state.status !== null };
     const outcome = verdict(this.#streak, known, settings);
     if (outcome !== null) {
       this.#settle(outcome);
@@ -235,17 +245,17 @@ class Following {
     log.warn({ callSid: this.#callSid, account: this.#account.name, outcome }, 'settled without an end');
   }
 
-  async #sleepUntil(at: number, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
-    const wait = at - clock.monotonic();
-    if (wait > 0) await clock.sleep(wait, signal);
-  }
-
   #dueInMs(): number {
     return Math.max(0, this.#nextPollAt - this.#options.clock.monotonic());
   }
 
-  #ageMs(): number {
-    return this.#trackedMs + this.#options.clock.monotonic() - this.#startedAt;
+  #countPoll(error: string | null): void {
+    this.#polls++;
+    this.#recorder.countPoll(error);
+  }
+
+  #followed(): FollowedCall {
+    const trackedMs = this.#trackedMs + this.#options.clock.monotonic() - this.#startedAt;
+    return { trackedMs, polls: this.#polls };
   }
 }

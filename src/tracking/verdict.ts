@@ -11,6 +11,12 @@ export interface FailureStreak {
   sameCodeMs: number;
 }
 
+export interface FollowedCall {
+  /** Milliseconds since registration. */
+  trackedMs: number;
+  polls: number;
+}
+
 export interface VerdictLimits {
   notFoundGraceMs: number;
   maxTrackingMs: number;
@@ -18,6 +24,8 @@ export interface VerdictLimits {
 
 const IN_A_ROW = 3;
 const LOST_AFTER_MS = 30_000;
+/** No call is asked for more seldom, but where nobody follows it. */
+const SELDOM_MS = 6 * 60_000;
 
 /** Adds one failed poll, `sinceLastMs` after the one before. */
 export function extendStreak(
@@ -38,7 +46,7 @@ export function extendStreak(
  */
 export function verdict(
   streak: FailureStreak,
-  call: { everSeen: boolean; trackedMs: number },
+  call: FollowedCall & { everSeen: boolean },
   limits: VerdictLimits,
 ): Outcome | null {
   if (streak.code === 'unauthorized') return null;
@@ -49,10 +57,13 @@ export function verdict(
       if (!call.everSeen && call.trackedMs >= limits.notFoundGraceMs) return 'not_found';
     }
   }
-  return isOverdue(call.trackedMs, limits) ? 'abandoned' : null;
+  return isOverdue(call, limits) ? 'abandoned' : null;
 }
 
-/** A call that has been followed for longer than anyone can expect of a call. */
-export function isOverdue(trackedMs: number, limits: VerdictLimits): boolean {
-  return trackedMs >= limits.maxTrackingMs;
+/**
+ * A call that has been followed for longer than anyone can expect of a call. Its age is a matter of wall clocks, which
+ * may jump by a day; that it was also asked for as often as in so long a time at least shows that none did.
+ */
+export function isOverdue({ trackedMs, polls }: FollowedCall, { maxTrackingMs }: VerdictLimits): boolean {
+  return trackedMs >= maxTrackingMs && polls >= maxTrackingMs / SELDOM_MS;
 }

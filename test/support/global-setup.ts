@@ -16,15 +16,16 @@ declare module 'vitest' {
 
 /** One real Postgres and one real Redis for the run, whichever files it has. */
 export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
+  // What was started is stopped again also where the other does not start.
+  await using starting = new AsyncDisposableStack();
   const dataDir = await mkdtemp(join(tmpdir(), 'polykeep-test-'));
-  const [postgres, redis] = await Promise.all([
-    startEmbeddedPostgres({ dataDir, log: () => {} }),
-    startRedis(),
-  ]);
+  starting.defer(() => rm(dataDir, { recursive: true, force: true }));
+  const postgres = await startEmbeddedPostgres({ dataDir, log: () => {} });
+  starting.defer(() => postgres.stop());
+  const redis = await startRedis();
+  starting.defer(() => redis.stop());
   provide('postgresUrl', postgres.url);
   provide('redisUrl', redis.url);
-  return async () => {
-    await Promise.all([postgres.stop(), redis.stop()]);
-    await rm(dataDir, { recursive: true, force: true });
-  };
+  const running = starting.move();
+  return () => running.disposeAsync();
 }

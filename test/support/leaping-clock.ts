@@ -9,17 +9,20 @@ export function leapingClock(settled: () => Promise<unknown>): Clock & { sleeps:
   const start = Date.now();
   let elapsed = 0;
   const sleeps: number[] = [];
+  async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+    await settled();
+    // Whoever waited for the same may end the sleep.
+    await setImmediate();
+    if (signal.aborted || ms === 0) return;
+    sleeps.push(ms);
+    elapsed += ms;
+  }
+
   return {
     sleeps,
     now: () => new Date(start + elapsed),
     monotonic: () => elapsed,
-    async sleep(ms, signal) {
-      await settled();
-      // Whoever waited for the same may end the sleep.
-      await setImmediate();
-      if (signal.aborted) return;
-      sleeps.push(ms);
-      elapsed += ms;
-    },
+    sleep,
+    sleeper: (signal) => (ms) => sleep(ms, signal),
   };
 }

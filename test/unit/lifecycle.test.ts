@@ -211,7 +211,7 @@ describe('any order and repetition of what was seen of one call', () => {
     sightings: Sighting[],
     batchSizes: number[],
   ): { call: TrackedCall; transitions: Sighting[] } {
-    let call: TrackedCall = { callSid: 'a', account: 'default', state: fresh, trackedMs: 0 };
+    let call: TrackedCall = { callSid: 'a', account: 'default', state: fresh, trackedMs: 0, polls: 0 };
     const transitions: Sighting[] = [];
     const reports: Report[] = sightings.map((seen) => ({ callSid: 'a', sighting: seen, polls: 1 }));
     for (let next = 0, batch = 0; next < reports.length; batch++) {

@@ -17,6 +17,7 @@ const call = (state: CallState = fresh): TrackedCall => ({
   account: 'default',
   state,
   trackedMs: 0,
+  polls: 0,
 });
 const inState = (status: string): CallState => ({ ...fresh, status });
 const sighting = (status: string): Sighting => ({

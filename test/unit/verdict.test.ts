@@ -3,8 +3,9 @@ import type { PolyAiErrorCode } from '../../src/polyai/errors.ts';
 import { extendStreak, type FailureStreak, verdict } from '../../src/tracking/verdict.ts';
 
 const limits = { notFoundGraceMs: 120_000, maxTrackingMs: 86_400_000 };
-const young = { everSeen: false, trackedMs: 1_000 };
-const seen = { everSeen: true, trackedMs: 1_000_000 };
+const OFTEN = 1_000_000;
+const young = { everSeen: false, trackedMs: 1_000, polls: 3 };
+const seen = { everSeen: true, trackedMs: 1_000_000, polls: OFTEN };
 
 /** A streak of failed polls, each with the time since the one before. */
 function streak(...polls: [code: PolyAiErrorCode, sinceLastMs: number][]): FailureStreak {
@@ -17,13 +18,15 @@ describe('404', () => {
   const thrice = streak(['not_found', 0], ['not_found', 1_000], ['not_found', 1_000]);
 
   it('of a call never seen is waited out for the grace, then not_found', () => {
-    expect(verdict(thrice, { everSeen: false, trackedMs: 119_999 }, limits)).toBeNull();
-    expect(verdict(thrice, { everSeen: false, trackedMs: 120_000 }, limits)).toBe('not_found');
+    expect(verdict(thrice, { everSeen: false, trackedMs: 119_999, polls: OFTEN }, limits)).toBeNull();
+    expect(verdict(thrice, { everSeen: false, trackedMs: 120_000, polls: OFTEN }, limits)).toBe('not_found');
   });
 
   it('is not believed once or twice, however old the call', () => {
     expect(verdict(streak(['not_found', 0], ['not_found', 60_000]), seen, limits)).toBeNull();
-    expect(verdict(streak(['not_found', 0]), { everSeen: false, trackedMs: 1_000_000 }, limits)).toBeNull();
+    expect(
+      verdict(streak(['not_found', 0]), { everSeen: false, trackedMs: 1_000_000, polls: OFTEN }, limits),
+    ).toBeNull();
   });
 
   it('of a call that was seen is lost after three in a row over at least 30 s', () => {
@@ -54,14 +57,20 @@ describe('PolyAI away', () => {
   });
 
   it('for longer than a call is tracked is abandoned', () => {
-    expect(verdict(streak(['unavailable', 0]), { everSeen: true, trackedMs: 86_400_000 }, limits)).toBe(
-      'abandoned',
-    );
+    expect(
+      verdict(streak(['unavailable', 0]), { everSeen: true, trackedMs: 86_400_000, polls: OFTEN }, limits),
+    ).toBe('abandoned');
+  });
+
+  it('is not abandoned where it was asked for too seldom: then a clock has jumped', () => {
+    const aged = { everSeen: true, trackedMs: 86_400_000 };
+    expect(verdict(streak(['unavailable', 0]), { ...aged, polls: 239 }, limits)).toBeNull();
+    expect(verdict(streak(['unavailable', 0]), { ...aged, polls: 240 }, limits)).toBe('abandoned');
   });
 
   it('with a refused token settles nothing at all', () => {
     expect(
-      verdict(streak(['unauthorized', 0]), { everSeen: true, trackedMs: 86_400_000 }, limits),
+      verdict(streak(['unauthorized', 0]), { everSeen: true, trackedMs: 86_400_000, polls: OFTEN }, limits),
     ).toBeNull();
   });
 });

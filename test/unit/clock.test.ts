@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/tracking/clock.ts';
+
+const LONG = 600_000;
+
+describe('a sleeper', () => {
+  it('sleeps so long, again and again', async () => {
+    const sleep = systemClock.sleeper(new AbortController().signal);
+    for (const ms of [0, 5, 5]) {
+      const before = systemClock.monotonic();
+      await sleep(ms);
+      // A timer may be a millisecond early.
+      expect(systemClock.monotonic() - before).toBeGreaterThanOrEqual(ms - 1);
+    }
+  });
+
+  it('wakes when its signal is aborted, and sleeps no more', async () => {
+    const stop = new AbortController();
+    const sleep = systemClock.sleeper(stop.signal);
+    await sleep(1);
+    const sleeping = sleep(LONG);
+    stop.abort();
+    await sleeping;
+    await sleep(LONG);
+    await systemClock.sleeper(stop.signal)(LONG);
+  });
+
+  it('leaves no listener behind, however many follow under one signal', async () => {
+    const stop = new AbortController();
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => warnings.push(warning);
+    process.on('warning', onWarning);
+    for (let lease = 0; lease < 50; lease++) await systemClock.sleeper(stop.signal)(0);
+    await new Promise((done) => setImmediate(done));
+    process.off('warning', onWarning);
+    expect(warnings).toEqual([]);
+    const sleeping = systemClock.sleeper(stop.signal)(LONG);
+    stop.abort();
+    await sleeping;
+  });
+});
+
+it('a sleep that is longer than a timer can be does not end at once', async () => {
+  const stop = new AbortController();
+  let over = false;
+  const sleeping = systemClock.sleep(2 ** 40, stop.signal).then(() => {
+    over = true;
+  });
+  await systemClock.sleep(20, new AbortController().signal);
+  expect(over).toBe(false);
+  stop.abort();
+  await sleeping;
+});
