@@ -45,7 +45,8 @@ export function spawnSidecar(environment: Record<string, string>, command = 'ser
   });
   const listening = new Promise<string>((resolve, reject) => {
     createInterface(child.stdout).on('line', (text) => {
-      const line: LogLine = JSON.parse(text);
+      const line = readLine(text);
+      if (line === null) return;
       log.push(line);
       if (line.msg === 'polykeep runs') resolve(String(line.url));
     });
@@ -63,4 +64,13 @@ export function spawnSidecar(environment: Record<string, string>, command = 'ser
     },
     exited,
   };
+}
+
+/** null for one that a kill cut off. */
+function readLine(text: string): LogLine | null {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }

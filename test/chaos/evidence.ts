@@ -1,0 +1,67 @@
+import type { CallJson } from '../../src/api/schemas.ts';
+import type { PollEntry } from '../../src/simulator/journal.ts';
+import type { BodyStyle, Change } from '../../src/simulator/life.ts';
+import type { Incident } from './incidents.ts';
+
+/** All that a run left behind, as plain data: what is held against each other at the end. */
+export interface Evidence {
+  settings: Settings;
+  calls: CallEvidence[];
+  /** Calls in the archive that nobody registered. */
+  strangers: string[];
+  incidents: Incident[];
+  workers: number;
+  /** Each start of a worker counts. */
+  workerProcesses: number;
+  overdue: OverdueSample[];
+  /** What Redis still held when every call was settled. */
+  leftInRedis: string[];
+  exits: Exit[];
+  deaths: Death[];
+  /** Answers to registrations that were neither 2xx nor 503. */
+  oddAnswers: string[];
+}
+
+/** As the workers are configured, but for the last. */
+export interface Settings {
+  intervalMinMs: number;
+  intervalMaxMs: number;
+  pollTimeoutMs: number;
+  backoffMaxMs: number;
+  leaseMs: number;
+  /** No promise to follow a call may have passed by so much: it would not have been swept. */
+  overdueMs: number;
+}
+
+export interface CallEvidence {
+  callSid: string;
+  style: BodyStyle;
+  /** What really happened to the call. */
+  changes: readonly Change[];
+  /** What PolyAI was asked and showed. */
+  polls: readonly PollEntry[];
+  /** What polykeep tells of it; null where it does not know it. */
+  archived: CallJson | null;
+}
+
+/** How many unsettled calls had a promise to be followed that had long passed. */
+export interface OverdueSample {
+  at: number;
+  calls: number;
+}
+
+/** How a process took a SIGTERM. */
+export interface Exit {
+  process: string;
+  at: number;
+  code: number | null;
+  tookMs: number;
+}
+
+/** A process that ended by itself. */
+export interface Death {
+  process: string;
+  at: number;
+  running: boolean;
+  said: string;
+}

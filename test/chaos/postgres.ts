@@ -1,0 +1,102 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { Client } from 'pg';
+import { postgresPrograms, postgresUser } from '../../src/archive/embedded-binaries.ts';
+import { startEmbeddedPostgres } from '../../src/archive/embedded-postgres.ts';
+import { Turns } from './deadline.ts';
+import type { IncidentLog } from './incidents.ts';
+
+const run = promisify(execFile);
+const PG_CTL_MS = 40_000;
+
+export type ShutdownMode = 'fast' | 'immediate';
+
+/** A real Postgres that stays on its port, whatever is done to it. */
+export interface ChaosPostgres {
+  readonly url: string;
+  restart(mode: ShutdownMode): Promise<void>;
+  goAway(forMs: number): Promise<void>;
+  /** Ends polykeep's connections. */
+  cut(): Promise<void>;
+  /** Unsettled calls that nobody has promised to follow for so long; null where Postgres does not answer. */
+  overdueCalls(byMs: number): Promise<number | null>;
+  dispose(): Promise<void>;
+}
+
+export async function startChaosPostgres(incidents: IncidentLog): Promise<ChaosPostgres> {
+  // Directly below the temporary folder, so that the user postgres gets through.
+  const dataDir = await mkdtemp(join(tmpdir(), 'polykeep-chaos-'));
+  const postgres = await startEmbeddedPostgres({ dataDir, log: () => {} }).catch(async (error: unknown) => {
+    await rm(dataDir, { recursive: true, force: true });
+    throw error;
+  });
+  const user = await postgresUser();
+  const { pgCtl } = await postgresPrograms(dataDir, user);
+  const turns = new Turns();
+
+  async function control(...args: string[]): Promise<void> {
+    // Without `-l` the server would keep our pipe, and the end of pg_ctl would not be seen.
+    const all = [...args, '-w', '-t', '30', '-D', join(dataDir, 'postgres')];
+    await run(pgCtl, all, {
+      ...user,
+      cwd: '/',
+      env: { LC_ALL: 'C', PATH: '/usr/bin:/bin' },
+      timeout: PG_CTL_MS,
+    });
+  }
+
+  /** Also where it does not run: with the options it had, and so on the port it had. */
+  const restart = (mode: ShutdownMode) => control('restart', '-m', mode, '-l', join(dataDir, 'postgres.log'));
+
+  return {
+    url: postgres.url,
+    restart: (mode) =>
+      turns.take(async () => {
+        const back = incidents.begin('postgres away', '', `(restart, ${mode})`);
+        await restart(mode).finally(back);
+      }),
+    goAway: (forMs) =>
+      turns.take(async () => {
+        const back = incidents.begin('postgres away', '', `for ${forMs} ms`);
+        await control('stop', '-m', 'fast');
+        await sleep(forMs);
+        await restart('fast').finally(back);
+      }),
+    cut: () =>
+      turns.take(async () => {
+        incidents.note('postgres cut');
+        await ask(
+          postgres.url,
+          `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'polykeep'`,
+        );
+      }),
+    async overdueCalls(byMs) {
+      const sql = `select count(*)::int as calls from calls
+                    where settled_at is null and followed_until < now() - interval '${byMs} ms'`;
+      const rows = await ask(postgres.url, sql).catch(() => null);
+      return rows === null ? null : Number(rows[0]?.calls);
+    },
+    dispose: () =>
+      turns.take(async () => {
+        // The embedded module stops the server that it started itself, and no other in its place.
+        await control('stop', '-m', 'immediate').catch(() => {});
+        await postgres.stop();
+        await rm(dataDir, { recursive: true, force: true });
+      }),
+  };
+}
+
+async function ask(url: string, sql: string): Promise<Record<string, unknown>[]> {
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: 4_000, query_timeout: 10_000 });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    return (await client.query<Record<string, unknown>>(sql)).rows;
+  } finally {
+    await client.end().catch(() => {});
+  }
+}

@@ -1,0 +1,64 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { type RedisServer, spawnRedisServer } from '../support/redis-server.ts';
+import { Turns } from './deadline.ts';
+import type { IncidentLog } from './incidents.ts';
+
+/** What BullMQ keeps of a queue that holds no job. */
+const OF_AN_EMPTY_QUEUE = new Set(['meta', 'id', 'events', 'marker', 'stalled-check']);
+
+/** A real Redis that stays on its port and keeps nothing. */
+export interface ChaosRedis {
+  readonly url: string;
+  flush(): Promise<void>;
+  /** Breaks all connections. */
+  cut(): Promise<void>;
+  /** Killed, and back on its port with nothing in it. */
+  goAway(forMs: number): Promise<void>;
+  /** Keys of jobs, and of the lists and sets they are in. */
+  leftovers(): Promise<string[]>;
+  dispose(): Promise<void>;
+}
+
+export async function startChaosRedis(incidents: IncidentLog): Promise<ChaosRedis> {
+  let server: RedisServer = await spawnRedisServer();
+  const { url, port } = server;
+  const turns = new Turns();
+
+  return {
+    url,
+    flush: () =>
+      turns.take(async () => {
+        incidents.note('redis flushed');
+        await ask(url, (redis) => redis.flushall());
+      }),
+    cut: () =>
+      turns.take(async () => {
+        incidents.note('redis cut');
+        await ask(url, (redis) => redis.call('CLIENT', 'KILL', 'TYPE', 'normal'));
+      }),
+    goAway: (forMs) =>
+      turns.take(async () => {
+        const back = incidents.begin('redis away', '', `for ${forMs} ms, all lost`);
+        await server.kill();
+        await sleep(forMs);
+        server = await spawnRedisServer({ port }).finally(back);
+      }),
+    leftovers: () =>
+      ask(url, async (redis) => {
+        const keys = await redis.keys('*');
+        return keys.filter((key) => !OF_AN_EMPTY_QUEUE.has(key.split(':').slice(2).join(':')));
+      }),
+    dispose: () => turns.take(() => server.kill()),
+  };
+}
+
+async function ask<Answer>(url: string, question: (redis: Redis) => Promise<Answer>): Promise<Answer> {
+  const redis = new Redis(url, { maxRetriesPerRequest: 3, commandTimeout: 5_000 });
+  redis.on('error', () => {});
+  try {
+    return await question(redis);
+  } finally {
+    redis.disconnect();
+  }
+}

@@ -1,0 +1,22 @@
+import { writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Violation } from './check.ts';
+import type { Remains } from './run.ts';
+
+/** Of pino's levels. */
+const WARN = 40;
+
+/** Writes down all that concerns the violations, and gives the file's path. */
+export async function writeReport(
+  seed: number,
+  violations: readonly Violation[],
+  { evidence, logs }: Remains,
+): Promise<string> {
+  const concerned = new Set<unknown>(violations.map(({ callSid }) => callSid));
+  const calls = evidence.calls.filter(({ callSid }) => concerned.has(callSid));
+  const said = logs.filter(({ level, callSid }) => Number(level) >= WARN || concerned.has(callSid));
+  const path = join(tmpdir(), `polykeep-chaos-${seed}.json`);
+  await writeFile(path, JSON.stringify({ violations, evidence: { ...evidence, calls }, logs: said }));
+  return path;
+}

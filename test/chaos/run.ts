@@ -1,0 +1,168 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { CallJson } from '../../src/api/schemas.ts';
+import { seededRandom } from '../../src/simulator/random.ts';
+import { startSimulator } from '../../src/simulator/simulator.ts';
+import { client } from '../support/client.ts';
+import type { LogLine } from '../support/sidecar.ts';
+import { aborted, pause, within } from './deadline.ts';
+import type { Evidence, OverdueSample, Settings } from './evidence.ts';
+import { IncidentLog, type Say } from './incidents.ts';
+import type { Plan } from './plan.ts';
+import { startChaosPostgres } from './postgres.ts';
+import { startChaosRedis } from './redis.ts';
+import { placeAndRegister } from './register.ts';
+import { type Cluster, strike } from './strike.ts';
+import { Supervised } from './supervised.ts';
+
+const TOKEN = 'a-token-of-the-chaos-suite';
+const SETUP_MS = 90_000;
+/** For what the plan's end finds unsettled, and then for Redis to be empty. */
+const GRACE_MS = 30_000;
+const EMPTY_REDIS_MS = 20_000;
+const READ_MS = 20_000;
+const SAMPLE_EVERY_MS = 5_000;
+const LOOK_EVERY_MS = 1_000;
+
+export interface Remains {
+  evidence: Evidence;
+  /** Of all processes, each line with the one it is of. */
+  logs: LogLine[];
+}
+
+/** Carries out a plan, and gives all that is left behind to be judged. Stops everything it has started, however it ends. */
+export async function run(plan: Plan, say: Say, signal: AbortSignal): Promise<Remains> {
+  await using running = new AsyncDisposableStack();
+  const incidents = new IncidentLog(say);
+  const cluster = await within(SETUP_MS, 'setup', setUp(plan, incidents, running));
+  const { simulator, api } = cluster;
+  const ending = new AbortController();
+  running.defer(() => ending.abort());
+  const all = AbortSignal.any([signal, ending.signal]);
+  const oddAnswers: string[] = [];
+  const startedAt = performance.now();
+  const until = (at: number) => pause(at - (performance.now() - startedAt), all);
+
+  const overdue = sample(cluster, plan.settings.overdueMs, all);
+  const registered = plan.registrations.map(async (registration) => {
+    await until(registration.at);
+    await placeAndRegister(registration, { simulator, api, oddAnswers }, all);
+  });
+  const struck = plan.troubles.map(async ({ at, trouble }) => {
+    await until(at);
+    if (!all.aborted) await strike(trouble, cluster, all);
+  });
+  await Promise.race([Promise.all([...registered, ...struck, until(plan.calmAt)]), aborted(signal)]);
+  signal.throwIfAborted();
+  incidents.say('calm');
+  await settled(api, plan.settledBy + GRACE_MS - (performance.now() - startedAt), all);
+  const leftInRedis = await emptied(cluster, all);
+  const archived = await within(READ_MS, 'reading the archive', client(await api.url()).list());
+  ending.abort();
+  await Promise.all([...cluster.workers, api].map((process) => process.close()));
+  incidents.say('over');
+
+  const processes = [...cluster.workers, api];
+  return {
+    evidence: { ...evidenceOf(plan, cluster, archived), overdue, leftInRedis, oddAnswers },
+    logs: processes.flatMap(({ logs, name }) => logs.flat().map((line) => ({ ...line, process: name }))),
+  };
+}
+
+function evidenceOf({ settings, workers }: Plan, cluster: Cluster, archived: readonly CallJson[]) {
+  const { simulator, api, incidents } = cluster;
+  const processes = [...cluster.workers, api];
+  const byCallSid = new Map(archived.map((call) => [call.callSid, call]));
+  return {
+    settings,
+    calls: [...simulator.calls.values()].map(({ callSid, style, changes }) => ({
+      callSid,
+      style,
+      changes,
+      polls: simulator.journal.polls(callSid),
+      archived: byCallSid.get(callSid) ?? null,
+    })),
+    strangers: [...byCallSid.keys()].filter((callSid) => !simulator.calls.has(callSid)),
+    incidents: incidents.all,
+    workers,
+    workerProcesses: cluster.workers.reduce((starts, worker) => starts + worker.starts, 0),
+    exits: processes.flatMap(({ exits }) => exits),
+    deaths: processes.flatMap(({ deaths }) => deaths),
+  };
+}
+
+async function setUp(plan: Plan, incidents: IncidentLog, running: AsyncDisposableStack): Promise<Cluster> {
+  const simulator = await startSimulator({ token: TOKEN, random: seededRandom(plan.seed + 1) });
+  running.defer(() => simulator.stop());
+  const postgres = await startChaosPostgres(incidents);
+  running.defer(() => postgres.dispose());
+  const redis = await startChaosRedis(incidents);
+  running.defer(() => redis.dispose());
+
+  const environment = {
+    ...environmentOf(plan.settings),
+    POLYAI_BASE_URL: simulator.url,
+    DATABASE_URL: postgres.url,
+    REDIS_URL: redis.url,
+  };
+  const api = new Supervised('api', 'api', environment, incidents);
+  const workers = Array.from(
+    { length: plan.workers },
+    (_, index) => new Supervised(`worker ${index}`, 'worker', environment, incidents),
+  );
+  running.defer(() => Promise.all([api, ...workers].map((process) => process.destroy())).then(() => {}));
+  await Promise.all([api, ...workers].map((process) => process.start()));
+  return { simulator, postgres, redis, api, workers, incidents };
+}
+
+function environmentOf(settings: Settings): Record<string, string> {
+  return {
+    POLYAI_AUTH_TOKEN: TOKEN,
+    PORT: '0',
+    POLL_INTERVAL_MIN_MS: `${settings.intervalMinMs}`,
+    POLL_INTERVAL_MAX_MS: `${settings.intervalMaxMs}`,
+    POLL_TIMEOUT_MS: `${settings.pollTimeoutMs}`,
+    POLL_BACKOFF_MAX_MS: `${settings.backoffMaxMs}`,
+    LEASE_MS: `${settings.leaseMs}`,
+    NOT_FOUND_GRACE_MS: '120000',
+  };
+}
+
+/** Samples are added to what is returned for as long as the run lasts. */
+function sample({ postgres }: Cluster, overdueMs: number, signal: AbortSignal): OverdueSample[] {
+  const samples: OverdueSample[] = [];
+  const run = async () => {
+    while (!signal.aborted) {
+      const calls = await postgres.overdueCalls(overdueMs);
+      if (calls !== null) samples.push({ at: Date.now(), calls });
+      await pause(SAMPLE_EVERY_MS, signal);
+    }
+  };
+  void run();
+  return samples;
+}
+
+/** Waits until every call is settled, or the time is over. */
+async function settled(api: Supervised, withinMs: number, signal: AbortSignal): Promise<void> {
+  const deadline = performance.now() + withinMs;
+  while (performance.now() < deadline) {
+    signal.throwIfAborted();
+    const left = await within(
+      READ_MS,
+      'counting the unsettled',
+      client(await api.url()).list('outcome=none'),
+    );
+    if (left.length === 0) return;
+    await sleep(LOOK_EVERY_MS);
+  }
+}
+
+/** What is still in Redis when it has had its time. */
+async function emptied({ redis }: Cluster, signal: AbortSignal): Promise<string[]> {
+  const deadline = performance.now() + EMPTY_REDIS_MS;
+  for (;;) {
+    signal.throwIfAborted();
+    const left = await redis.leftovers();
+    if (left.length === 0 || performance.now() > deadline) return left;
+    await sleep(LOOK_EVERY_MS);
+  }
+}

@@ -1,0 +1,38 @@
+import type { Verdict, ViolationKind } from './check.ts';
+import { countLatePolls } from './check-polls.ts';
+import type { Evidence } from './evidence.ts';
+
+/** The run in a few lines. */
+export function summary({ calls, incidents, workerProcesses, exits }: Evidence, verdict: Verdict): string[] {
+  const count = (kind: ViolationKind) => verdict.violations.filter((one) => one.kind === kind).length;
+  const polls = calls.reduce((sum, call) => sum + call.polls.length, 0);
+  const late = calls.reduce((sum, call) => sum + countLatePolls(call), 0);
+  const transitions = calls.reduce((sum, call) => sum + (call.archived?.transitions.length ?? 0), 0);
+  return [
+    `calls            ${calls.length}`,
+    `transitions      ${transitions}`,
+    `polls            ${polls}`,
+    `faults           ${incidents.length}: ${faultsByKind(incidents)}`,
+    `worker processes ${workerProcesses}, slowest SIGTERM ${Math.max(0, ...exits.map(({ tookMs }) => tookMs))} ms`,
+    `lost             ${count('lost')}`,
+    `missing          ${count('missing')}, in doubt ${verdict.inDoubt}`,
+    `duplicates       ${count('duplicate')}`,
+    `invented         ${count('invented')}`,
+    `longest gap      ${verdict.longestGapMs} ms`,
+    `double polls     ${count('double poll')}`,
+    `polls after end  ${late}, too many or too late ${count('poll after the end')}`,
+    `violations       ${verdict.violations.length}`,
+  ];
+}
+
+function faultsByKind(incidents: Evidence['incidents']): string {
+  const counts = new Map<string, number>();
+  for (const { kind, detail } of incidents) {
+    const name = kind === 'polyai' ? `polyai ${detail}` : kind;
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  return [...counts]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, times]) => `${times} ${name}`)
+    .join(', ');
+}
