@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createServer } from './api/server.ts';
 import { type Database, openDatabase } from './archive/database.ts';
@@ -42,6 +43,9 @@ const SWEEP_EVERY_MS = 15_000;
 /** How long a call that was swept up may wait for its turn before it is swept up again. */
 const QUEUE_PATIENCE_MS = 60_000;
 const FLUSH_WITHIN_MS = 4_000;
+const CLOSE_REQUESTS_MS = 1_000;
+/** What waits for a server that does not answer is left behind. */
+const HUNG_MS = 1_000;
 
 /** Builds the parts in order and starts them. Throws what the first one that fails says, with all others stopped. */
 export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
@@ -64,7 +68,7 @@ async function start(
   const databaseUrl = config.DATABASE_URL ?? (await embeddedDatabase(config, log, running));
   await migrateDatabase(databaseUrl, log);
   const database = openDatabase(databaseUrl, log);
-  running.defer(() => database.close());
+  running.defer(() => Promise.race([database.close(), sleep(HUNG_MS)]));
 
   const accounts = openAccounts(config, log, running);
   const queue = openQueue(config, log, redisPrefix);
@@ -134,7 +138,7 @@ async function startFollowing({ config, database, accounts, queue, log, running 
     log,
     settings,
   });
-  await queue.work(follow);
+  await queue.work(follow, () => !writer.isAway);
   const sweeper = createSweeper({
     overdue: createOverdueCalls({
       pool: database.pool,
@@ -149,7 +153,7 @@ async function startFollowing({ config, database, accounts, queue, log, running 
     log,
   });
   sweeper.start();
-  running.defer(() => sweeper.stop());
+  running.defer(() => Promise.race([sweeper.stop(), sleep(HUNG_MS)]));
 }
 
 async function listen({ config, database, accounts, queue, log, running }: Parts): Promise<string> {
@@ -175,7 +179,11 @@ async function listen({ config, database, accounts, queue, log, running }: Parts
       ),
     }),
   });
-  running.defer(() => server.close());
+  running.defer(async () => {
+    // A client that keeps a connection open without a request, or half a request, must not hold up the end.
+    const cut = setTimeout(() => server.server.closeAllConnections(), CLOSE_REQUESTS_MS);
+    await server.close().finally(() => clearTimeout(cut));
+  });
   return server.listen({ host: config.HOST, port: config.PORT });
 }
 

@@ -11,6 +11,11 @@ export interface Database {
 
 const CONNECT_TIMEOUT_MS = 5_000;
 const QUERY_TIMEOUT_MS = 30_000;
+/**
+ * A frozen worker must not keep its row locks, on which the others' writes wait; and pg reads no times but ISO's. Not as
+ * start-up parameters, which a connection pooler may refuse.
+ */
+const SESSION = `set idle_in_transaction_session_timeout = '10s'; set datestyle = 'ISO'`;
 
 /** A pool that outlives Postgres: broken connections are dropped and made anew when they are next needed. */
 export function openDatabase(url: string, log: Logger): Database {
@@ -23,8 +28,11 @@ export function openDatabase(url: string, log: Logger): Database {
     max: 10,
   });
   pool.on('error', (error) => log.warn({ err: error }, 'idle Postgres connection lost'));
-  // Without a listener an error between two queries of a checked-out client would end the process.
-  pool.on('connect', (client) => client.on('error', () => {}));
+  pool.on('connect', (client) => {
+    // Without a listener an error between two queries of a checked-out client would end the process.
+    client.on('error', () => {});
+    client.query(SESSION).catch(() => {});
+  });
   return { pool, orm: drizzle(pool), close: () => pool.end() };
 }
 

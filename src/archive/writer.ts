@@ -3,7 +3,7 @@ import type { Pool, PoolClient } from 'pg';
 import type { Logger } from 'pino';
 import { batched } from './batch.ts';
 import type { CallState, Lifecycle, Outcome, Report, TrackedCall } from './call.ts';
-import { ArchiveClosedError, isRefusal, ReportRefusedError } from './errors.ts';
+import { ArchiveClosedError, isRefusal, ReportRefusedError, sqlState } from './errors.ts';
 import { type FoldedCall, foldReports } from './fold.ts';
 import { AMEND_LAST_TRANSITIONS, INSERT_TRANSITIONS, LOCK_CALLS, UPDATE_CALLS } from './statements.ts';
 
@@ -17,6 +17,8 @@ export interface ArchiveWriter {
    * Postgres refuses, with `ArchiveClosedError` where the writer was closed first.
    */
   report(report: Report): Promise<TrackedCall | null>;
+  /** Writes fail, and are tried again. */
+  readonly isAway: boolean;
   /** From so many milliseconds on, what is not committed is rejected: a shutdown cannot wait for Postgres for ever. */
   giveUpIn(ms: number): void;
 }
@@ -31,17 +33,13 @@ export function createWriter({
   log: Logger;
 }): ArchiveWriter {
   const closing = new AbortController();
-  const closed = new Promise<never>((_, reject) => {
-    closing.signal.addEventListener('abort', () => reject(new ArchiveClosedError()), { once: true });
-  });
-  closed.catch(() => {});
   const report = batched(commit);
   let away = false;
 
   async function commit(reports: readonly Report[]): Promise<(TrackedCall | null | Error)[]> {
     for (let wait = RETRY_FIRST_MS; ; wait = Math.min(wait * 2, RETRY_MAX_MS)) {
       try {
-        const calls = await Promise.race([commitOnce(reports), closed]);
+        const calls = await unlessClosed(commitOnce(reports));
         if (away) log.info('writes succeed again');
         away = false;
         return calls;
@@ -55,6 +53,17 @@ export function createWriter({
         await sleep(wait * (0.5 + Math.random() / 2), undefined, { signal: closing.signal }).catch(() => {});
       }
     }
+  }
+
+  /** Not by a race against one promise for all, which would keep what each batch brought. */
+  function unlessClosed<Result>(work: Promise<Result>): Promise<Result> {
+    const { signal } = closing;
+    return new Promise((resolve, reject) => {
+      const giveUp = () => reject(new ArchiveClosedError());
+      if (signal.aborted) giveUp();
+      signal.addEventListener('abort', giveUp, { once: true });
+      work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
+    });
   }
 
   /** One report that Postgres refuses must not take the others of its batch with it. */
@@ -84,14 +93,21 @@ export function createWriter({
       const after = new Map(folded.map((call) => [call.callSid, call.after]));
       return reports.map(({ callSid }) => after.get(callSid) ?? null);
     } catch (error) {
-      broken = !(await rolledBack(client));
+      // Without a word of Postgres the query may still run there, and a rollback would wait behind it.
+      broken = sqlState(error) === null || !(await rolledBack(client));
       throw error;
     } finally {
       client.release(broken);
     }
   }
 
-  return { report, giveUpIn: (ms) => void setTimeout(() => closing.abort(), ms).unref() };
+  return {
+    report,
+    get isAway() {
+      return away;
+    },
+    giveUpIn: (ms) => void setTimeout(() => closing.abort(), ms).unref(),
+  };
 }
 
 async function rolledBack(client: PoolClient): Promise<boolean> {

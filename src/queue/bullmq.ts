@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DelayedError, type Job, Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
-import type { Follow, FollowResult, HandedOn } from '../tracking/follow.ts';
+import type { Follow, HandedOn } from '../tracking/follow.ts';
 import { type CallQueue, QueueUnavailableError } from './call-queue.ts';
 import { jobIdOf } from './job-id.ts';
-import { Leases } from './leases.ts';
+import { type Lease, Leases } from './leases.ts';
 import { renewLocks } from './locks.ts';
 import { connectRedis, firstAttempt, isReady, warnOfEviction } from './redis.ts';
 
@@ -30,8 +30,9 @@ const LOCK_MS = 30_000;
 const STALLED_CHECK_MS = 15_000;
 const YIELD_CHECK_MS = 1_000;
 const ADD_AT_ONCE = 1_000;
-/** How long a shutdown waits for Redis before it leaves the jobs to the stalled check of the other workers. */
-const CLOSE_PATIENCE_MS = 5_000;
+/** Redis may be connected and not answer. At a shutdown what it has not taken is left to the other workers' check. */
+const REDIS_PATIENCE_MS = 5_000;
+const STATE_PATIENCE_MS = 1_000;
 
 /**
  * One job per call. It stays active for a lease, while the follower polls in this process, and then goes back to the
@@ -57,7 +58,7 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
   async function enqueue(callSids: readonly string[]): Promise<void> {
     await available();
     for (let start = 0; start < callSids.length; start += ADD_AT_ONCE) {
-      await queue.addBulk(callSids.slice(start, start + ADD_AT_ONCE).map(newJob));
+      await answered(queue.addBulk(callSids.slice(start, start + ADD_AT_ONCE).map(newJob)));
     }
   }
 
@@ -75,21 +76,18 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
     await available();
     for (let start = 0; start < callSids.length; start += ADD_AT_ONCE) {
       const page = callSids.slice(start, start + ADD_AT_ONCE);
-      await Promise.all(page.map((callSid) => queue.remove(jobIdOf(callSid))));
-      await queue.addBulk(page.map(newJob));
+      await answered(Promise.all(page.map((callSid) => queue.remove(jobIdOf(callSid)))));
+      await answered(queue.addBulk(page.map(newJob)));
     }
   }
 
-  async function work(follow: Follow): Promise<void> {
+  async function work(follow: Follow, mayYield = () => true): Promise<void> {
     workerConnection = connectRedis(redisUrl, { maxRetriesPerRequest: null }, log);
     const process = async (job: Job<CallJob>, token = '') => {
       const lease = leases.begin(jobIdOf(job.data.callSid), token);
       if (closing.signal.aborted) lease.abort();
-      const following = followWhileRedisIsAway(follow, job.data, lease.signal);
-      const result = await following.finally(() => leases.end(lease));
-      if (result.kind === 'done') return;
-      await handBack(job, token, result.handOn);
-      throw new DelayedError();
+      const isDone = await followUntilHandedBack(follow, job, lease).finally(() => leases.end(lease));
+      if (!isDone) throw new DelayedError();
     };
     const created = new Worker<CallJob>(QUEUE_NAME, process, {
       connection: workerConnection,
@@ -107,7 +105,7 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
     created.on('error', (error) => log.debug({ err: error }, 'worker error'));
     const extend = created.extendJobLocks.bind(created);
     void renewLocks({ leases, extend, lockMs: LOCK_MS, log }, closing.signal);
-    yieldCheck = setInterval(() => void yieldToWaiting(), YIELD_CHECK_MS);
+    yieldCheck = setInterval(() => void (mayYield() && yieldToWaiting()), YIELD_CHECK_MS);
     worker = created;
   }
 
@@ -121,21 +119,24 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
     }
   }
 
-  /** A lease that ends while Redis cannot take the call back is begun anew here: polling goes on. */
-  async function followWhileRedisIsAway(
-    follow: Follow,
-    { callSid, handedOn }: CallJob,
-    signal: AbortSignal,
-  ): Promise<FollowResult> {
-    let result = await follow(callSid, handedOn, signal);
-    while (result.kind === 'handBack' && !signal.aborted && !isReady(workerConnection)) {
-      result = await follow(callSid, result.handOn, signal);
+  /**
+   * True where nothing is left to follow. A lease that ends while Redis is away, or takes the call back no sooner than
+   * in a while, is begun anew here: polling goes on. A hand-back that comes through late makes two followers of one
+   * call, which does no harm.
+   */
+  async function followUntilHandedBack(follow: Follow, job: Job<CallJob>, lease: Lease): Promise<boolean> {
+    for (let { handedOn } = job.data; ; ) {
+      const result = await follow(job.data.callSid, handedOn, lease.signal);
+      if (result.kind === 'done') return true;
+      handedOn = result.handOn;
+      if (!lease.signal.aborted && !isReady(workerConnection)) continue;
+      if (await within(REDIS_PATIENCE_MS, handBack(job, lease.token, handedOn))) return false;
+      if (lease.signal.aborted) return false;
     }
-    return result;
   }
 
   /** Due at once, whatever the next poll's time: the next follower waits for that, by a clock that does not jump. */
-  async function handBack(job: Job<CallJob>, token: string | undefined, handedOn: HandedOn): Promise<void> {
+  async function handBack(job: Job<CallJob>, token: string, handedOn: HandedOn): Promise<void> {
     try {
       await job.updateData({ ...job.data, handedOn });
       await job.moveToDelayed(Date.now(), token);
@@ -162,10 +163,10 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
     if (worker !== null) {
       const closed = worker.close();
       leases.abortAll();
-      if (!(await within(CLOSE_PATIENCE_MS, closed))) log.warn('Redis did not take all calls back in time');
+      if (!(await within(REDIS_PATIENCE_MS, closed))) log.warn('Redis did not take all calls back in time');
     }
     workerConnection?.disconnect();
-    await within(CLOSE_PATIENCE_MS, queue.close());
+    await within(REDIS_PATIENCE_MS, queue.close());
     connection.disconnect();
   }
 
@@ -178,7 +179,8 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
     },
     work,
     async state() {
-      return isReady(connection) ? 'up' : 'down';
+      const answers = isReady(connection) && (await within(STATE_PATIENCE_MS, connection.ping()));
+      return answers ? 'up' : 'down';
     },
     close,
   };
@@ -191,6 +193,12 @@ function newJob(callSid: string) {
 function jobOf(callSid: string, handedOn: HandedOn | null) {
   const opts = { jobId: jobIdOf(callSid), removeOnComplete: true, removeOnFail: true };
   return { name: 'follow', data: { callSid, handedOn }, opts };
+}
+
+/** Rejects as the work does, or where Redis does not answer. */
+async function answered(work: Promise<unknown>): Promise<void> {
+  if (!(await within(REDIS_PATIENCE_MS, work))) throw new QueueUnavailableError();
+  await work;
 }
 
 async function within(ms: number, work: Promise<unknown>): Promise<boolean> {

@@ -8,8 +8,11 @@ export interface CallQueue {
   requeue(callSids: readonly string[]): Promise<void>;
   /** Stops following a call, here and at once; elsewhere its follower finds out at its next write. */
   remove(callSid: string): Promise<void>;
-  /** Begins to follow what is enqueued; without it, this process only enqueues. */
-  work(follow: Follow): Promise<void>;
+  /**
+   * Begins to follow what is enqueued; without it, this process only enqueues. Where it is full, calls yield to those
+   * that wait as long as `mayYield`: while Postgres is away none could begin.
+   */
+  work(follow: Follow, mayYield?: () => boolean): Promise<void>;
   /** Whether the queue answers now. */
   state(): Promise<'up' | 'down'>;
   /** Takes no more work, lets followers hand back what they hold, and resolves when all have. */

@@ -21,7 +21,7 @@ export function createInProcessQueue({ concurrency, yieldAfterMs }: InProcessQue
   const waiting = new Set<Entry>();
   const active = new Set<Promise<void>>();
   const leases = new Leases({ atMost: concurrency, yieldAfterMs });
-  const yieldCheck = setInterval(() => leases.yieldTo(waiting.size), YIELD_CHECK_MS).unref();
+  let yieldCheck: NodeJS.Timeout | undefined;
   let follow: Follow | null = null;
   let closed = false;
 
@@ -71,8 +71,9 @@ export function createInProcessQueue({ concurrency, yieldAfterMs }: InProcessQue
       leases.abort(callSid);
     },
 
-    async work(follower) {
+    async work(follower, mayYield = () => true) {
       follow = follower;
+      yieldCheck = setInterval(() => mayYield() && leases.yieldTo(waiting.size), YIELD_CHECK_MS);
       startWaiting();
     },
 

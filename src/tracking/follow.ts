@@ -127,6 +127,7 @@ class Following {
     this.#statusSince = this.#startedAt - call.trackedMs;
     this.#changedAfter = lastAskedAt(call, handedOn, settings);
     this.#streak = handedOn?.streak ?? null;
+    this.#failedAt = this.#streak === null ? null : this.#startedAt;
     this.#nextPollAt = this.#startedAt + (handedOn?.dueInMs ?? firstPollDelay(settings, random));
   }
 
@@ -158,11 +159,11 @@ class Following {
     const { lastSeenAt } = this.#recorder.state;
     const dueInMs = this.#dueInMs();
     this.#recorder.send({ lastSeenAt, followForMs: dueInMs + PICK_UP_MS });
-    const written = this.#recorder.written();
-    if (signal.aborted) return written;
-    const stop = new AbortController();
-    const untilDue = this.#options.clock.sleep(dueInMs, stop.signal);
-    await Promise.race([written, untilDue]).finally(() => stop.abort());
+    if (signal.aborted) return this.#recorder.written();
+    const written = new AbortController();
+    this.#recorder.onIdle = () => written.abort();
+    await this.#options.clock.sleep(dueInMs, written.signal);
+    this.#recorder.onIdle = null;
   }
 
   async #poll(signal: AbortSignal): Promise<void> {
@@ -253,7 +254,9 @@ class Following {
 
   #handOn(): HandedOn {
     const changedAfter = this.#changedAfter?.toISOString() ?? null;
-    return { dueInMs: this.#dueInMs(), streak: this.#streak, changedAfter };
+    const sinceFailed = this.#failedAt === null ? 0 : this.#options.clock.monotonic() - this.#failedAt;
+    const streak = this.#streak && { ...this.#streak, sameCodeMs: this.#streak.sameCodeMs + sinceFailed };
+    return { dueInMs: this.#dueInMs(), streak, changedAfter };
   }
 
   #dueInMs(): number {

@@ -19,6 +19,8 @@ export class Recorder {
   readonly #queue: Report[] = [];
   #writing: Promise<void> | null = null;
   #failure: Error | null = null;
+  /** Called when all is written, or nothing more will be: a promise for each who waits would outlast its waiting. */
+  onIdle: (() => void) | null = null;
   /** Since the last report. */
   #polls = 0;
   #failedPolls = 0;
@@ -84,6 +86,7 @@ export class Recorder {
       this.#failure = error instanceof Error ? error : new Error(String(error));
     } finally {
       this.#writing = null;
+      this.onIdle?.();
     }
   }
 }

@@ -23,7 +23,7 @@ export interface VerdictLimits {
 }
 
 const IN_A_ROW = 3;
-const LOST_AFTER_MS = 30_000;
+const SURE_AFTER_MS = 30_000;
 /** No call is asked for more seldom, but where nobody follows it. */
 const SELDOM_MS = 6 * 60_000;
 
@@ -51,10 +51,12 @@ export function verdict(
 ): Outcome | null {
   if (streak.code === 'unauthorized') return null;
   if (streak.sameCode >= IN_A_ROW) {
-    if (streak.code === 'rejected') return 'rejected';
-    if (streak.code === 'not_found') {
-      if (call.everSeen && streak.sameCodeMs >= LOST_AFTER_MS) return 'lost';
-      if (!call.everSeen && call.trackedMs >= limits.notFoundGraceMs) return 'not_found';
+    // What PolyAI has once known, it may deny for some seconds.
+    const isSure = !call.everSeen || streak.sameCodeMs >= SURE_AFTER_MS;
+    if (streak.code === 'rejected' && isSure) return 'rejected';
+    if (streak.code === 'not_found' && isSure) {
+      if (call.everSeen) return 'lost';
+      if (call.trackedMs >= limits.notFoundGraceMs) return 'not_found';
     }
   }
   return isOverdue(call, limits) ? 'abandoned' : null;

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
@@ -122,6 +124,16 @@ describe('SIGTERM', () => {
     const again = client(await start().url());
     expect(await again.call(callSid)).toMatchObject({ outcome: 'success', polls: 1 });
     expect(simulator.journal.total).toBe(1);
+  });
+
+  it('is not held up by a connection without a request', async () => {
+    const sidecar = start();
+    const socket = connect(Number(new URL(await sidecar.url()).port), '127.0.0.1');
+    socket.on('error', () => {});
+    await once(socket, 'connect');
+    socket.write('GET /health/live HTTP/1.1\r\nHost: ');
+    expect(await sidecar.end('SIGTERM')).toBe(0);
+    socket.destroy();
   });
 
   it('exits with 0 while PolyAI hangs', async () => {

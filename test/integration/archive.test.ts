@@ -283,6 +283,29 @@ describe('what is read', () => {
   });
 });
 
+describe('a session', () => {
+  it('reads times whatever the DateStyle of the database, and cannot hold locks in an idle transaction', async () => {
+    const odd = await createDatabase();
+    const name = new URL(odd.url).pathname.slice(1);
+    await odd.query(`alter database ${name} set datestyle = 'SQL, DMY'`);
+    const opened = openDatabase(odd.url, log);
+    try {
+      await createRegistrar(opened.pool).register({ callSid: 'odd', account: 'default', metadata: {} });
+      const writer = createWriter({ pool: opened.pool, lifecycle, log });
+      const at = new Date('2026-11-24T12:00:01Z');
+      await writer.report({ callSid: 'odd', sighting: sighting('queued', '12:00:01') });
+      await writer.report({ callSid: 'odd', followForMs: 1 });
+      const call = await createReader(opened.orm).readCall('odd');
+      expect(call).toMatchObject({ firstSeenAt: at, lastSeenAt: at });
+      const { rows } = await opened.pool.query('show idle_in_transaction_session_timeout');
+      expect(rows).toEqual([{ idle_in_transaction_session_timeout: '10s' }]);
+    } finally {
+      await opened.close();
+      await odd.drop();
+    }
+  });
+});
+
 describe('migrations', () => {
   it('run by many processes at once on an empty database are applied once', async () => {
     const empty = await createDatabase({ migrated: false });

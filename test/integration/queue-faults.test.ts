@@ -235,6 +235,36 @@ describe('while Redis is away', () => {
   });
 });
 
+// Whose Redis REDIS_URL or a container is may not be stopped: these tests need one of their own.
+it.skipIf(!isOnPath('redis-server'))(
+  'while Redis hangs followers go on, and nobody waits for it',
+  async () => {
+    const hanging = await spawnRedisServer();
+    try {
+      const queue = bullmq({ redisUrl: hanging.url });
+      let leases = 0;
+      await queue.work(async (_callSid, _handedOn, signal) => {
+        leases++;
+        await sleep(50, undefined, { signal }).catch(() => {});
+        return { kind: 'handBack', handOn: { dueInMs: 0, streak: null, changedAfter: null } };
+      });
+      await queue.enqueue(['a']);
+      await expect.poll(() => leases).toBeGreaterThan(2);
+      hanging.process.kill('SIGSTOP');
+      const before = leases;
+      expect(await queue.state()).toBe('down');
+      await expect(queue.requeue(['a'])).rejects.toMatchObject({ code: 'queue_unavailable' });
+      await expect.poll(() => leases).toBeGreaterThan(before + 1);
+      hanging.process.kill('SIGCONT');
+      await expect.poll(() => queue.state()).toBe('up');
+      await queue.close();
+    } finally {
+      hanging.process.kill('SIGCONT');
+      await hanging.stop();
+    }
+  },
+);
+
 // Whose Redis REDIS_URL or a container is may not be changed: this test needs one of its own.
 it.skipIf(!isOnPath('redis-server'))('a Redis that may evict keys is warned of', async () => {
   const lines: string[] = [];

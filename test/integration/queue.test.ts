@@ -144,6 +144,29 @@ describe.each([
     await expect.poll(() => leases.slice(5).includes(leases[0] ?? '')).toBe(true);
   });
 
+  it('has no lease yield where those that wait could not begin', async () => {
+    const queue = create({ concurrency: 1, yieldAfterMs: 0 });
+    const leases: string[] = [];
+    let asked = 0;
+    let mayYield = false;
+    const follow: Follow = async (callSid, _handedOn, signal) => {
+      leases.push(callSid);
+      await untilAborted(signal);
+      return handBack(0);
+    };
+    await queue.work(follow, () => {
+      asked++;
+      return mayYield;
+    });
+    await queue.enqueue(['a']);
+    await expect.poll(() => leases).toEqual(['a']);
+    await queue.enqueue(['b']);
+    await expect.poll(() => asked).toBeGreaterThan(2);
+    expect(leases).toEqual(['a']);
+    mayYield = true;
+    await expect.poll(() => leases).toContain('b');
+  });
+
   it('on closing aborts its followers, waits until they have handed back, and starts no more', async () => {
     const queue = create({ concurrency: 3 });
     const started: string[] = [];

@@ -47,6 +47,12 @@ describe('400', () => {
     expect(verdict(twice, young, limits)).toBeNull();
     expect(verdict(extendStreak(twice, 'rejected', 1_000), young, limits)).toBe('rejected');
   });
+
+  it('of a call that was seen is believed after 30 s', () => {
+    const thrice = streak(['rejected', 0], ['rejected', 1_000], ['rejected', 1_000]);
+    expect(verdict(thrice, seen, limits)).toBeNull();
+    expect(verdict(extendStreak(thrice, 'rejected', 28_000), seen, limits)).toBe('rejected');
+  });
 });
 
 describe('PolyAI away', () => {
