@@ -1,3 +1,5 @@
+import { pipeline, type Readable } from 'node:stream';
+import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 import { errors, Pool } from 'undici';
 import { PolyAiError } from './errors.ts';
 import type { ApiFlavour, Observation } from './observation.ts';
@@ -67,7 +69,7 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
       return {
         statusCode: response.statusCode,
         retryAfter: response.headers['retry-after'],
-        text: await readBody(response.body),
+        text: await readBody(decoded(response.body, response.headers['content-encoding'])),
       };
     } catch (error) {
       if (signal.aborted) throw signal.reason;
@@ -100,6 +102,26 @@ interface Answer {
   statusCode: number;
   retryAfter: string | string[] | undefined;
   text: string;
+}
+
+/** Nobody asks for compression, but a proxy may compress all the same. The limit is on what comes out. */
+function decoded(body: Readable, encoding: string | string[] | undefined): AsyncIterable<Buffer> {
+  const decoder = decoderOf(`${encoding}`.toLowerCase());
+  return decoder === null ? body : pipeline(body, decoder, () => {});
+}
+
+function decoderOf(encoding: string) {
+  switch (encoding) {
+    case 'gzip':
+    case 'x-gzip':
+      return createGunzip();
+    case 'deflate':
+      return createInflate();
+    case 'br':
+      return createBrotliDecompress();
+    default:
+      return null;
+  }
 }
 
 async function readBody(body: AsyncIterable<Buffer>): Promise<string> {

@@ -6,6 +6,7 @@ import type { Follow, FollowResult, HandedOn } from '../tracking/follow.ts';
 import { type CallQueue, QueueUnavailableError } from './call-queue.ts';
 import { jobIdOf } from './job-id.ts';
 import { Leases } from './leases.ts';
+import { renewLocks } from './locks.ts';
 import { connectRedis, firstAttempt, isReady, warnOfEviction } from './redis.ts';
 
 export interface BullmqQueueOptions {
@@ -81,11 +82,11 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
 
   async function work(follow: Follow): Promise<void> {
     workerConnection = connectRedis(redisUrl, { maxRetriesPerRequest: null }, log);
-    const process = async (job: Job<CallJob>, token?: string, jobSignal?: AbortSignal) => {
-      const signal = jobSignal === undefined || closing.signal.aborted ? closing.signal : jobSignal;
-      const jobId = jobIdOf(job.data.callSid);
-      leases.begin(jobId, () => created.cancelJob(jobId, 'others wait'));
-      const result = await followWhileRedisIsAway(follow, job.data, signal).finally(() => leases.end(jobId));
+    const process = async (job: Job<CallJob>, token = '') => {
+      const lease = leases.begin(jobIdOf(job.data.callSid), token);
+      if (closing.signal.aborted) lease.abort();
+      const following = followWhileRedisIsAway(follow, job.data, lease.signal);
+      const result = await following.finally(() => leases.end(lease));
       if (result.kind === 'done') return;
       await handBack(job, token, result.handOn);
       throw new DelayedError();
@@ -95,6 +96,7 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
       prefix,
       concurrency,
       lockDuration: LOCK_MS,
+      skipLockRenewal: true,
       stalledInterval: STALLED_CHECK_MS,
       // A job whose worker died is to be followed on, however often that happens.
       maxStalledCount: Number.MAX_SAFE_INTEGER,
@@ -103,10 +105,8 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
       runRetryDelay: 1_000,
     });
     created.on('error', (error) => log.debug({ err: error }, 'worker error'));
-    created.on('lockRenewalFailed', (jobIds) => {
-      // Also seen when the renewal and a hand-back cross: then there is nothing left to cancel.
-      for (const jobId of jobIds) created.cancelJob(jobId, 'lock lost');
-    });
+    const extend = created.extendJobLocks.bind(created);
+    void renewLocks({ leases, extend, lockMs: LOCK_MS, log }, closing.signal);
     yieldCheck = setInterval(() => void yieldToWaiting(), YIELD_CHECK_MS);
     worker = created;
   }
@@ -161,7 +161,7 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
     clearInterval(yieldCheck);
     if (worker !== null) {
       const closed = worker.close();
-      worker.cancelAllJobs('shutdown');
+      leases.abortAll();
       if (!(await within(CLOSE_PATIENCE_MS, closed))) log.warn('Redis did not take all calls back in time');
     }
     workerConnection?.disconnect();
@@ -173,7 +173,7 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
     enqueue,
     requeue,
     async remove(callSid) {
-      worker?.cancelJob(jobIdOf(callSid), 'removed');
+      leases.abort(jobIdOf(callSid));
       if (isReady(connection)) await queue.remove(jobIdOf(callSid));
     },
     work,

@@ -11,8 +11,6 @@ export interface InProcessQueueOptions {
 interface Entry {
   callSid: string;
   handedOn: HandedOn | null;
-  /** Aborts the follower while the call is active. */
-  abort: AbortController | null;
 }
 
 const YIELD_CHECK_MS = 1_000;
@@ -31,7 +29,7 @@ export function createInProcessQueue({ concurrency, yieldAfterMs }: InProcessQue
     for (const entry of waiting) {
       if (follow === null || closed || active.size >= concurrency) return;
       waiting.delete(entry);
-      const run = lease(entry, follow).finally(() => {
+      const run = turn(entry, follow).finally(() => {
         active.delete(run);
         startWaiting();
       });
@@ -39,14 +37,11 @@ export function createInProcessQueue({ concurrency, yieldAfterMs }: InProcessQue
     }
   }
 
-  async function lease(entry: Entry, follow: Follow): Promise<void> {
+  async function turn(entry: Entry, follow: Follow): Promise<void> {
     const { callSid, handedOn } = entry;
-    const abort = new AbortController();
-    entry.abort = abort;
-    leases.begin(callSid, () => abort.abort());
-    const result = await follow(callSid, handedOn, abort.signal);
-    leases.end(callSid);
-    entry.abort = null;
+    const lease = leases.begin(callSid, '');
+    const result = await follow(callSid, handedOn, lease.signal);
+    leases.end(lease);
     if (entries.get(callSid) !== entry) return;
     if (result.kind === 'done') return void entries.delete(callSid);
     entry.handedOn = result.handOn;
@@ -56,7 +51,7 @@ export function createInProcessQueue({ concurrency, yieldAfterMs }: InProcessQue
   async function enqueue(callSids: readonly string[]): Promise<void> {
     for (const callSid of callSids) {
       if (closed || entries.has(callSid)) continue;
-      const entry: Entry = { callSid, handedOn: null, abort: null };
+      const entry: Entry = { callSid, handedOn: null };
       entries.set(callSid, entry);
       waiting.add(entry);
     }
@@ -73,7 +68,7 @@ export function createInProcessQueue({ concurrency, yieldAfterMs }: InProcessQue
       if (entry === undefined) return;
       entries.delete(callSid);
       waiting.delete(entry);
-      entry.abort?.abort();
+      leases.abort(callSid);
     },
 
     async work(follower) {
@@ -88,7 +83,7 @@ export function createInProcessQueue({ concurrency, yieldAfterMs }: InProcessQue
     async close() {
       closed = true;
       clearInterval(yieldCheck);
-      for (const entry of entries.values()) entry.abort?.abort();
+      leases.abortAll();
       await Promise.allSettled(active);
     },
   };

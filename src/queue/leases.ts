@@ -1,9 +1,14 @@
 /** At most this share of the leases yields at once, so that the others' turn does not become everybody's. */
 const YIELD_SHARE = 0.1;
 
-interface Lease {
-  startedAt: number;
-  abort: () => void;
+/** One turn of a call in this process. */
+export interface Lease {
+  readonly id: string;
+  /** What the queue's lock on the call holds while it is ours. */
+  readonly token: string;
+  readonly startedAt: number;
+  readonly signal: AbortSignal;
+  abort(): void;
 }
 
 /** The leases of one process, oldest first. Where it is full and others wait, the oldest yield their places. */
@@ -18,16 +23,41 @@ export class Leases {
     this.#yieldAfterMs = yieldAfterMs;
   }
 
-  begin(id: string, abort: () => void): void {
-    this.#leases.set(id, { startedAt: performance.now(), abort });
+  /** Ends the lease that the call still has here: whoever gives it out anew holds that one for dead. */
+  begin(id: string, token: string): Lease {
+    this.#leases.get(id)?.abort();
+    const ending = new AbortController();
+    const lease = {
+      id,
+      token,
+      startedAt: performance.now(),
+      signal: ending.signal,
+      abort: () => ending.abort(),
+    };
+    // Behind all others, also where it takes the place of one.
+    this.#leases.delete(id);
+    this.#leases.set(id, lease);
+    return lease;
   }
 
-  end(id: string): void {
-    this.#leases.delete(id);
+  end(lease: Lease): void {
+    if (this.#leases.get(lease.id) === lease) this.#leases.delete(lease.id);
   }
 
   get isFull(): boolean {
     return this.#leases.size >= this.#atMost;
+  }
+
+  all(): Lease[] {
+    return [...this.#leases.values()];
+  }
+
+  abort(id: string): void {
+    this.#leases.get(id)?.abort();
+  }
+
+  abortAll(): void {
+    for (const lease of this.#leases.values()) lease.abort();
   }
 
   /** Ends leases for as many calls as wait, if they are old enough. */
@@ -35,9 +65,9 @@ export class Leases {
     if (!this.isFull) return;
     const before = performance.now() - this.#yieldAfterMs;
     let left = Math.min(waiting, Math.ceil(this.#leases.size * YIELD_SHARE));
-    for (const { startedAt, abort } of this.#leases.values()) {
-      if (left-- <= 0 || startedAt > before) return;
-      abort();
+    for (const lease of this.#leases.values()) {
+      if (left-- <= 0 || lease.startedAt > before) return;
+      lease.abort();
     }
   }
 }

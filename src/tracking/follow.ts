@@ -21,6 +21,8 @@ export interface HandedOn {
   /** Until the next poll; not a time of day, which may jump. */
   dueInMs: number;
   streak: FailureStreak | null;
+  /** When the last successful poll was asked (ISO 8601): a change that is seen later happened after that. */
+  changedAfter: string | null;
 }
 
 export type FollowResult =
@@ -78,7 +80,7 @@ export function createFollower(options: FollowerOptions): Follow {
     if (account === undefined) {
       log.error({ callSid, account: call.account }, 'call waits: its account is not configured');
       await clock.sleep(leaseMs, signal);
-      return { kind: 'handBack', handOn: { dueInMs: 0, streak: handedOn?.streak ?? null } };
+      return { kind: 'handBack', handOn: handOnAgain(handedOn) };
     }
     return new Following(options, account, call, handedOn).until(leaseEnd, signal);
   }
@@ -89,9 +91,13 @@ export function createFollower(options: FollowerOptions): Follow {
     } catch (error) {
       if (!(error instanceof ArchiveClosedError)) log.error({ callSid, err: error }, 'follower broke off');
       await clock.sleep(AFTER_ERROR_MS, signal);
-      return { kind: 'handBack', handOn: { dueInMs: 0, streak: handedOn?.streak ?? null } };
+      return { kind: 'handBack', handOn: handOnAgain(handedOn) };
     }
   };
+}
+
+function handOnAgain(handedOn: HandedOn | null): HandedOn {
+  return { streak: null, changedAfter: null, ...handedOn, dueInMs: 0 };
 }
 
 /** One call under one lease. */
@@ -119,7 +125,7 @@ class Following {
     this.#polls = call.polls;
     this.#startedAt = clock.monotonic();
     this.#statusSince = this.#startedAt - call.trackedMs;
-    this.#changedAfter = call.state.lastSeenAt;
+    this.#changedAfter = lastAskedAt(call, handedOn, settings);
     this.#streak = handedOn?.streak ?? null;
     this.#nextPollAt = this.#startedAt + (handedOn?.dueInMs ?? firstPollDelay(settings, random));
   }
@@ -132,7 +138,7 @@ class Following {
       if (!this.#recorder.isOver) await this.#letGo(signal);
       if (this.#recorder.isOver) return { kind: 'done' };
       if (this.#recorder.unwritten === 0) {
-        return { kind: 'handBack', handOn: { dueInMs: this.#dueInMs(), streak: this.#streak } };
+        return { kind: 'handBack', handOn: this.#handOn() };
       }
     }
   }
@@ -245,6 +251,11 @@ class Following {
     log.warn({ callSid: this.#callSid, account: this.#account.name, outcome }, 'settled without an end');
   }
 
+  #handOn(): HandedOn {
+    const changedAfter = this.#changedAfter?.toISOString() ?? null;
+    return { dueInMs: this.#dueInMs(), streak: this.#streak, changedAfter };
+  }
+
   #dueInMs(): number {
     return Math.max(0, this.#nextPollAt - this.#options.clock.monotonic());
   }
@@ -258,4 +269,14 @@ class Following {
     const trackedMs = this.#trackedMs + this.#options.clock.monotonic() - this.#startedAt;
     return { trackedMs, polls: this.#polls };
   }
+}
+
+/** Without a word of the follower before: it had its last answer at `lastSeenAt`, and had asked within a time-out. */
+function lastAskedAt(
+  { state: { lastSeenAt } }: TrackedCall,
+  handedOn: HandedOn | null,
+  { pollTimeoutMs }: FollowSettings,
+): Date | null {
+  if (typeof handedOn?.changedAfter === 'string') return new Date(handedOn.changedAfter);
+  return lastSeenAt === null ? null : new Date(lastSeenAt.getTime() - pollTimeoutMs);
 }

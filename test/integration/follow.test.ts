@@ -201,7 +201,10 @@ describe('a follower', () => {
        $$ begin raise exception 'refused' using errcode = '22000'; end $$`,
     );
     await test.query('create trigger refusal before insert on transitions execute function refuse()');
-    expect(await followOn(callSid, 1)).toEqual({ kind: 'handBack', handOn: { dueInMs: 0, streak: null } });
+    expect(await followOn(callSid, 1)).toEqual({
+      kind: 'handBack',
+      handOn: { dueInMs: 0, streak: null, changedAfter: null },
+    });
     expect(clock.sleeps.at(-1)).toBe(5_000);
     await test.query('drop trigger refusal on transitions');
     expect(await followOn(callSid)).toEqual({ kind: 'done' });
@@ -228,6 +231,42 @@ describe('a follower', () => {
     expect(clock.monotonic()).toBe(settings.leaseMs);
     expect(simulator.journal.total).toBe(0);
   });
+});
+
+describe('a change', () => {
+  const AN_HOUR_AGO = '2026-11-24T10:00:00.000Z';
+
+  it('that a next follower sees happened after the last poll that the one before asked', async () => {
+    const { follow } = follower();
+    const callSid = await register(simulator.place({ script: FOREVER }));
+    const never = new AbortController().signal;
+    const result = await follow(callSid, null, never);
+    if (result.kind !== 'handBack') throw new Error('not handed back');
+    simulator.setStatus(callSid, 'success');
+    await follow(callSid, { ...result.handOn, changedAfter: AN_HOUR_AGO }, never);
+    const [, change] = (await read(callSid)).transitions;
+    expect(change).toMatchObject({ status: 'success', changedAfter: new Date(AN_HOUR_AGO) });
+  });
+
+  it('that is seen without a word of the one before happened after its last answer, less a time-out', async () => {
+    const { follow } = follower();
+    const callSid = await register(simulator.place({ script: FOREVER }));
+    const never = new AbortController().signal;
+    await follow(callSid, null, never);
+    const { lastSeenAt } = await read(callSid);
+    simulator.setStatus(callSid, 'success');
+    await follow(callSid, null, never);
+    const [, change] = (await read(callSid)).transitions;
+    expect(change?.changedAfter?.getTime()).toBe((lastSeenAt?.getTime() ?? 0) - settings.pollTimeoutMs);
+  });
+});
+
+it('an answer that a proxy has compressed is read all the same', async () => {
+  const { followOn } = follower();
+  const callSid = await endingCall();
+  simulator.misbehave({ kind: 'gzip' }, { callSid });
+  await followOn(callSid);
+  expect(await read(callSid)).toMatchObject({ outcome: 'success', failedPolls: 0 });
 });
 
 describe('an answer that is no status', () => {

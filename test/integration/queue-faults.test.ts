@@ -53,7 +53,7 @@ function holding() {
     await sleep(600_000, undefined, { signal }).catch(() => {});
     held.delete(callSid);
     letGo.push(callSid);
-    return { kind: 'handBack', handOn: { dueInMs: 0, streak: null } };
+    return { kind: 'handBack', handOn: { dueInMs: 0, streak: null, changedAfter: null } };
   };
   return { held, taken, letGo, follow };
 }
@@ -129,6 +129,28 @@ describe('a job that BullMQ holds but does not deliver', () => {
   });
 });
 
+describe('a call that a process takes up again while it still follows it', () => {
+  it('is followed once, and its new lock is renewed', async () => {
+    const queue = bullmq();
+    const { held, taken, letGo, follow } = holding();
+    await queue.work(follow);
+    await queue.enqueue(['again']);
+    await expect.poll(() => held.has('again')).toBe(true);
+    await redis.del(...(await redis.keys(`${prefix}:*`)));
+    await queue.enqueue(['again']);
+    await expect.poll(() => [taken, letGo]).toEqual([['again', 'again'], ['again']]);
+
+    let least = Infinity;
+    const renewedBy = async () => {
+      const left = await redis.pttl(key('again:lock'));
+      least = Math.min(least, left);
+      return left - least;
+    };
+    await expect.poll(renewedBy, { interval: 200 }).toBeGreaterThan(5_000);
+    expect(taken).toEqual(['again', 'again']);
+  });
+});
+
 describe('a lost lock', () => {
   it('aborts its follower', async () => {
     const queue = bullmq();
@@ -146,7 +168,7 @@ describe('a flushed Redis', () => {
   it('gets the calls back that were followed, with what the followers hand on', async () => {
     const queue = bullmq();
     const leases: (HandedOn | null)[] = [];
-    const handOn: HandedOn = { dueInMs: 1, streak: null };
+    const handOn: HandedOn = { dueInMs: 1, streak: null, changedAfter: '2026-11-24T12:00:00.000Z' };
     const lease = new AbortController();
     await queue.work(async (_callSid, handedOn) => {
       leases.push(handedOn);
@@ -172,7 +194,7 @@ describe('load', () => {
         mine.add(callSid);
         await sleep(leaseMs * (0.75 + Math.random() / 2), undefined, { signal }).catch(() => {});
         mine.delete(callSid);
-        return { kind: 'handBack', handOn: { dueInMs: 0, streak: null } };
+        return { kind: 'handBack', handOn: { dueInMs: 0, streak: null, changedAfter: null } };
       };
     const [first = new Set(), second = new Set()] = held;
     const one = bullmq();
@@ -194,7 +216,7 @@ describe('while Redis is away', () => {
     await queue.work(async (callSid, _handedOn, signal) => {
       leases.push(callSid);
       await sleep(50, undefined, { signal }).catch(() => {});
-      return { kind: 'handBack', handOn: { dueInMs: 0, streak: null } };
+      return { kind: 'handBack', handOn: { dueInMs: 0, streak: null, changedAfter: null } };
     });
     await queue.enqueue(['through']);
     await expect.poll(() => leases.length).toBeGreaterThan(2);
@@ -209,7 +231,7 @@ describe('while Redis is away', () => {
     await queue.enqueue(['later']);
     await expect.poll(() => leases).toContain('later');
     const handedBack = async () => JSON.parse((await redis.hget(key('through'), 'data')) ?? 'null')?.handedOn;
-    await expect.poll(handedBack).toEqual({ dueInMs: 0, streak: null });
+    await expect.poll(handedBack).toEqual({ dueInMs: 0, streak: null, changedAfter: null });
   });
 });
 

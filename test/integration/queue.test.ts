@@ -5,6 +5,7 @@ import { afterEach, describe, expect, inject, it } from 'vitest';
 import { createBullmqQueue } from '../../src/queue/bullmq.ts';
 import type { CallQueue } from '../../src/queue/call-queue.ts';
 import { createInProcessQueue } from '../../src/queue/in-process.ts';
+import { Leases } from '../../src/queue/leases.ts';
 import type { Follow, FollowResult, HandedOn } from '../../src/tracking/follow.ts';
 import type { FailureStreak } from '../../src/tracking/verdict.ts';
 import { silentLog as log } from '../support/log.ts';
@@ -12,7 +13,7 @@ import { silentLog as log } from '../support/log.ts';
 const done: FollowResult = { kind: 'done' };
 const handBack = (dueInMs: number, streak: FailureStreak | null = null): FollowResult => ({
   kind: 'handBack',
-  handOn: { dueInMs, streak },
+  handOn: { dueInMs, streak, changedAfter: null },
 });
 const untilAborted = (signal: AbortSignal) => sleep(60_000, undefined, { signal }).catch(() => {});
 
@@ -99,8 +100,8 @@ describe.each([
     });
     await queue.enqueue(['again']);
     await expect.poll(() => leases.length).toBe(4);
-    const plain = { dueInMs: 20, streak: null };
-    expect(leases).toEqual([null, { dueInMs: 20, streak }, plain, plain]);
+    const plain = { dueInMs: 20, streak: null, changedAfter: null };
+    expect(leases).toEqual([null, { ...plain, streak }, plain, plain]);
     // It takes a moment until the queue itself has let go of a call that is done.
     await expect
       .poll(async () => {
@@ -178,6 +179,19 @@ describe.each([
     release.abort();
     await expect.poll(() => followed).toEqual(['first', 'last']);
   });
+});
+
+it('the leases of a process: one that is begun anew ends the one before, and its end is not the new one’s', () => {
+  const leases = new Leases({ atMost: 1, yieldAfterMs: 0 });
+  const first = leases.begin('a', 'token 1');
+  const second = leases.begin('a', 'token 2');
+  expect([first.signal.aborted, second.signal.aborted]).toEqual([true, false]);
+  leases.end(first);
+  expect(leases.all()).toEqual([second]);
+  leases.abort('a');
+  expect(second.signal.aborted).toBe(true);
+  leases.end(second);
+  expect(leases.all()).toEqual([]);
 });
 
 describe('the bullmq queue, over several processes', () => {

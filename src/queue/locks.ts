@@ -1,0 +1,42 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { Lease, Leases } from './leases.ts';
+
+const RENEW_AT_ONCE = 1_000;
+
+export interface LockRenewalOptions {
+  leases: Leases;
+  /** Renews the locks of jobs that are held with these tokens; gives the ids of those that are not. */
+  extend(jobIds: string[], tokens: string[], lockMs: number): Promise<string[]>;
+  lockMs: number;
+  log: Logger;
+}
+
+/**
+ * Renews the locks of all leases until the signal is aborted, and ends the leases whose lock is lost.
+ *
+ * BullMQ's own renewal knows jobs by their id alone: when a call is handed back and at once taken up again by the same
+ * process, the end of the first lease (`LockManager.untrackJob`) makes it forget the second, whose lock then runs out
+ * without a word, and the call is followed twice.
+ */
+export async function renewLocks(options: LockRenewalOptions, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await sleep(options.lockMs / 3, undefined, { signal }).catch(() => {});
+    const leases = options.leases.all();
+    for (let start = 0; start < leases.length && !signal.aborted; start += RENEW_AT_ONCE) {
+      await renew(leases.slice(start, start + RENEW_AT_ONCE), options);
+    }
+  }
+}
+
+async function renew(leases: readonly Lease[], { extend, lockMs, log }: LockRenewalOptions): Promise<void> {
+  try {
+    const jobIds = leases.map(({ id }) => id);
+    const tokens = leases.map(({ token }) => token);
+    const lost = new Set(await extend(jobIds, tokens, lockMs));
+    // A lease that was handed back in the meantime has no lock either; to end it again does nothing.
+    for (const lease of leases) if (lost.has(lease.id)) lease.abort();
+  } catch (error) {
+    log.debug({ err: error }, 'locks not renewed: trying again');
+  }
+}
