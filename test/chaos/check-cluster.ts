@@ -1,7 +1,7 @@
 import type { Violation, ViolationKind } from './check.ts';
-import { outages } from './check-polls.ts';
+import { checkPromises } from './check-promises.ts';
 import type { Death, Evidence } from './evidence.ts';
-import { coveredMs, covers, widened } from './windows.ts';
+import { covers, widened } from './windows.ts';
 
 const STOP_MS = 10_000;
 /** A connection that is being made when Postgres goes is given up after 5 s. */
@@ -11,7 +11,7 @@ const CONNECTING_MS = 6_000;
 export function checkCluster(evidence: Evidence): Violation[] {
   return [
     ...evidence.strangers.map((callSid) => violation('invented', `${callSid} was never registered`)),
-    ...overdue(evidence),
+    ...checkPromises(evidence),
     ...evidence.leftInRedis.map((key) => violation('left in Redis', key)),
     ...evidence.exits
       .filter(({ code, tookMs }) => code !== 0 || tookMs > STOP_MS)
@@ -28,17 +28,6 @@ export function checkCluster(evidence: Evidence): Violation[] {
       ),
     ...evidence.oddAnswers.map((answer) => violation('odd answer', answer)),
   ];
-}
-
-/** The sweeper of each worker comes every 15 s: in half of that time it has had its turn, unless all was away. */
-function overdue({ overdue, incidents, workers, settings }: Evidence): Violation[] {
-  const away = outages(incidents, workers);
-  return overdue
-    .filter(({ calls }) => calls > 0)
-    .filter(
-      ({ at }) => coveredMs(away, { from: at - settings.overdueMs, until: at }) < settings.overdueMs / 2,
-    )
-    .map(({ at, calls }) => violation('overdue', `${calls} calls at ${new Date(at).toISOString()}`));
 }
 
 /** polykeep does not start without Postgres, and says so: whoever runs it starts it again. */

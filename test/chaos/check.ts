@@ -16,7 +16,10 @@ export type ViolationKind =
   | 'poll after the end'
   | 'gap'
   | 'double poll'
+  /** Nobody has promised to follow it for long. */
   | 'overdue'
+  /** Followed, though nobody has promised it: the sweeper would hand it to others. */
+  | 'unpromised'
   | 'left in Redis'
   | 'exit'
   | 'death'

@@ -13,7 +13,7 @@ export interface Evidence {
   workers: number;
   /** Each start of a worker counts. */
   workerProcesses: number;
-  overdue: OverdueSample[];
+  promises: PromiseSample[];
   /** What Redis still held when every call was settled. */
   leftInRedis: string[];
   exits: Exit[];
@@ -44,10 +44,16 @@ export interface CallEvidence {
   archived: CallJson | null;
 }
 
-/** How many unsettled calls had a promise to be followed that had long passed. */
-export interface OverdueSample {
+/** The unsettled calls that nobody promised to follow at that time. */
+export interface PromiseSample {
   at: number;
-  calls: number;
+  lapsed: LapsedCall[];
+}
+
+export interface LapsedCall {
+  callSid: string;
+  /** Since the promise has passed. */
+  forMs: number;
 }
 
 /** How a process took a SIGTERM. */

@@ -37,6 +37,8 @@ interface Scale {
 }
 
 const CALM_SHARE = 0.25;
+/** First all is well: what is wrong then has no excuse. */
+const QUIET_MS = 20_000;
 const BATCH_MAX = 40;
 
 export function longPlan({ seed, seconds, calls }: Scale): Plan {
@@ -45,7 +47,7 @@ export function longPlan({ seed, seconds, calls }: Scale): Plan {
   const calmAt = totalMs * (1 - CALM_SHARE);
   const workers = 3;
   const settings = { intervalMinMs: 500, intervalMaxMs: 1_500, pollTimeoutMs: 2_000, backoffMaxMs: 4_000 };
-  const polyai = { from: 8_000, until: calmAt - 8_000, everyMs: Math.min(6_000, totalMs / 80) };
+  const polyai = { from: QUIET_MS, until: calmAt - 8_000, everyMs: Math.min(6_000, totalMs / 80) };
   return {
     seed,
     workers,
@@ -70,9 +72,9 @@ export function longPlan({ seed, seconds, calls }: Scale): Plan {
 /** Waves: a time of everything, then one in which no call should be followed twice. */
 function clusterTroubles(random: () => number, workers: number, calmAt: number): Scheduled[] {
   const waves = Math.max(1, Math.round(calmAt / 110_000));
-  const waveMs = (calmAt - 8_000) / waves;
+  const waveMs = (calmAt - QUIET_MS) / waves;
   return Array.from({ length: waves }, (_, wave) => {
-    const from = 8_000 + wave * waveMs;
+    const from = QUIET_MS + wave * waveMs;
     const turn = from + waveMs * 0.65;
     const everything = [...unsettling(workers, true), ...soothing(workers, 8_000)];
     return [

@@ -8,6 +8,7 @@ import { Client } from 'pg';
 import { postgresPrograms, postgresUser } from '../../src/archive/embedded-binaries.ts';
 import { startEmbeddedPostgres } from '../../src/archive/embedded-postgres.ts';
 import { Turns } from './deadline.ts';
+import type { LapsedCall } from './evidence.ts';
 import type { IncidentLog } from './incidents.ts';
 
 const run = promisify(execFile);
@@ -22,8 +23,8 @@ export interface ChaosPostgres {
   goAway(forMs: number): Promise<void>;
   /** Ends polykeep's connections. */
   cut(): Promise<void>;
-  /** Unsettled calls that nobody has promised to follow for so long; null where Postgres does not answer. */
-  overdueCalls(byMs: number): Promise<number | null>;
+  /** Unsettled calls whose promise to be followed has passed; null where Postgres does not answer. */
+  lapsedCalls(): Promise<LapsedCall[] | null>;
   dispose(): Promise<void>;
 }
 
@@ -74,11 +75,11 @@ export async function startChaosPostgres(incidents: IncidentLog): Promise<ChaosP
           `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'polykeep'`,
         );
       }),
-    async overdueCalls(byMs) {
-      const sql = `select count(*)::int as calls from calls
-                    where settled_at is null and followed_until < now() - interval '${byMs} ms'`;
+    async lapsedCalls() {
+      const sql = `select call_sid, (extract(epoch from now() - followed_until) * 1000)::float8 as for_ms
+                     from calls where settled_at is null and followed_until < now()`;
       const rows = await ask(postgres.url, sql).catch(() => null);
-      return rows === null ? null : Number(rows[0]?.calls);
+      return rows?.map((row) => ({ callSid: String(row.call_sid), forMs: Number(row.for_ms) })) ?? null;
     },
     dispose: () =>
       turns.take(async () => {

@@ -5,7 +5,7 @@ import { startSimulator } from '../../src/simulator/simulator.ts';
 import { client } from '../support/client.ts';
 import type { LogLine } from '../support/sidecar.ts';
 import { aborted, pause, within } from './deadline.ts';
-import type { Evidence, OverdueSample, Settings } from './evidence.ts';
+import type { Evidence, PromiseSample, Settings } from './evidence.ts';
 import { IncidentLog, type Say } from './incidents.ts';
 import type { Plan } from './plan.ts';
 import { startChaosPostgres } from './postgres.ts';
@@ -42,7 +42,7 @@ export async function run(plan: Plan, say: Say, signal: AbortSignal): Promise<Re
   const startedAt = performance.now();
   const until = (at: number) => pause(at - (performance.now() - startedAt), all);
 
-  const overdue = sample(cluster, plan.settings.overdueMs, all);
+  const promises = samplePromises(cluster, all);
   const registered = plan.registrations.map(async (registration) => {
     await until(registration.at);
     await placeAndRegister(registration, { simulator, api, oddAnswers }, all);
@@ -63,7 +63,7 @@ export async function run(plan: Plan, say: Say, signal: AbortSignal): Promise<Re
 
   const processes = [...cluster.workers, api];
   return {
-    evidence: { ...evidenceOf(plan, cluster, archived), overdue, leftInRedis, oddAnswers },
+    evidence: { ...evidenceOf(plan, cluster, archived), promises, leftInRedis, oddAnswers },
     logs: processes.flatMap(({ logs, name }) => logs.flat().map((line) => ({ ...line, process: name }))),
   };
 }
@@ -128,12 +128,13 @@ function environmentOf(settings: Settings): Record<string, string> {
 }
 
 /** Samples are added to what is returned for as long as the run lasts. */
-function sample({ postgres }: Cluster, overdueMs: number, signal: AbortSignal): OverdueSample[] {
-  const samples: OverdueSample[] = [];
+function samplePromises({ postgres }: Cluster, signal: AbortSignal): PromiseSample[] {
+  const samples: PromiseSample[] = [];
   const run = async () => {
     while (!signal.aborted) {
-      const calls = await postgres.overdueCalls(overdueMs);
-      if (calls !== null) samples.push({ at: Date.now(), calls });
+      const at = Date.now();
+      const lapsed = await postgres.lapsedCalls();
+      if (lapsed !== null) samples.push({ at, lapsed });
       await pause(SAMPLE_EVERY_MS, signal);
     }
   };

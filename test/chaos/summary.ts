@@ -20,6 +20,7 @@ export function summary({ calls, incidents, workerProcesses, exits }: Evidence, 
     `invented         ${count('invented')}`,
     `longest gap      ${verdict.longestGapMs} ms`,
     `double polls     ${count('double poll')}`,
+    `unpromised       ${count('unpromised')}, overdue ${count('overdue')}`,
     `polls after end  ${late}, too many or too late ${count('poll after the end')}`,
     `violations       ${verdict.violations.length}`,
   ];

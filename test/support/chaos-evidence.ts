@@ -96,7 +96,7 @@ export function evidence(more: Partial<Evidence> = {}): Evidence {
     incidents: [],
     workers: 2,
     workerProcesses: 2,
-    overdue: [],
+    promises: [],
     leftInRedis: [],
     exits: [],
     deaths: [],

@@ -282,16 +282,40 @@ describe('double polls', () => {
   });
 });
 
-describe('the cluster', () => {
-  it('calls that nobody has promised to follow, unless all was away for half of that time', () => {
-    const overdue = [{ at: at(100), calls: 2 }];
-    expect(kinds(evidence({ overdue }))).toEqual(['overdue']);
-    expect(kinds(evidence({ overdue, incidents: [incident('redis away', 60, 91)] }))).toEqual([]);
-    expect(kinds(evidence({ overdue, incidents: [incident('redis away', 60, 89)] }))).toEqual(['overdue']);
-    expect(kinds(evidence({ overdue, incidents: [incident('redis away', 0, 60)] }))).toEqual(['overdue']);
-    expect(kinds(evidence({ overdue: [{ at: at(100), calls: 0 }] }))).toEqual([]);
+describe('promises', () => {
+  const lapsed = (seconds: number, forMs: number) => [{ at: at(seconds), lapsed: [{ callSid: 'a', forMs }] }];
+
+  it('a call that nobody has promised to follow for long, unless all was away for half of that time', () => {
+    const promises = lapsed(100, 61_000);
+    expect(kinds(evidence({ promises }))).toEqual(['overdue']);
+    expect(kinds(evidence({ promises, incidents: [incident('redis away', 60, 91)] }))).toEqual([]);
+    expect(kinds(evidence({ promises, incidents: [incident('redis away', 60, 89)] }))).toEqual(['overdue']);
+    expect(kinds(evidence({ promises, incidents: [incident('redis away', 0, 60)] }))).toEqual(['overdue']);
+    expect(kinds(evidence({ promises: lapsed(100, 59_000) }))).toEqual([]);
   });
 
+  it('a call that is followed without a promise', () => {
+    expect(kinds(evidence({ promises: lapsed(4.5, 4_500) }))).toEqual(['unpromised']);
+    expect(kinds(evidence({ promises: lapsed(4.5, 3_500) }))).toEqual([]);
+    expect(kinds(evidence({ promises: lapsed(20, 20_000) }))).toEqual([]);
+  });
+
+  it('not where Postgres was away, or two may have followed it within a lease', () => {
+    const promises = lapsed(4.5, 4_500);
+    for (const [kind, before] of [
+      ['postgres away', 10],
+      ['postgres cut', 10],
+      ['redis flushed', 95],
+      ['worker paused', 95],
+    ] as const) {
+      const ending = (seconds: number) => [incident(kind, 4.5 - seconds - 1, 4.5 - seconds)];
+      expect(kinds(evidence({ promises, incidents: ending(before) }))).toEqual([]);
+      expect(kinds(evidence({ promises, incidents: ending(before + 10) }))).toEqual(['unpromised']);
+    }
+  });
+});
+
+describe('the cluster', () => {
   it('what Redis still holds', () => {
     expect(kinds(evidence({ leftInRedis: ['polykeep:calls:a'] }))).toEqual(['left in Redis']);
   });
