@@ -37,6 +37,8 @@ interface Scale {
 }
 
 const CALM_SHARE = 0.25;
+/** So long that a worker which was paused past its locks wakes up with leases to go on with. */
+const LONG_LEASE_MS = 120_000;
 /** First all is well: what is wrong then has no excuse. */
 const QUIET_MS = 20_000;
 const BATCH_MAX = 40;
@@ -51,7 +53,7 @@ export function longPlan({ seed, seconds, calls }: Scale): Plan {
   return {
     seed,
     workers,
-    settings: { ...settings, leaseMs: 60_000, overdueMs: 60_000 },
+    settings: { ...settings, leaseMs: LONG_LEASE_MS, overdueMs: 60_000 },
     registrations: drawRegistrations(random, {
       seed,
       calls,
