@@ -11,6 +11,7 @@ import { summary } from './summary.ts';
 const SECONDS = 50;
 const CALLS = 300;
 
+// It flushes and restarts its Redis: that of REDIS_URL, or of a container, is not to be had for that.
 it.skipIf(!isOnPath('redis-server'))(
   'no call is lost, doubled or invented while everything goes wrong',
   { timeout: 150_000 },
