@@ -41,6 +41,10 @@ const CALM_SHARE = 0.25;
 const LONG_LEASE_MS = 120_000;
 /** First all is well: what is wrong then has no excuse. */
 const QUIET_MS = 20_000;
+/** Then a worker is paused past its locks, and nothing else excuses what it does when it wakes up. */
+const PAUSE_MS = 50_000;
+const AWAKE_MS = 45_000;
+const TROUBLED_FROM_MS = QUIET_MS + PAUSE_MS + AWAKE_MS;
 const BATCH_MAX = 40;
 
 export function longPlan({ seed, seconds, calls }: Scale): Plan {
@@ -61,7 +65,13 @@ export function longPlan({ seed, seconds, calls }: Scale): Plan {
       endedBy: totalMs * 0.8,
     }),
     troubles: [
-      ...withAwakenings(clusterTroubles(random, workers, calmAt), calmAt),
+      ...withAwakenings(
+        [
+          { at: QUIET_MS, trouble: { kind: 'pause worker', worker: 0, forMs: PAUSE_MS } },
+          ...clusterTroubles(random, workers, calmAt),
+        ],
+        calmAt,
+      ),
       ...schedule(random, polyai, misbehaviours(settings.pollTimeoutMs)),
       // All calls wait for the probe half a minute later.
       { at: between(random, calmAt * 0.4, calmAt * 0.8), trouble: { kind: 'refuse token', forMs: 3_000 } },
@@ -74,9 +84,9 @@ export function longPlan({ seed, seconds, calls }: Scale): Plan {
 /** Waves: a time of everything, then one in which no call should be followed twice. */
 function clusterTroubles(random: () => number, workers: number, calmAt: number): Scheduled[] {
   const waves = Math.max(1, Math.round(calmAt / 110_000));
-  const waveMs = (calmAt - QUIET_MS) / waves;
+  const waveMs = (calmAt - TROUBLED_FROM_MS) / waves;
   return Array.from({ length: waves }, (_, wave) => {
-    const from = QUIET_MS + wave * waveMs;
+    const from = TROUBLED_FROM_MS + wave * waveMs;
     const turn = from + waveMs * 0.65;
     const everything = [...unsettling(workers, true), ...soothing(workers, 8_000)];
     return [
