@@ -10,12 +10,12 @@ import { summary } from './summary.ts';
 const { values } = parseArgs({
   options: { seed: { type: 'string' }, seconds: { type: 'string' }, calls: { type: 'string' } },
 });
-const MAX_SECONDS = 520;
+const MAX_SECONDS = 410;
 const LONGEST_MS = 595_000;
 const VIOLATIONS_TOLD = 50;
 
 const seed = readNumber('seed', randomInt(2 ** 31));
-const seconds = Math.min(MAX_SECONDS, readNumber('seconds', 500));
+const seconds = Math.min(MAX_SECONDS, readNumber('seconds', 400));
 const calls = readNumber('calls', 3_000);
 console.log(`seed ${seed}, ${seconds} s, ${calls} calls`);
 
