@@ -179,8 +179,10 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
     },
     work,
     async state() {
-      const answers = isReady(connection) && (await within(STATE_PATIENCE_MS, connection.ping()));
-      return answers ? 'up' : 'down';
+      return answered(connection.ping(), STATE_PATIENCE_MS).then(
+        () => 'up',
+        () => 'down',
+      );
     },
     close,
   };
@@ -196,8 +198,8 @@ function jobOf(callSid: string, handedOn: HandedOn | null) {
 }
 
 /** Rejects as the work does, or where Redis does not answer. */
-async function answered(work: Promise<unknown>): Promise<void> {
-  if (!(await within(REDIS_PATIENCE_MS, work))) throw new QueueUnavailableError();
+async function answered(work: Promise<unknown>, patienceMs = REDIS_PATIENCE_MS): Promise<void> {
+  if (!(await within(patienceMs, work))) throw new QueueUnavailableError();
   await work;
 }
 
