@@ -3,6 +3,7 @@ import type { Settings } from './evidence.ts';
 import { drawCall, type PlannedCall } from './lives.ts';
 import {
   between,
+  dealer,
   misbehaviours,
   type Scheduled,
   schedule,
@@ -72,7 +73,7 @@ export function longPlan({ seed, seconds, calls }: Scale): Plan {
         ],
         calmAt,
       ),
-      ...schedule(random, polyai, misbehaviours(settings.pollTimeoutMs)),
+      ...schedule(random, polyai, dealer(random, misbehaviours(settings.pollTimeoutMs))),
       // All calls wait for the probe half a minute later.
       { at: between(random, calmAt * 0.4, calmAt * 0.8), trouble: { kind: 'refuse token', forMs: 3_000 } },
     ],
@@ -85,13 +86,14 @@ export function longPlan({ seed, seconds, calls }: Scale): Plan {
 function clusterTroubles(random: () => number, workers: number, calmAt: number): Scheduled[] {
   const waves = Math.max(1, Math.round(calmAt / 110_000));
   const waveMs = (calmAt - TROUBLED_FROM_MS) / waves;
+  const everything = dealer(random, [...unsettling(workers, true), ...soothing(workers, 8_000)]);
+  const mild = dealer(random, soothing(workers, 8_000));
   return Array.from({ length: waves }, (_, wave) => {
     const from = TROUBLED_FROM_MS + wave * waveMs;
     const turn = from + waveMs * 0.65;
-    const everything = [...unsettling(workers, true), ...soothing(workers, 8_000)];
     return [
       ...schedule(random, { from, until: turn, everyMs: (waveMs * 0.65) / 11 }, everything),
-      ...schedule(random, { from: turn, until: from + waveMs, everyMs: 7_000 }, soothing(workers, 8_000)),
+      ...schedule(random, { from: turn, until: from + waveMs, everyMs: 7_000 }, mild),
     ];
   }).flat();
 }
@@ -116,12 +118,16 @@ export function shortPlan({ seed, seconds, calls }: Scale): Plan {
       endedBy: totalMs * 0.7,
     }),
     troubles: [
-      ...schedule(random, early, unsettling(workers, false)),
-      ...schedule(random, { from: 4_000, until: calmAt, everyMs: 4_500 }, soothing(workers, 3_000)),
+      ...schedule(random, early, dealer(random, unsettling(workers, false))),
+      ...schedule(
+        random,
+        { from: 4_000, until: calmAt, everyMs: 4_500 },
+        dealer(random, soothing(workers, 3_000)),
+      ),
       ...schedule(
         random,
         { from: 2_000, until: calmAt, everyMs: 1_500 },
-        misbehaviours(settings.pollTimeoutMs),
+        dealer(random, misbehaviours(settings.pollTimeoutMs)),
       ),
     ],
     calmAt,

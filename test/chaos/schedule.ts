@@ -41,18 +41,25 @@ const STALE_MS = 5_000;
 
 type Draw = (random: Random) => Trouble;
 
-/** One trouble after another, each kind once before any comes again. */
+/** Deals one trouble after another, each kind once before any comes again. */
+export function dealer(random: Random, kinds: readonly Draw[]): () => Trouble {
+  let deck: Draw[] = [];
+  return () => {
+    if (deck.length === 0) deck = shuffled(random, kinds);
+    const draw = deck.pop();
+    if (draw === undefined) throw new Error('no kinds of trouble to deal');
+    return draw(random);
+  };
+}
+
 export function schedule(
   random: Random,
   { from, until, everyMs }: Stretch,
-  kinds: readonly Draw[],
+  deal: () => Trouble,
 ): Scheduled[] {
   const scheduled: Scheduled[] = [];
-  let deck: Draw[] = [];
   for (let at = from; at < until; at += everyMs * (0.6 + 0.8 * random())) {
-    if (deck.length === 0) deck = shuffled(random, kinds);
-    const draw = deck.pop();
-    if (draw !== undefined) scheduled.push({ at: Math.round(at), trouble: draw(random) });
+    scheduled.push({ at: Math.floor(at), trouble: deal() });
   }
   return scheduled;
 }
