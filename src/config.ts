@@ -1,5 +1,8 @@
 import { Ajv, type ErrorObject } from 'ajv';
 import { type Static, Type } from 'typebox';
+import { readAccountsFile, singleAccount } from './accounts-config.ts';
+import { APIS } from './polyai/apis.ts';
+import type { AccountSettings } from './tracking/accounts.ts';
 
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -8,10 +11,16 @@ const duration = (defaultMs: number, minimum = 1) =>
 
 /** The environment, as README documents it. Values are text there; whole numbers are read from it. */
 const Environment = Type.Object({
-  /** Empty for commands that talk to no PolyAI. */
-  POLYAI_AUTH_TOKEN: Type.String({ default: '', pattern: '^[\\x21-\\x7e]*$' }),
-  POLYAI_BASE_URL: Type.String({ format: 'http-url', default: 'https://api.us-1.platform.polyai.app' }),
-  POLYAI_API: Type.Enum(['outbound-calling'], { default: 'outbound-calling' }),
+  POLYAI_AUTH_TOKEN: Type.Optional(Type.String({ pattern: '^[\\x21-\\x7e]*$' })),
+  POLYAI_BASE_URL: Type.Optional(Type.String({ format: 'http-url' })),
+  POLYAI_API: Type.Enum(
+    APIS.map(({ name }) => name),
+    { default: 'outbound-calling' },
+  ),
+  POLYAI_AGENT_ID: Type.Optional(Type.String()),
+  POLYAI_ENVIRONMENT: Type.Optional(Type.String()),
+  POLYAI_MAX_REQUESTS_PER_SECOND: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1_000_000 })),
+  ACCOUNTS_FILE: Type.Optional(Type.String()),
   HOST: Type.String({ format: 'loopback', default: '127.0.0.1' }),
   PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 8080 }),
   DATABASE_URL: Type.Optional(Type.String({ format: 'postgres-url' })),
@@ -29,15 +38,14 @@ const Environment = Type.Object({
 });
 
 /** Part of the contract, but not of this version: to ignore one of them would be to run other than asked for. */
-const NOT_YET = [
-  'ACCOUNTS_FILE',
-  'API_KEYS',
-  'POLYAI_AGENT_ID',
-  'POLYAI_ENVIRONMENT',
-  'POLYAI_MAX_REQUESTS_PER_SECOND',
-];
+const NOT_YET = ['API_KEYS'];
 
-export type Config = Static<typeof Environment>;
+type Environment = Static<typeof Environment>;
+
+export interface Config extends Environment {
+  /** Of the single-account variables and the accounts file; none for commands that talk to no PolyAI. */
+  accounts: readonly AccountSettings[];
+}
 
 /** The configuration cannot be used; `problems` has one plain line each, naming the variable and never its value. */
 export class ConfigError extends Error {
@@ -68,7 +76,7 @@ const validate = new Ajv({
     'redis-url': isUrl('redis:', 'rediss:'),
     loopback: (host: string) => /^(localhost|::1|127(\.\d{1,3}){3})$/.test(host),
   },
-}).compile<Config>(Environment);
+}).compile<Environment>(Environment);
 
 /** What each format asks for, in words. */
 const FORMATS: Record<string, string> = {
@@ -82,14 +90,23 @@ const FORMATS: Record<string, string> = {
 export type Command = 'serve' | 'api' | 'worker' | 'migrate';
 
 /** What each command cannot do without. Processes that share the work share Postgres and Redis. */
-const REQUIRED: Record<Command, readonly (keyof Config)[]> = {
-  serve: ['POLYAI_AUTH_TOKEN'],
-  api: ['POLYAI_AUTH_TOKEN', 'DATABASE_URL', 'REDIS_URL'],
-  worker: ['POLYAI_AUTH_TOKEN', 'DATABASE_URL', 'REDIS_URL'],
+const REQUIRED: Record<Command, readonly (keyof Environment)[]> = {
+  serve: [],
+  api: ['DATABASE_URL', 'REDIS_URL'],
+  worker: ['DATABASE_URL', 'REDIS_URL'],
   migrate: ['DATABASE_URL'],
 };
 
-/** Reads the environment; an empty variable counts as unset. Throws `ConfigError` with all that is wrong. */
+/** Without a token they say nothing: better to be told than to be ignored. */
+const SINGLE_ACCOUNT = [
+  'POLYAI_BASE_URL',
+  'POLYAI_API',
+  'POLYAI_AGENT_ID',
+  'POLYAI_ENVIRONMENT',
+  'POLYAI_MAX_REQUESTS_PER_SECOND',
+];
+
+/** Reads the environment, and the files that it names; an empty variable counts as unset. Throws `ConfigError` with all that is wrong. */
 export function readConfig(
   command: Command,
   environment: Readonly<Record<string, string | undefined>> = process.env,
@@ -103,12 +120,43 @@ export function readConfig(
       .filter((name) => !environment[name])
       .map((name) => `${name}: required by the command ${command}`),
   ];
+  if (command !== 'migrate' && !environment.POLYAI_AUTH_TOKEN && !environment.ACCOUNTS_FILE) {
+    problems.push(`POLYAI_AUTH_TOKEN: required by the command ${command}, or ACCOUNTS_FILE`);
+  }
   if (!validate(candidate)) throw new ConfigError([...problems, ...(validate.errors ?? []).map(problemOf)]);
   if (candidate.POLL_INTERVAL_MIN_MS > candidate.POLL_INTERVAL_MAX_MS) {
     problems.push('POLL_INTERVAL_MIN_MS: must not be more than POLL_INTERVAL_MAX_MS');
   }
+  const accounts = command === 'migrate' ? [] : readAccounts(candidate, environment, problems);
   if (problems.length > 0) throw new ConfigError(problems);
-  return candidate;
+  return { ...candidate, accounts };
+}
+
+function readAccounts(
+  config: Environment,
+  environment: Readonly<Record<string, string | undefined>>,
+  problems: string[],
+): AccountSettings[] {
+  const pace = {
+    intervalMinMs: config.POLL_INTERVAL_MIN_MS,
+    intervalMaxMs: config.POLL_INTERVAL_MAX_MS,
+    backoffMaxMs: config.POLL_BACKOFF_MAX_MS,
+  };
+  const { POLYAI_AUTH_TOKEN: token, ACCOUNTS_FILE: path } = config;
+  if (token === undefined && path !== undefined) {
+    for (const name of SINGLE_ACCOUNT.filter((name) => environment[name])) {
+      problems.push(
+        `${name}: means nothing without POLYAI_AUTH_TOKEN; an account of ACCOUNTS_FILE has its own`,
+      );
+    }
+  }
+  const single =
+    token === undefined ? [] : singleAccount({ ...config, POLYAI_AUTH_TOKEN: token }, pace, problems);
+  const several = path === undefined ? [] : readAccountsFile(path, environment, pace, problems);
+  if (single.length > 0 && several.some(({ name }) => name === 'default')) {
+    problems.push('ACCOUNTS_FILE: the account default is that of POLYAI_AUTH_TOKEN');
+  }
+  return [...single, ...several];
 }
 
 function problemOf(error: ErrorObject): string {

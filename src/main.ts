@@ -72,6 +72,19 @@ async function serve(role: Role): Promise<void> {
     log.info('polykeep stopped');
     process.exit(0);
   };
+  process.on('SIGHUP', async () => {
+    try {
+      const sidecar = await starting;
+      sidecar.reload(readConfig(role));
+      log.info('configuration read again');
+    } catch (error) {
+      const problems = error instanceof ConfigError ? error.problems : undefined;
+      log.error(
+        { err: problems === undefined ? error : undefined, problems },
+        'configuration kept as it was',
+      );
+    }
+  });
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   await starting;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { createPlacedCalls } from './api/placed-calls.ts';
 import { createServer } from './api/server.ts';
 import { type Database, openDatabase } from './archive/database.ts';
 import { startEmbeddedPostgres } from './archive/embedded-postgres.ts';
@@ -7,18 +8,20 @@ import { migrateDatabase } from './archive/migrations.ts';
 import { createOverdueCalls } from './archive/overdue.ts';
 import { createReader } from './archive/reader.ts';
 import { createRegistrar } from './archive/registrar.ts';
-import { createWriter } from './archive/writer.ts';
+import { type ArchiveWriter, createWriter } from './archive/writer.ts';
 import type { Config } from './config.ts';
-import { createPolyAiClient } from './polyai/client.ts';
-import { outboundCallingApi } from './polyai/outbound-calling.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
 import { createBullmqQueue } from './queue/bullmq.ts';
 import type { CallQueue } from './queue/call-queue.ts';
 import { createInProcessQueue } from './queue/in-process.ts';
-import { type Account, createAccount } from './tracking/account.ts';
+import { createRateExchange } from './queue/rate-exchange.ts';
+import { connectRedis } from './queue/redis.ts';
+import { type Accounts, createAccounts } from './tracking/accounts.ts';
 import { systemClock } from './tracking/clock.ts';
 import { createFollower, type FollowSettings } from './tracking/follow.ts';
 import { lifecycle } from './tracking/lifecycle.ts';
 import { longestPromise } from './tracking/pace.ts';
+import type { RateExchange } from './tracking/rate-limit.ts';
 import { createSweeper } from './tracking/sweeper.ts';
 
 /** `serve` is both in one process. */
@@ -27,6 +30,8 @@ export type Role = 'serve' | 'api' | 'worker';
 export interface Sidecar {
   /** Where the API listens; null for a worker. */
   readonly url: string | null;
+  /** Takes over the accounts of a configuration that was read again. */
+  reload(config: Config): void;
   /** Stops intake, lets followers hand back and what they saw be written, and closes everything. */
   stop(): Promise<void>;
 }
@@ -51,9 +56,13 @@ const HUNG_MS = 1_000;
 export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const running = new AsyncDisposableStack();
   try {
-    const url = await start(options, running);
+    const { url, accounts } = await start(options, running);
     options.log.info({ role: options.role, url }, 'polykeep runs');
-    return { url, stop: () => running.disposeAsync() };
+    return {
+      url,
+      reload: (config) => accounts.apply(config.accounts),
+      stop: () => running.disposeAsync(),
+    };
   } catch (error) {
     await running.disposeAsync();
     throw error;
@@ -64,18 +73,24 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
 async function start(
   { config, role, log, redisPrefix = 'polykeep' }: SidecarOptions,
   running: AsyncDisposableStack,
-): Promise<string | null> {
+): Promise<{ url: string | null; accounts: Accounts }> {
   const databaseUrl = config.DATABASE_URL ?? (await embeddedDatabase(config, log, running));
   await migrateDatabase(databaseUrl, log);
   const database = openDatabase(databaseUrl, log);
   running.defer(() => Promise.race([database.close(), sleep(HUNG_MS)]));
 
-  const accounts = openAccounts(config, log, running);
+  const metrics = createMetrics();
+  const accounts = openAccounts({ config, log, redisPrefix, metrics, running });
+  metrics.watch(accounts);
   const queue = openQueue(config, log, redisPrefix);
   running.defer(() => queue.close());
 
-  if (role !== 'api') await startFollowing({ config, database, accounts, queue, log, running });
-  return role === 'worker' ? null : await listen({ config, database, accounts, queue, log, running });
+  const writer = createWriter({ pool: database.pool, lifecycle, log });
+  // Runs before the queue is closed: followers that hand back while Postgres is away must not hold up the end.
+  running.defer(() => writer.giveUpIn(FLUSH_WITHIN_MS));
+  const parts = { config, database, writer, accounts, metrics, queue, log, running };
+  if (role !== 'api') await startFollowing(parts);
+  return { url: role === 'worker' ? null : await listen(parts), accounts };
 }
 
 async function embeddedDatabase(config: Config, log: Logger, running: AsyncDisposableStack): Promise<string> {
@@ -87,42 +102,69 @@ async function embeddedDatabase(config: Config, log: Logger, running: AsyncDispo
   return postgres.url;
 }
 
-function openAccounts(config: Config, log: Logger, running: AsyncDisposableStack): Map<string, Account> {
-  const token = config.POLYAI_AUTH_TOKEN;
-  const polyai = createPolyAiClient({
-    baseUrl: config.POLYAI_BASE_URL,
-    api: outboundCallingApi(token),
-    token,
-    timeoutMs: config.POLL_TIMEOUT_MS,
+function openAccounts({
+  config,
+  log,
+  redisPrefix,
+  metrics,
+  running,
+}: Required<Pick<SidecarOptions, 'config' | 'log' | 'redisPrefix'>> & {
+  metrics: Metrics;
+  running: AsyncDisposableStack;
+}): Accounts {
+  const accounts = createAccounts({
+    settings: config.accounts,
+    pollTimeoutMs: config.POLL_TIMEOUT_MS,
+    exchange: openExchange(config, log, redisPrefix, running),
+    metrics,
+    clock: systemClock,
+    log,
   });
-  running.defer(() => polyai.close());
-  return new Map([['default', createAccount({ name: 'default', polyai, clock: systemClock, log })]]);
+  running.defer(() => accounts.close());
+  return accounts;
+}
+
+/** How processes that share an account's rate limit tell each other what they ask for. */
+function openExchange(
+  { REDIS_URL }: Config,
+  log: Logger,
+  prefix: string,
+  running: AsyncDisposableStack,
+): RateExchange | null {
+  if (REDIS_URL === undefined) return null;
+  const redis = connectRedis(REDIS_URL, { enableOfflineQueue: false, maxRetriesPerRequest: 1 }, log);
+  running.defer(() => redis.disconnect());
+  return createRateExchange({ redis, prefix });
 }
 
 function openQueue(config: Config, log: Logger, prefix: string): CallQueue {
   const concurrency = config.WORKER_CONCURRENCY;
   // Long enough for a poll, so that no call goes from lease to lease without one.
-  const yieldAfterMs = config.POLL_INTERVAL_MAX_MS + config.POLL_TIMEOUT_MS;
+  const yieldAfterMs = longestInterval(config) + config.POLL_TIMEOUT_MS;
   if (config.REDIS_URL === undefined) return createInProcessQueue({ concurrency, yieldAfterMs });
   return createBullmqQueue({ redisUrl: config.REDIS_URL, prefix, concurrency, yieldAfterMs, log });
+}
+
+function longestInterval({ accounts }: Config): number {
+  return Math.max(...accounts.map(({ pace }) => pace.intervalMaxMs));
 }
 
 interface Parts {
   config: Config;
   database: Database;
-  accounts: ReadonlyMap<string, Account>;
+  writer: ArchiveWriter;
+  accounts: Accounts;
+  metrics: Metrics;
   queue: CallQueue;
   log: Logger;
   running: AsyncDisposableStack;
 }
 
-async function startFollowing({ config, database, accounts, queue, log, running }: Parts): Promise<void> {
-  const writer = createWriter({ pool: database.pool, lifecycle, log });
-  // Runs before the queue is closed: followers that hand back while Postgres is away must not hold up the end.
-  running.defer(() => writer.giveUpIn(FLUSH_WITHIN_MS));
+async function startFollowing(parts: Parts): Promise<void> {
+  const { config, database, writer, accounts, metrics, queue, log, running } = parts;
   const settings: FollowSettings = {
     intervalMinMs: config.POLL_INTERVAL_MIN_MS,
-    intervalMaxMs: config.POLL_INTERVAL_MAX_MS,
+    intervalMaxMs: longestInterval(config),
     backoffMaxMs: config.POLL_BACKOFF_MAX_MS,
     pollTimeoutMs: config.POLL_TIMEOUT_MS,
     leaseMs: config.LEASE_MS,
@@ -132,6 +174,7 @@ async function startFollowing({ config, database, accounts, queue, log, running 
   const follow = createFollower({
     accounts,
     archive: writer,
+    metrics,
     lifecycle,
     clock: systemClock,
     random: Math.random,
@@ -156,26 +199,30 @@ async function startFollowing({ config, database, accounts, queue, log, running 
   running.defer(() => Promise.race([sweeper.stop(), sleep(HUNG_MS)]));
 }
 
-async function listen({ config, database, accounts, queue, log, running }: Parts): Promise<string> {
+async function listen(parts: Parts): Promise<string> {
+  const { config, database, writer, accounts, metrics, queue, log, running } = parts;
+  const registrar = createRegistrar(database.pool);
+  const followSoon = (callSids: readonly string[]) => {
+    if (callSids.length === 0) return;
+    queue.enqueue(callSids).catch((error: unknown) => {
+      log.warn({ err: error, calls: callSids.length }, 'queue is away: the sweeper will bring the calls in');
+    });
+  };
+  const placedCalls = createPlacedCalls({ registrar, report: writer.report, followSoon, log });
+  running.defer(() => placedCalls.close(FLUSH_WITHIN_MS));
   const server = createServer({
     log,
-    registrar: createRegistrar(database.pool),
+    registrar,
     reader: createReader(database.orm),
-    accounts: new Set(accounts.keys()),
-    followSoon: (callSids) => {
-      if (callSids.length === 0) return;
-      queue.enqueue(callSids).catch((error: unknown) => {
-        log.warn(
-          { err: error, calls: callSids.length },
-          'queue is away: the sweeper will bring the calls in',
-        );
-      });
-    },
+    accounts,
+    placedCalls,
+    followSoon,
+    metrics: metrics.text,
     parts: async () => ({
       postgres: await isAnswering(database),
       queue: await queue.state(),
       accounts: Object.fromEntries(
-        [...accounts.values()].map(({ name, paused }) => [name, paused ? 'paused' : 'active'] as const),
+        accounts.all().map(({ name, paused }) => [name, paused ? 'paused' : 'active'] as const),
       ),
     }),
   });

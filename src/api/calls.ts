@@ -5,7 +5,7 @@ import { decodeCursor, encodeCursor, type Position } from '../archive/cursor.ts'
 import type { ArchiveReader, CallFilter } from '../archive/reader.ts';
 import type { Registrar } from '../archive/registrar.ts';
 import { invalidField, ProblemError } from './problem.ts';
-import { readRegistration } from './registration.ts';
+import { type AccountNames, readRegistration } from './registration.ts';
 import {
   BatchBody,
   type BatchResultJson,
@@ -22,7 +22,7 @@ import { checker } from './validation.ts';
 export interface CallRoutesOptions {
   registrar: Registrar;
   reader: ArchiveReader;
-  accounts: ReadonlySet<string>;
+  accounts: AccountNames;
   /** Has calls followed soon; never fails a request, since Postgres has them already. */
   followSoon: (callSids: readonly string[]) => void;
 }
@@ -93,7 +93,7 @@ type Item =
 const checkItem = checker<RegistrationBody>(RegistrationBody);
 
 /** One item of a batch; a bad one must not keep the others out. */
-function readItem(item: unknown, accounts: ReadonlySet<string>): Item {
+function readItem(item: unknown, accounts: AccountNames): Item {
   const checked = checkItem(item);
   if ('error' in checked) return { kind: 'invalid', callSid: callSidIn(item), error: checked.error };
   try {

@@ -1,8 +1,11 @@
 import type { Socket } from 'node:net';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Logger } from 'pino';
+import type { ArchiveReader } from '../archive/reader.ts';
 import { type CallRoutesOptions, callRoutes } from './calls.ts';
+import { type FrontRoutesOptions, frontRoutes } from './front.ts';
 import { type HealthRoutesOptions, healthRoutes } from './health.ts';
+import { type MetricsRoutesOptions, metricsRoutes } from './metrics.ts';
 import { handleError, ProblemError, problemBody, sendProblem } from './problem.ts';
 import { validatorCompiler } from './validation.ts';
 
@@ -10,7 +13,13 @@ const MAX_BODY_BYTES = 1024 * 1024;
 /** A callSid of 200 characters, each of up to four bytes written as %XX. */
 const MAX_PARAM_LENGTH = 200 * 4 * 3;
 
-export interface ServerOptions extends CallRoutesOptions, HealthRoutesOptions {
+export interface ServerOptions
+  extends HealthRoutesOptions,
+    MetricsRoutesOptions,
+    CallRoutesOptions,
+    FrontRoutesOptions {
+  accounts: CallRoutesOptions['accounts'] & FrontRoutesOptions['accounts'];
+  reader: ArchiveReader;
   log: Logger;
 }
 
@@ -37,14 +46,16 @@ export function createServer({ log, ...options }: ServerOptions): FastifyInstanc
   );
   app.addHook('onResponse', async (request, reply) => {
     const { method, url } = request;
-    const level = url.startsWith('/health/') ? 'debug' : 'info';
+    const level = /^\/(health\/|metrics)/.test(url) ? 'debug' : 'info';
     request.log[level](
       { method, url, status: reply.statusCode, ms: Math.round(reply.elapsedTime) },
       'request',
     );
   });
   app.register(healthRoutes, options);
+  app.register(metricsRoutes, options);
   app.register(callRoutes, options);
+  app.register(frontRoutes, options);
   return app;
 }
 

@@ -19,6 +19,8 @@ export interface Sighting {
   createdAt: Date | null;
   lastUpdated: Date | null;
   payload: unknown;
+  /** The text that `payload` was read from. */
+  body: string;
   /** When the last successful poll before this one was asked; null for a first one. */
   changedAfter: Date | null;
   observedAt: Date;
@@ -59,6 +61,8 @@ export interface Report {
   outcome?: { outcome: Outcome; at: Date };
   /** Newest successful poll, where it brought nothing new. */
   lastSeenAt?: Date | null;
+  /** What that poll was answered with. */
+  lastBody?: string;
   /** Polls since the last report. */
   polls?: number;
   failedPolls?: number;
@@ -77,6 +81,14 @@ export interface TrackedCall {
   trackedMs: number;
   /** Before this report. */
   polls: number;
+}
+
+/** PolyAI's own last word on a call. */
+export interface LastAnswer {
+  account: string;
+  /** The body as it came; null while PolyAI has shown nothing. */
+  body: string | null;
+  observedAt: Date | null;
 }
 
 export interface Transition {

@@ -1,4 +1,4 @@
-import type { CallState, Lifecycle, Report, Sighting, TrackedCall } from './call.ts';
+import type { Lifecycle, Report, Sighting, TrackedCall } from './call.ts';
 
 /** All that a batch changes of one call. */
 export interface FoldedCall {
@@ -11,6 +11,7 @@ export interface FoldedCall {
   polls: number;
   failedPolls: number;
   lastError: string | null | undefined;
+  lastBody: string | undefined;
   followForMs: number | undefined;
 }
 
@@ -40,6 +41,7 @@ function untouched(call: TrackedCall): FoldedCall {
     polls: 0,
     failedPolls: 0,
     lastError: undefined,
+    lastBody: undefined,
     followForMs: undefined,
   };
 }
@@ -51,7 +53,7 @@ function apply(call: FoldedCall, report: Report, lifecycle: Lifecycle): void {
   if (call.after.state.outcome === null) {
     if (report.lastError !== undefined) call.lastError = report.lastError;
     if (report.followForMs !== undefined) call.followForMs = report.followForMs;
-    if (report.lastSeenAt) call.after.state = seenAt(call.after.state, report.lastSeenAt);
+    if (report.lastSeenAt) applySeen(call, report.lastSeenAt, report.lastBody);
   }
   if (report.sighting !== undefined) applySighting(call, report.sighting, lifecycle);
   if (report.outcome !== undefined) {
@@ -64,6 +66,7 @@ function applySighting(call: FoldedCall, sighting: Sighting, lifecycle: Lifecycl
   const advance = lifecycle.advance(call.after.state, sighting);
   if (advance.kind === 'stale' || advance.kind === 'settled') return;
   call.after.state = advance.state;
+  if (advance.state.lastSeenAt === sighting.observedAt) call.lastBody = sighting.body;
   if (advance.kind === 'transition') call.transitions.push(sighting);
   if (advance.kind !== 'amendment') return;
   const last = call.transitions.pop();
@@ -76,6 +79,9 @@ function amended(transition: Sighting, by: Sighting): Sighting {
   return { ...transition, reason, payload, lastUpdated: by.lastUpdated ?? transition.lastUpdated };
 }
 
-function seenAt(state: CallState, at: Date): CallState {
-  return state.lastSeenAt !== null && state.lastSeenAt >= at ? state : { ...state, lastSeenAt: at };
+function applySeen(call: FoldedCall, at: Date, body: string | undefined): void {
+  const { state } = call.after;
+  if (state.lastSeenAt !== null && state.lastSeenAt >= at) return;
+  call.after.state = { ...state, lastSeenAt: at };
+  if (body !== undefined) call.lastBody = body;
 }

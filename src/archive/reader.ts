@@ -1,6 +1,6 @@
-import { and, asc, desc, eq, gte, isNull, lt, type SQL, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, getTableColumns, gte, isNull, lt, type SQL, sql } from 'drizzle-orm';
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
-import { type Call, type Metadata, OUTCOMES, type Outcome } from './call.ts';
+import { type Call, type LastAnswer, type Metadata, OUTCOMES, type Outcome } from './call.ts';
 import type { Position } from './cursor.ts';
 import { answering } from './database.ts';
 import { calls, transitions } from './schema.ts';
@@ -18,13 +18,17 @@ export interface CallFilter {
   metadata?: Metadata;
 }
 
-/** Both throw `ArchiveUnavailableError` where Postgres is away. */
+/** All throw `ArchiveUnavailableError` where Postgres is away. */
 export interface ArchiveReader {
   /** One call with its history, or null where it was never registered. */
   readCall(callSid: string): Promise<Call | null>;
+  /** What PolyAI last said of a call, or null where it was never registered. */
+  readLastAnswer(callSid: string): Promise<LastAnswer | null>;
   /** Calls with their histories, newest registration first, from after the given position on. */
   listCalls(filter: CallFilter, limit: number, after: Position | null): Promise<Call[]>;
 }
+
+const { lastBody: _, ...callColumns } = getTableColumns(calls);
 
 export function createReader(orm: NodePgDatabase): ArchiveReader {
   /** One statement, so that each call and its transitions are of one moment. */
@@ -33,7 +37,7 @@ export function createReader(orm: NodePgDatabase): ArchiveReader {
       .$with('page')
       .as(
         orm
-          .select()
+          .select(callColumns)
           .from(calls)
           .where(where)
           .orderBy(desc(calls.registeredAt), desc(calls.callSid))
@@ -52,6 +56,12 @@ export function createReader(orm: NodePgDatabase): ArchiveReader {
     async readCall(callSid) {
       const [call] = await select(eq(calls.callSid, callSid), 1);
       return call ?? null;
+    },
+    async readLastAnswer(callSid) {
+      const { account, lastBody: body, lastSeenAt: observedAt } = calls;
+      const found = orm.select({ account, body, observedAt }).from(calls).where(eq(calls.callSid, callSid));
+      const [answer] = await answering(found.execute());
+      return answer ?? null;
     },
     listCalls: (filter, limit, after) => select(and(...conditions(filter), beyond(after)), limit),
   };
@@ -79,7 +89,7 @@ function beyond(position: Position | null): SQL | undefined {
   return sql`(${calls.registeredAt}, ${calls.callSid}) < (${registeredAt.toISOString()}::timestamptz, ${callSid})`;
 }
 
-type CallRow = typeof calls.$inferSelect;
+type CallRow = Omit<typeof calls.$inferSelect, 'lastBody'>;
 type TransitionRow = typeof transitions.$inferSelect;
 
 function gather(rows: { page: CallRow; transitions: TransitionRow | null }[]): Call[] {

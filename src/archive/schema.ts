@@ -25,6 +25,7 @@ export const calls = pgTable(
     polls: integer('polls').notNull().default(0),
     failedPolls: integer('failed_polls').notNull().default(0),
     lastError: text('last_error'),
+    lastBody: text('last_body'),
   },
   (table) => [
     index('calls_newest_first').on(desc(table.registeredAt), desc(table.callSid)),

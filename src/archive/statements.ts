@@ -18,12 +18,13 @@ update calls c
        last_updated = u.last_updated, first_seen_at = u.first_seen_at, last_seen_at = u.last_seen_at,
        settled_at = u.settled_at, polls = c.polls + u.polls, failed_polls = c.failed_polls + u.failed_polls,
        last_error = case when u.last_error_known then u.last_error else c.last_error end,
+       last_body = coalesce(u.last_body, c.last_body),
        followed_until = coalesce(clock_timestamp() + u.follow_for_ms * interval '1 ms', c.followed_until)
   from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[],
               $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::int[], $11::int[], $12::bool[],
-              $13::text[], $14::float8[])
+              $13::text[], $14::float8[], $15::text[])
        as u(call_sid, status, outcome, reason, created_at, last_updated, first_seen_at, last_seen_at, settled_at,
-            polls, failed_polls, last_error_known, last_error, follow_for_ms)
+            polls, failed_polls, last_error_known, last_error, follow_for_ms, last_body)
  where c.call_sid = u.call_sid`;
 
 /** `ordinal` counts a call's new transitions within this batch from 1. */

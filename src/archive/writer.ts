@@ -181,6 +181,7 @@ async function write(client: PoolClient, calls: readonly FoldedCall[]): Promise<
       calls.map((call) => call.lastError !== undefined),
       calls.map((call) => call.lastError ?? null),
       calls.map((call) => call.followForMs ?? null),
+      calls.map((call) => call.lastBody ?? null),
     ],
   });
 

@@ -1,16 +1,16 @@
-import { pipeline, type Readable } from 'node:stream';
-import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
-import { errors, Pool } from 'undici';
+import { Pool } from 'undici';
+import type { PolyAiApi, Scope } from './api.ts';
 import { PolyAiError } from './errors.ts';
-import type { ApiFlavour, Observation } from './observation.ts';
-import { retryAfterMs } from './retry-after.ts';
+import { type Answer, type Asked, exchange } from './exchange.ts';
+import type { Observation } from './observation.ts';
 
-const MAX_BODY_BYTES = 64 * 1024;
+const MAX_STATUS_BYTES = 64 * 1024;
+const MAX_TRIGGER_BYTES = 1024 * 1024;
 const MAX_MESSAGE_LENGTH = 300;
 /** Shorter secrets, as in a trial run, are words that may well stand in an honest message. */
 const SECRET_MIN_LENGTH = 8;
-/** How long an answer on its way is still waited for after an abort: what PolyAI has shown should not be dropped. */
-const LAST_ANSWER_MS = 2_000;
+/** PolyAI may take its time to place a call, and to give up on it early is not to know whether it was placed. */
+const TRIGGER_TIMEOUT_MS = 60_000;
 
 export interface PolyAiClient {
   /**
@@ -18,122 +18,93 @@ export interface PolyAiClient {
    * reason where it was aborted and no answer came within another 2 s.
    */
   getStatus(callSid: string, signal: AbortSignal): Promise<Observation>;
+  /** As `getStatus`, with the answer as it came. Throws `PolyAiError` where there is none. */
+  askStatus(callSid: string): Promise<{ answer: Answer; result: Observation | PolyAiError }>;
+  /**
+   * Passes a trigger on, once, on a connection of its own: one that PolyAI is about to close could leave open whether
+   * the call was placed. Throws `PolyAiError` `unavailable` where there is no whole answer.
+   */
+  trigger(request: { path: string; contentType: string; body: Buffer }): Promise<Answer>;
   close(): Promise<void>;
 }
 
 export interface PolyAiClientOptions {
   baseUrl: string;
-  api: ApiFlavour;
+  api: PolyAiApi;
+  scope: Scope;
   /** Never let out again: an error body that repeats it is blotted. */
   token: string;
-  /** For the whole exchange, from asking for a connection to the last byte. */
+  /** Of a status request, from asking for a connection to the last byte. */
   timeoutMs: number;
   connections?: number;
 }
 
 export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
+  const { api, scope, token, timeoutMs } = options;
   const base = new URL(options.baseUrl);
   const prefix = base.pathname.replace(/\/+$/, '');
-  const pool = new Pool(base.origin, {
-    connections: options.connections ?? 512,
-    connect: { timeout: options.timeoutMs },
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  });
+  const settings = { connect: { timeout: timeoutMs }, headersTimeout: 0, bodyTimeout: 0 };
+  const polls = new Pool(base.origin, { ...settings, connections: options.connections ?? 512 });
+  // Without pipelining undici keeps no connection alive.
+  const triggers = new Pool(base.origin, { ...settings, pipelining: 0 });
+  const headers = { [api.tokenHeader]: token, accept: 'application/json' };
 
-  async function getStatus(callSid: string, signal: AbortSignal): Promise<Observation> {
-    const answer = await exchange(callSid, signal);
-    const body = parseJson(answer.text);
+  function statusRequest(callSid: string): Asked {
+    return { method: 'GET', path: prefix + api.statusPath(callSid, scope), headers };
+  }
+
+  const limits = { timeoutMs, maxBytes: MAX_STATUS_BYTES };
+
+  /** Throws `PolyAiError` where the answer is no status of the call. */
+  function read(callSid: string, answer: Answer): Observation {
+    const text = answer.body.toString('utf8');
+    const body = parseJson(text);
     if (answer.statusCode !== 200) throw errorOf(answer, describe(answer.statusCode, body));
     if (body === undefined) throw new PolyAiError('malformed', '200 with a body that is not JSON');
-    return options.api.observe(callSid, body);
-  }
-
-  async function exchange(callSid: string, signal: AbortSignal): Promise<Answer> {
-    const { path, headers } = options.api.statusRequest(callSid);
-    const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(timedOut()), options.timeoutMs);
-    let lastTimer: NodeJS.Timeout | undefined;
-    const onAbort = () => {
-      lastTimer = setTimeout(() => abort.abort(signal.reason), LAST_ANSWER_MS);
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
-    try {
-      signal.throwIfAborted();
-      const response = await pool.request({
-        method: 'GET',
-        path: prefix + path,
-        headers,
-        signal: abort.signal,
-      });
-      return {
-        statusCode: response.statusCode,
-        retryAfter: response.headers['retry-after'],
-        text: await readBody(decoded(response.body, response.headers['content-encoding'])),
-      };
-    } catch (error) {
-      if (signal.aborted) throw signal.reason;
-      throw error instanceof PolyAiError ? error : new PolyAiError('unavailable', networkMessage(error));
-    } finally {
-      clearTimeout(timer);
-      clearTimeout(lastTimer);
-      signal.removeEventListener('abort', onAbort);
-    }
-  }
-
-  function timedOut(): PolyAiError {
-    return new PolyAiError('unavailable', `no whole answer within ${options.timeoutMs} ms`);
+    return { ...api.observe(callSid, body), body: text };
   }
 
   function describe(statusCode: number, body: unknown): string {
-    const message = options.api.errorMessage(body);
+    const message = api.errorMessage(body);
     if (message === null) return `HTTP ${statusCode}`;
     return `HTTP ${statusCode}: ${blot(message.toWellFormed().replaceAll('\0', '')).slice(0, MAX_MESSAGE_LENGTH)}`;
   }
 
   function blot(message: string): string {
-    return options.token.length < SECRET_MIN_LENGTH ? message : message.replaceAll(options.token, '[token]');
+    return token.length < SECRET_MIN_LENGTH ? message : message.replaceAll(token, '[token]');
   }
 
-  return { getStatus, close: () => pool.destroy() };
-}
+  return {
+    async getStatus(callSid, signal) {
+      return read(callSid, await exchange(polls, statusRequest(callSid), limits, signal));
+    },
 
-interface Answer {
-  statusCode: number;
-  retryAfter: string | string[] | undefined;
-  text: string;
-}
+    async askStatus(callSid) {
+      const answer = await exchange(polls, statusRequest(callSid), limits);
+      try {
+        return { answer, result: read(callSid, answer) };
+      } catch (error) {
+        if (!(error instanceof PolyAiError)) throw error;
+        return { answer, result: error };
+      }
+    },
 
-/** Nobody asks for compression, but a proxy may compress all the same. The limit is on what comes out. */
-function decoded(body: Readable, encoding: string | string[] | undefined): AsyncIterable<Buffer> {
-  const decoder = decoderOf(`${encoding}`.toLowerCase());
-  return decoder === null ? body : pipeline(body, decoder, () => {});
-}
+    trigger: ({ path, contentType, body }) =>
+      exchange(
+        triggers,
+        {
+          method: 'POST',
+          path: prefix + path,
+          headers: { ...headers, 'content-type': contentType },
+          body,
+        },
+        { timeoutMs: TRIGGER_TIMEOUT_MS, maxBytes: MAX_TRIGGER_BYTES },
+      ),
 
-function decoderOf(encoding: string) {
-  switch (encoding) {
-    case 'gzip':
-    case 'x-gzip':
-      return createGunzip();
-    case 'deflate':
-      return createInflate();
-    case 'br':
-      return createBrotliDecompress();
-    default:
-      return null;
-  }
-}
-
-async function readBody(body: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    // Leaving the loop destroys the body, and with it the connection.
-    if (size > MAX_BODY_BYTES) throw new PolyAiError('malformed', `a body of over ${MAX_BODY_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
+    async close() {
+      await Promise.all([polls.destroy(), triggers.destroy()]);
+    },
+  };
 }
 
 function parseJson(text: string): unknown {
@@ -144,8 +115,8 @@ function parseJson(text: string): unknown {
   }
 }
 
-function errorOf(answer: Answer, message: string): PolyAiError {
-  switch (answer.statusCode) {
+function errorOf({ statusCode, retryAfterMs }: Answer, message: string): PolyAiError {
+  switch (statusCode) {
     case 400:
       return new PolyAiError('rejected', message);
     case 401:
@@ -153,13 +124,9 @@ function errorOf(answer: Answer, message: string): PolyAiError {
       return new PolyAiError('unauthorized', message);
     case 404:
       return new PolyAiError('not_found', message);
+    case 429:
+      return new PolyAiError('too_many', message, retryAfterMs);
     default:
-      return new PolyAiError('unavailable', message, retryAfterMs(answer.retryAfter, Date.now()));
+      return new PolyAiError('unavailable', message, retryAfterMs);
   }
-}
-
-function networkMessage(error: unknown): string {
-  if (error instanceof errors.UndiciError) return `${error.code}: ${error.message}`;
-  if (error instanceof Error && 'code' in error) return String(error.code);
-  return error instanceof Error ? error.message : 'network error';
 }

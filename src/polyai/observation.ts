@@ -1,7 +1,7 @@
 import { PolyAiError } from './errors.ts';
 
-/** A status as PolyAI showed it. */
-export interface Observation {
+/** What a body tells. */
+export interface Sight {
   /** Trimmed and lower-cased. */
   status: string;
   /** null where PolyAI gave none, or an empty one. */
@@ -12,18 +12,30 @@ export interface Observation {
   payload: unknown;
 }
 
-/** What differs between PolyAI's APIs: one file per flavour. */
-export interface ApiFlavour {
-  /** Path and headers of the status request. */
-  statusRequest(callSid: string): { path: string; headers: Record<string, string> };
-  /** Reads a 200 body. Throws `PolyAiError` `malformed` where it is no status of this call. */
-  observe(callSid: string, body: unknown): Observation;
-  /** PolyAI's message in an error body, or null. */
-  errorMessage(body: unknown): string | null;
+/** A status as PolyAI showed it. */
+export interface Observation extends Sight {
+  /** The body's text as it came. */
+  body: string;
 }
 
 const MAX_STATUS_LENGTH = 200;
 const MAX_DEPTH = 32;
+
+/**
+ * Reads a body with the fields that PolyAI's APIs have in common; those that one of them lacks are null. Throws
+ * `malformed` where it is no status of this call.
+ */
+export function readSight(callSid: string, body: unknown): Sight {
+  const payload = storableObject(body);
+  checkCallSid(payload, callSid);
+  return {
+    status: readStatus(payload),
+    reason: readText(payload.reason),
+    createdAt: readTime(payload.created_at),
+    lastUpdated: readTime(payload.last_updated),
+    payload,
+  };
+}
 
 export type JsonObject = Record<string, unknown>;
 
@@ -32,14 +44,14 @@ export function isObject(value: unknown): value is JsonObject {
 }
 
 /** The body as an object that Postgres can keep as jsonb; throws `malformed`. */
-export function storableObject(body: unknown): JsonObject {
+function storableObject(body: unknown): JsonObject {
   if (!isObject(body)) throw new PolyAiError('malformed', 'the body is no JSON object');
   const copy = storable(body, 0);
   if (!isObject(copy)) throw new PolyAiError('malformed', 'the body is no JSON object');
   return copy;
 }
 
-export function readStatus(body: JsonObject): string {
+function readStatus(body: JsonObject): string {
   const { status } = body;
   if (typeof status !== 'string') throw new PolyAiError('malformed', 'the body has no string "status"');
   const text = status.trim().toLowerCase();
@@ -50,7 +62,7 @@ export function readStatus(body: JsonObject): string {
 }
 
 /** Throws `malformed` when the body names another call: a proxy or cache mixed up its answers. */
-export function checkCallSid(body: JsonObject, callSid: string): void {
+function checkCallSid(body: JsonObject, callSid: string): void {
   for (const key of ['callSid', 'call_sid']) {
     const given = body[key];
     if (given !== undefined && given !== null && given !== callSid) {

@@ -1,37 +1,23 @@
-import {
-  type ApiFlavour,
-  checkCallSid,
-  isObject,
-  readStatus,
-  readText,
-  readTime,
-  storableObject,
-} from './observation.ts';
+import type { PolyAiApi } from './api.ts';
+import { isObject, readSight, readText } from './observation.ts';
 
 /**
  * PolyAI's Outbound Calling API. Both documented bodies are read: that of March 2026 has the call's id and times,
- * the one since mid 2026 has only `status` and `reason`.
+ * the one since mid 2026 has only `status` and `reason`. So are both trigger routes.
  */
-export function outboundCallingApi(token: string): ApiFlavour {
-  const headers = { 'x-polyai-auth-token': token, accept: 'application/json' };
-  return {
-    statusRequest: (callSid) => ({
-      path: `/v1/outbound-calling/${encodeURIComponent(callSid)}/status`,
-      headers,
-    }),
+export const outboundCallingApi: PolyAiApi = {
+  name: 'outbound-calling',
+  defaultBaseUrl: 'https://api.us-1.platform.polyai.app',
+  tokenHeader: 'x-polyai-auth-token',
+  scope: {},
+  statusRoute: '/v1/outbound-calling/:callSid/status',
+  triggerRoutes: ['/v1/outbound-calling', '/v1/outbound-calling/trigger'],
 
-    observe(callSid, body) {
-      const payload = storableObject(body);
-      checkCallSid(payload, callSid);
-      return {
-        status: readStatus(payload),
-        reason: readText(payload.reason),
-        createdAt: readTime(payload.created_at),
-        lastUpdated: readTime(payload.last_updated),
-        payload,
-      };
-    },
+  statusPath: (callSid) => `/v1/outbound-calling/${encodeURIComponent(callSid)}/status`,
+  scopeOf: () => ({}),
 
-    errorMessage: (body) => (isObject(body) ? (readText(body.error) ?? readText(body.message)) : null),
-  };
-}
+  observe: readSight,
+
+  errorMessage: (body) => (isObject(body) ? (readText(body.error) ?? readText(body.message)) : null),
+  errorBody: (error, code) => ({ error, code }),
+};

@@ -3,7 +3,8 @@ import type { Lifecycle, Outcome, Sighting, TrackedCall } from '../archive/call.
 import { ArchiveClosedError } from '../archive/errors.ts';
 import { PolyAiError } from '../polyai/errors.ts';
 import type { Observation } from '../polyai/observation.ts';
-import { type Account, AccountPausedError } from './account.ts';
+import { type Account, AccountPausedError, type PollMetrics } from './account.ts';
+import type { Accounts } from './accounts.ts';
 import type { Clock, Sleep } from './clock.ts';
 import { backoffDelay, firstPollDelay, leaseLength, nextPollDelay, type PaceSettings } from './pace.ts';
 import { Recorder, type ReportingArchive } from './recorder.ts';
@@ -18,7 +19,7 @@ import {
 
 /** What one lease hands on to the next. A hint: without it the call is followed as if taken over afresh. */
 export interface HandedOn {
-  /** Until the next poll; not a time of day, which may jump. */
+  /** Until the next poll; not a time of day, which may jump. Negative: so long it has waited for its turn already. */
   dueInMs: number;
   streak: FailureStreak | null;
   /** When the last successful poll was asked (ISO 8601): a change that is seen later happened after that. */
@@ -41,13 +42,15 @@ export type Follow = (
   signal: AbortSignal,
 ) => Promise<FollowResult>;
 
+/** The pace is the slowest of any account's. */
 export interface FollowSettings extends PaceSettings, VerdictLimits {
   leaseMs: number;
   pollTimeoutMs: number;
 }
 
 export interface FollowerOptions {
-  accounts: ReadonlyMap<string, Account>;
+  accounts: Pick<Accounts, 'get'>;
+  metrics: PollMetrics;
   archive: ReportingArchive;
   lifecycle: Lifecycle;
   settings: FollowSettings;
@@ -114,9 +117,12 @@ class Following {
   #statusSince: number;
   #changedAfter: Date | null;
   #nextPollAt: number;
+  #lastAskedAt: number | null = null;
+  #lastBody: string | null = null;
 
   constructor(options: FollowerOptions, account: Account, call: TrackedCall, handedOn: HandedOn | null) {
     const { archive, clock, settings, random } = options;
+    const { pace } = account.connection;
     this.#options = options;
     this.#account = account;
     this.#callSid = call.callSid;
@@ -128,14 +134,14 @@ class Following {
     this.#changedAfter = lastAskedAt(call, handedOn, settings);
     this.#streak = handedOn?.streak ?? null;
     this.#failedAt = this.#streak === null ? null : this.#startedAt;
-    this.#nextPollAt = this.#startedAt + (handedOn?.dueInMs ?? firstPollDelay(settings, random));
+    this.#nextPollAt = this.#startedAt + (handedOn?.dueInMs ?? firstPollDelay(pace, random));
   }
 
   /** While what was seen cannot be written, the lease goes on: PolyAI may forget the call before Postgres is back. */
   async until(leaseEnd: number, signal: AbortSignal): Promise<FollowResult> {
     const sleep = this.#options.clock.sleeper(signal);
-    for (let end = leaseEnd; ; end = this.#nextPollAt) {
-      await this.#pollUntil(end, signal, sleep);
+    for (let end = leaseEnd, patience = leaseEnd; ; end = this.#nextPollAt, patience = Infinity) {
+      await this.#pollUntil(end, patience, signal, sleep);
       if (!this.#recorder.isOver) await this.#letGo(signal);
       if (this.#recorder.isOver) return { kind: 'done' };
       if (this.#recorder.unwritten === 0) {
@@ -144,10 +150,12 @@ class Following {
     }
   }
 
-  async #pollUntil(end: number, signal: AbortSignal, sleep: Sleep): Promise<void> {
+  /** A poll that is still waiting for its turn when patience ends keeps its place: it is handed on as long overdue. */
+  async #pollUntil(end: number, patience: number, signal: AbortSignal, sleep: Sleep): Promise<void> {
     while (!signal.aborted && this.#nextPollAt <= end) {
-      await sleep(this.#dueInMs());
-      if (!signal.aborted) await this.#poll(signal);
+      await sleep(Math.max(0, this.#dueInMs()));
+      if (signal.aborted || !(await this.#account.turn(this.#nextPollAt, patience, signal))) return;
+      await this.#poll(signal);
       if (this.#recorder.unwritten > MAX_UNWRITTEN) await this.#recorder.written();
       if (this.#recorder.isOver) return;
     }
@@ -157,8 +165,9 @@ class Following {
   /** Writes the counters and a last promise; waits for it until the next poll is due. */
   async #letGo(signal: AbortSignal): Promise<void> {
     const { lastSeenAt } = this.#recorder.state;
-    const dueInMs = this.#dueInMs();
-    this.#recorder.send({ lastSeenAt, followForMs: dueInMs + PICK_UP_MS });
+    const dueInMs = Math.max(0, this.#dueInMs());
+    const seen = this.#lastBody === null ? { lastSeenAt } : { lastSeenAt, lastBody: this.#lastBody };
+    this.#recorder.send({ ...seen, followForMs: dueInMs + PICK_UP_MS });
     if (signal.aborted) return this.#recorder.written();
     const written = new AbortController();
     this.#recorder.onIdle = () => written.abort();
@@ -167,9 +176,11 @@ class Following {
   }
 
   async #poll(signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
+    const { clock, metrics } = this.#options;
     const askedAt = clock.now();
     const askedAtMs = clock.monotonic();
+    if (this.#lastAskedAt !== null) metrics.interval(this.#account.name, askedAtMs - this.#lastAskedAt);
+    this.#lastAskedAt = askedAtMs;
     try {
       const observation = await this.#account.getStatus(this.#callSid, signal);
       await this.#saw(observation, askedAt, askedAtMs);
@@ -191,6 +202,8 @@ class Following {
       log.debug({ callSid: this.#callSid, status: sighting.status }, 'stale read');
     } else {
       this.#changedAfter = askedAt;
+      // News has its body with it.
+      this.#lastBody = advance.kind === 'unchanged' ? observation.body : null;
     }
     if (advance.kind === 'unchanged') this.#recorder.state = advance.state;
     if (advance.kind === 'transition' || advance.kind === 'amendment') {
@@ -205,9 +218,10 @@ class Following {
     if (this.#recorder.isOver) await this.#recorder.written();
 
     const answeredAt = clock.monotonic();
-    const delay = nextPollDelay(answeredAt - this.#statusSince, settings, random);
+    const { pace } = this.#account.connection;
+    const delay = nextPollDelay(answeredAt - this.#statusSince, pace, random);
     // From asking to asking, so that a slow answer does not stretch the interval, but never at once after it.
-    this.#nextPollAt = Math.max(askedAtMs + delay, answeredAt + settings.intervalMinMs);
+    this.#nextPollAt = Math.max(askedAtMs + delay, answeredAt + pace.intervalMinMs);
   }
 
   #sighting(observation: Observation): Sighting {
@@ -233,14 +247,16 @@ class Following {
       await this.#recorder.written();
     }
     this.#nextPollAt =
-      clock.monotonic() + backoffDelay(this.#streak.failures, error.retryAfterMs, settings, random);
+      clock.monotonic() +
+      backoffDelay(this.#streak.failures, error.retryAfterMs, this.#account.connection.pace, random);
     if (error.code === 'unauthorized') this.#waitForAccount();
   }
 
   /** Whoever wakes first after the probe's time is the probe. */
   #waitForAccount(): void {
-    const { clock, settings, random } = this.#options;
-    this.#nextPollAt = clock.monotonic() + this.#account.msToProbe() + random() * settings.intervalMaxMs;
+    const { clock, random } = this.#options;
+    const spreadMs = random() * this.#account.connection.pace.intervalMaxMs;
+    this.#nextPollAt = clock.monotonic() + this.#account.msToProbe() + spreadMs;
   }
 
   #settle(outcome: Outcome): void {
@@ -260,7 +276,7 @@ class Following {
   }
 
   #dueInMs(): number {
-    return Math.max(0, this.#nextPollAt - this.#options.clock.monotonic());
+    return this.#nextPollAt - this.#options.clock.monotonic();
   }
 
   #countPoll(error: string | null): void {

@@ -1,9 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createPlacedCalls } from '../../src/api/placed-calls.ts';
 import { createServer } from '../../src/api/server.ts';
 import { type Database, openDatabase } from '../../src/archive/database.ts';
 import { createReader } from '../../src/archive/reader.ts';
 import { createRegistrar } from '../../src/archive/registrar.ts';
+import { createWriter } from '../../src/archive/writer.ts';
+import { lifecycle } from '../../src/tracking/lifecycle.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';
 
@@ -26,12 +29,17 @@ afterAll(async () => {
 });
 
 function serverOn({ pool, orm }: Database): FastifyInstance {
+  const registrar = createRegistrar(pool);
+  const { report } = createWriter({ pool, lifecycle, log });
+  const followSoon = (callSids: readonly string[]) => void followed.push(...callSids);
   return createServer({
     log,
-    registrar: createRegistrar(pool),
+    registrar,
     reader: createReader(orm),
-    accounts: new Set(['default', 'spare']),
-    followSoon: (callSids) => void followed.push(...callSids),
+    accounts: { has: (name) => ['default', 'spare'].includes(name), fallback: 'default', all: () => [] },
+    placedCalls: createPlacedCalls({ registrar, report, followSoon, log }),
+    metrics: async () => ({ body: '', contentType: 'text/plain' }),
+    followSoon,
     parts: async () => ({ postgres: 'up', queue: 'up', accounts: { default: 'active' } }),
   });
 }

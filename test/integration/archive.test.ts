@@ -39,6 +39,7 @@ function sighting(status: string, at: string, more: Partial<Sighting> = {}): Sig
     createdAt: null,
     lastUpdated: null,
     payload: { status },
+    body: JSON.stringify({ status }),
     changedAfter: null,
     observedAt,
     ...more,

@@ -4,17 +4,21 @@ import { type Database, openDatabase } from '../../src/archive/database.ts';
 import { createReader } from '../../src/archive/reader.ts';
 import { createRegistrar } from '../../src/archive/registrar.ts';
 import { createWriter } from '../../src/archive/writer.ts';
-import { createPolyAiClient, type PolyAiClient } from '../../src/polyai/client.ts';
+import { agentsApi } from '../../src/polyai/agents.ts';
+import type { PolyAiApi, Scope } from '../../src/polyai/api.ts';
+import { createPolyAiClient } from '../../src/polyai/client.ts';
 import { outboundCallingApi } from '../../src/polyai/outbound-calling.ts';
 import type { Fault } from '../../src/simulator/fault.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
-import { createAccount } from '../../src/tracking/account.ts';
+import { type Connection, createAccount } from '../../src/tracking/account.ts';
 import { createFollower, type FollowResult, type FollowSettings } from '../../src/tracking/follow.ts';
 import { lifecycle } from '../../src/tracking/lifecycle.ts';
+import { createRateLimit } from '../../src/tracking/rate-limit.ts';
 import type { ReportingArchive } from '../../src/tracking/recorder.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { leapingClock } from '../support/leaping-clock.ts';
 import { silentLog as log } from '../support/log.ts';
+import { noMetrics } from '../support/metrics.ts';
 
 const TOKEN = 'a-token-of-some-length';
 const FOREVER = [{ status: 'queued', forMs: Infinity }];
@@ -34,7 +38,7 @@ type HandBack = Extract<FollowResult, { kind: 'handBack' }>;
 let test: TestDatabase;
 let database: Database;
 let simulator: Simulator;
-let polyai: PolyAiClient;
+let connection: Connection;
 
 beforeAll(async () => {
   test = await createDatabase();
@@ -48,24 +52,27 @@ afterAll(async () => {
 
 beforeEach(async () => {
   simulator = await startSimulator({ token: TOKEN });
-  polyai = createPolyAiClient({
-    baseUrl: simulator.url,
-    api: outboundCallingApi(TOKEN),
-    token: TOKEN,
-    timeoutMs: settings.pollTimeoutMs,
-  });
+  connection = connect(TOKEN);
 });
 
 afterEach(async () => {
-  await polyai.close();
+  await connection.client.close();
   await simulator.stop();
 });
+
+function connect(token: string, api: PolyAiApi = outboundCallingApi, scope: Scope = {}): Connection {
+  const baseUrl = simulator.url;
+  const timeoutMs = settings.pollTimeoutMs;
+  const client = createPolyAiClient({ baseUrl, api, scope, token, timeoutMs });
+  return { api, scope, token, pace: settings, client };
+}
 
 function follower(more: Partial<FollowSettings> = {}) {
   const writer = createWriter({ pool: database.pool, lifecycle, log });
   const writing = new Set<Promise<unknown>>();
   const clock = leapingClock(() => Promise.allSettled(writing));
-  const account = createAccount({ name: 'default', polyai, clock, log });
+  const limit = createRateLimit({ account: 'default', max: null, exchange: null, clock, log });
+  const account = createAccount({ name: 'default', connection, limit, metrics: noMetrics, clock, log });
   const archive: ReportingArchive = {
     report(report) {
       const written = writer.report(report);
@@ -77,6 +84,7 @@ function follower(more: Partial<FollowSettings> = {}) {
   const follow = createFollower({
     accounts: new Map([['default', account]]),
     archive,
+    metrics: noMetrics,
     lifecycle,
     settings: { ...settings, ...more },
     clock,
@@ -269,7 +277,15 @@ it('an answer that a proxy has compressed is read all the same', async () => {
   expect(await read(callSid)).toMatchObject({ outcome: 'success', failedPolls: 0 });
 });
 
-describe('an answer that is no status', () => {
+const scope = { agentId: 'agent-1', environment: 'live' };
+const flavours: [string, () => void][] = [
+  ['the Outbound Calling API', () => {}],
+  ['the Agents API', () => (connection = connect(TOKEN, agentsApi, scope))],
+];
+
+describe.each(flavours)('an answer of %s that is no status', (_, use) => {
+  beforeEach(use);
+
   const faults: Fault[] = [
     { kind: 'status', code: 500 },
     { kind: 'status', code: 408 },
@@ -277,6 +293,8 @@ describe('an answer that is no status', () => {
     { kind: 'status', code: 429, retryAfter: '20' },
     { kind: 'status', code: 503, retryAfter: new Date(Date.now() + 20_000).toUTCString() },
     { kind: 'status', code: 418, body: '<p>teapot' },
+    { kind: 'status', code: 502, body: '' },
+    { kind: 'status', code: 504, body: 'x'.repeat(70_000) },
     { kind: 'hang' },
     { kind: 'slow-drip', everyMs: 100 },
     { kind: 'reset' },
@@ -317,7 +335,8 @@ describe('an answer that is no status', () => {
   it('backs off ever longer, also over leases, and leaves what happened last in last_error', async () => {
     const { followOn } = follower();
     const callSid = await register(simulator.place({ script: FOREVER }));
-    simulator.misbehave({ kind: 'status', code: 500, body: '{"error":"out of order","code":"E1"}' });
+    const body = '{"error":"out of order","error_message":"out of order","code":"E1"}';
+    simulator.misbehave({ kind: 'status', code: 500, body });
     expect(await followOn(callSid, 20)).toMatchObject({
       kind: 'handBack',
       handOn: { streak: { code: 'unavailable' } },
@@ -414,25 +433,53 @@ it('a call without an end is abandoned after MAX_TRACKING_MS', async () => {
 });
 
 describe('a refused token', () => {
-  it.each([401, 403])(
-    '(%s) pauses the account: its calls wait, one probe in 30 s, and nothing settles',
-    async (code) => {
-      const { followOn, clock, account } = follower({ maxTrackingMs: 600_000 });
-      const callSid = await register(simulator.place({ script: FOREVER }));
-      const repair = simulator.misbehave({ kind: 'status', code });
-      await followOn(callSid, 20);
-      expect(account.paused).toBe(true);
-      expect(clock.monotonic()).toBeGreaterThan(600_000);
-      const waited = clock.monotonic() / 30_000;
-      expect(simulator.journal.total).toBeLessThanOrEqual(waited + 1);
-      expect(simulator.journal.total).toBeGreaterThan(10);
-      expect(await read(callSid)).toMatchObject({ status: null, outcome: null });
+  it.each<Fault>([
+    { kind: 'status', code: 401 },
+    { kind: 'status', code: 403 },
+    // A proxy's page, larger than any status may be.
+    { kind: 'status', code: 401, body: '<p>'.repeat(30_000) },
+  ])('($code) pauses the account: its calls wait, one probe in 30 s, and nothing settles', async (fault) => {
+    const { followOn, clock, account } = follower({ maxTrackingMs: 600_000 });
+    const callSid = await register(simulator.place({ script: FOREVER }));
+    const repair = simulator.misbehave(fault);
+    await followOn(callSid, 20);
+    expect(account.paused).toBe(true);
+    expect(clock.monotonic()).toBeGreaterThan(600_000);
+    const waited = clock.monotonic() / 30_000;
+    expect(simulator.journal.total).toBeLessThanOrEqual(waited + 1);
+    expect(simulator.journal.total).toBeGreaterThan(10);
+    expect(await read(callSid)).toMatchObject({ status: null, outcome: null });
 
-      repair();
-      simulator.setStatus(callSid, 'success');
-      await followOn(callSid);
-      expect(account.paused).toBe(false);
-      expect((await read(callSid)).outcome).toBe('success');
-    },
-  );
+    repair();
+    simulator.setStatus(callSid, 'success');
+    await followOn(callSid);
+    expect(account.paused).toBe(false);
+    expect((await read(callSid)).outcome).toBe('success');
+  });
+});
+
+describe('over the Agents API', () => {
+  beforeEach(() => {
+    connection = connect(TOKEN, agentsApi, scope);
+  });
+
+  it('a call is followed from capitals to its outcome', async () => {
+    const { followOn } = follower();
+    const callSid = await endingCall();
+    await followOn(callSid);
+    const call = await read(callSid);
+    expect(call).toMatchObject({ status: 'success', outcome: 'success', failedPolls: 0 });
+    expect(call.transitions.map(({ status }) => status)).toEqual(['queued', 'success']);
+    expect(simulator.journal.shownStatuses(callSid)).toEqual(['QUEUED', 'SUCCESS']);
+  });
+
+  it('an error leaves the message of its envelope in last_error', async () => {
+    const { followOn } = follower();
+    const callSid = await register('unknown-to-polyai');
+    await followOn(callSid);
+    expect(await read(callSid)).toMatchObject({
+      outcome: 'not_found',
+      lastError: expect.stringMatching(/^HTTP 404: \w+/),
+    });
+  });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Command, ConfigError, readConfig } from '../../src/config.ts';
+import { outboundCallingApi } from '../../src/polyai/outbound-calling.ts';
 
 const minimal = { POLYAI_AUTH_TOKEN: 'secret-token' };
 
@@ -14,9 +15,20 @@ function problems(environment: Record<string, string>, command: Command = 'serve
 }
 
 it('a token is all that is needed; the rest has the documented defaults', () => {
+  const pace = { intervalMinMs: 2000, intervalMaxMs: 5000, backoffMaxMs: 60000 };
   expect(readConfig('serve', minimal)).toEqual({
+    accounts: [
+      {
+        name: 'default',
+        api: outboundCallingApi,
+        baseUrl: 'https://api.us-1.platform.polyai.app',
+        token: 'secret-token',
+        scope: {},
+        maxRequestsPerSecond: null,
+        pace,
+      },
+    ],
     POLYAI_AUTH_TOKEN: 'secret-token',
-    POLYAI_BASE_URL: 'https://api.us-1.platform.polyai.app',
     POLYAI_API: 'outbound-calling',
     HOST: '127.0.0.1',
     PORT: 8080,
@@ -49,7 +61,9 @@ describe('one plain line that names the variable for', () => {
     ['LEASE_MS', '99999999999'],
     ['WORKER_CONCURRENCY', '-1'],
     ['LOG_LEVEL', 'loud'],
-    ['POLYAI_API', 'agents'],
+    ['POLYAI_API', 'voice'],
+    ['POLYAI_AGENT_ID', 'a-1'],
+    ['POLYAI_MAX_REQUESTS_PER_SECOND', '0'],
     ['POLYAI_BASE_URL', 'api.polyai.app'],
     ['POLYAI_BASE_URL', 'ftp://polyai'],
     ['POLYAI_AUTH_TOKEN', 'two words'],
@@ -59,7 +73,7 @@ describe('one plain line that names the variable for', () => {
     ['HOST', '0.0.0.0'],
     ['HOST', '::'],
     ['API_KEYS', 'me:write:secret'],
-    ['ACCOUNTS_FILE', 'accounts.json'],
+    ['ACCOUNTS_FILE', 'nowhere/accounts.json'],
   ])('%s=%s', (name, value) => {
     const found = problems({ ...minimal, [name]: value });
     expect(found).toHaveLength(1);

@@ -25,6 +25,7 @@ function sighting(status: string, more: Partial<Sighting> = {}): Sighting {
     createdAt: null,
     lastUpdated: null,
     payload: { status },
+    body: JSON.stringify({ status }),
     changedAfter: null,
     observedAt: seconds(0),
     ...more,

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { agentsApi } from '../../src/polyai/agents.ts';
+import { triggeredCallSid } from '../../src/polyai/api.ts';
 import { outboundCallingApi } from '../../src/polyai/outbound-calling.ts';
 import { retryAfterMs } from '../../src/polyai/retry-after.ts';
 
-const api = outboundCallingApi('secret-token');
-const observe = (body: unknown, callSid = 'OUT-1') => api.observe(callSid, body);
+const observe = (body: unknown, callSid = 'OUT-1') => outboundCallingApi.observe(callSid, body);
 
 describe('a status body', () => {
   it('of March 2026 has the id and the times', () => {
@@ -81,19 +82,71 @@ describe('a status body', () => {
 });
 
 it('a callSid is one segment of the path, whatever it is', () => {
-  expect(api.statusRequest('a/b?c#d é').path).toBe('/v1/outbound-calling/a%2Fb%3Fc%23d%20%C3%A9/status');
+  const segment = 'a%2Fb%3Fc%23d%20%C3%A9';
+  expect(outboundCallingApi.statusPath('a/b?c#d é', {})).toBe(`/v1/outbound-calling/${segment}/status`);
+  const scope = { agentId: 'a/1', environment: 'pre-release' };
+  expect(agentsApi.statusPath('a/b?c#d é', scope)).toBe(
+    `/v1/agents/a%2F1/telephony/outbound-calls/${segment}/status?environment=pre-release`,
+  );
+});
+
+describe('the Agents API', () => {
+  it('says its statuses in capitals', () => {
+    const body = { callSid: 'OUT-1', status: 'FAILURE', reason: 'busy' };
+    expect(agentsApi.observe('OUT-1', body)).toMatchObject({
+      status: 'failure',
+      reason: 'busy',
+      payload: body,
+    });
+    expect(() => agentsApi.observe('OUT-2', body)).toThrowError(/callSid/);
+  });
+
+  it.each([
+    [
+      { success: false, error: 'Bad Request', error_message: 'no connector', error_code: 'E1' },
+      'no connector',
+    ],
+    [{ success: false, error: 'Bad Request', error_message: '' }, 'Bad Request'],
+    [{ success: false, error: null, error_code: 'E7' }, 'E7'],
+    [{ success: true, data: {} }, null],
+    ['<html>', null],
+  ])('has its message in %j', (body, message) => {
+    expect(agentsApi.errorMessage(body)).toBe(message);
+  });
+
+  it('is asked for the agent of the path, and the environment of the query or the body', () => {
+    const params = { agentId: 'a-1' };
+    expect(agentsApi.scopeOf({ params, query: { environment: 'live' }, body: undefined })).toEqual({
+      agentId: 'a-1',
+      environment: 'live',
+    });
+    expect(agentsApi.scopeOf({ params, query: {}, body: { environment: 'sandbox' } })).toEqual({
+      agentId: 'a-1',
+      environment: 'sandbox',
+    });
+  });
+});
+
+it.each([
+  [{ callSid: '550e8400' }, '550e8400'],
+  [{ call_sid: 'OUT-550e8400' }, 'OUT-550e8400'],
+  [{ callSid: '', call_sid: 'OUT-1' }, 'OUT-1'],
+  [{ callSid: 7 }, null],
+  [['callSid'], null],
+  [undefined, null],
+])('the answer %j to a trigger tells of the call %s', (body, callSid) => {
+  expect(triggeredCallSid(body)).toBe(callSid);
 });
 
 describe('Retry-After', () => {
   const now = Date.parse('2026-11-24T12:00:00Z');
-  it.each<[string | string[] | undefined, number | null]>([
+  it.each<[string | null, number | null]>([
     ['120', 120_000],
     ['0', 0],
     ['Tue, 24 Nov 2026 12:00:30 GMT', 30_000],
     ['Tue, 24 Nov 2026 11:00:00 GMT', 0],
-    [['7', '9'], 7_000],
     ['soon', null],
-    [undefined, null],
+    [null, null],
   ])('%s is %s ms', (header, ms) => {
     expect(retryAfterMs(header, now)).toBe(ms);
   });

@@ -26,6 +26,7 @@ const sighting = (status: string): Sighting => ({
   createdAt: null,
   lastUpdated: null,
   payload: {},
+  body: '{}',
   changedAfter: null,
   observedAt: new Date(),
 });

@@ -1,0 +1,28 @@
+import type { Metadata } from '../archive/call.ts';
+import { FrontError } from './front-accounts.ts';
+
+/**
+ * The `metadata` of a trigger, kept with the call where `X-Polykeep-Metadata: true` asks for it: it may hold what a
+ * company does not want to keep. Values that are no text are kept as JSON. Throws `FrontError` for another value of
+ * the header, before a call is placed.
+ */
+export function triggerMetadata(header: string | string[] | undefined, body: unknown): Metadata {
+  const asked = header === undefined ? 'false' : `${header}`.trim().toLowerCase();
+  if (asked !== 'true' && asked !== 'false') {
+    throw new FrontError(400, 'invalid_request', 'X-Polykeep-Metadata: must be true or false');
+  }
+  if (asked === 'false' || typeof body !== 'object' || body === null || !('metadata' in body)) return {};
+  const { metadata } = body;
+  if (typeof metadata !== 'object' || metadata === null) return {};
+  return Object.fromEntries(
+    Object.entries(metadata).map(([key, value]) => [
+      storable(key),
+      storable(typeof value === 'string' ? value : JSON.stringify(value)),
+    ]),
+  );
+}
+
+/** Postgres takes neither NUL nor lone surrogates. */
+function storable(text: string): string {
+  return text.toWellFormed().replaceAll('\0', '\uFFFD');
+}
