@@ -1,21 +1,22 @@
 import type { IncomingMessage } from 'node:http';
 
-const E164 = /^\+[1-9]\d{1,14}$/;
-
-/** The number that a trigger request asks to call; null where its body has no valid one. */
-export async function numberToCall(request: IncomingMessage): Promise<string | null> {
-  const body = await readJson(request);
-  const number = typeof body === 'object' && body !== null && 'to_number' in body ? body.to_number : null;
-  return typeof number === 'string' && E164.test(number) ? number : null;
-}
-
-async function readJson(request: IncomingMessage): Promise<unknown> {
+/** What a request holds, as it came; null where the client went away in the middle of it. */
+export async function readText(request: IncomingMessage): Promise<string | null> {
   const chunks: Buffer[] = [];
   try {
     for await (const chunk of request) chunks.push(chunk);
-    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
   } catch {
-    // No JSON, or a client that went away in the middle of it.
-    return undefined;
+    return null;
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** The fields of a JSON object; none where the text is no such thing. */
+export function jsonFields(text: string): Record<string, unknown> {
+  try {
+    const json: unknown = JSON.parse(text);
+    return typeof json === 'object' && json !== null ? { ...json } : {};
+  } catch {
+    return {};
   }
 }
