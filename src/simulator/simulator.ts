@@ -7,6 +7,7 @@ import { Journal } from './journal.ts';
 import type { BodyStyle, SimulatedCall, Step } from './life.ts';
 import { type FaultScope, Misbehaviour } from './misbehaviour.ts';
 import { outboundCalling } from './outbound-calling.ts';
+import { RateLimit } from './rate-limit.ts';
 import { jsonFields, readText } from './trigger.ts';
 
 export interface SimulatorOptions {
@@ -23,6 +24,8 @@ export interface SimulatorOptions {
   random?: () => number;
   /** false: count polls only. */
   keepPolls?: boolean;
+  /** Status requests and triggers beyond it get 429. */
+  maxRequestsPerSecond?: number;
 }
 
 export interface Simulator {
@@ -34,6 +37,8 @@ export interface Simulator {
   setStatus(callSid: string, status: string, reason?: string): void;
   forget(callSid: string): void;
   setToken(token: string): void;
+  /** null: no limit any more. */
+  setMaxRequestsPerSecond(limit: number | null): void;
   /** From now on something is wrong; the function that is returned puts it right. */
   misbehave(fault: Fault, scope?: FaultScope): () => void;
   /** Requests whose answer is not out yet. */
@@ -51,6 +56,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const journal = new Journal(keepPolls);
   const misbehaviour = new Misbehaviour(random);
   let token = options.token;
+  let limit = limitOf(options.maxRequestsPerSecond ?? null);
   let openRequests = 0;
 
   function onRequest(request: IncomingMessage, response: ServerResponse): void {
@@ -79,7 +85,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
 
   /** Why a request gets no further than the door, as an HTTP status. */
   function refusal(api: Api, request: IncomingMessage): number | null {
-    return isAuthorized(api, request) ? null : 401;
+    if (!isAuthorized(api, request)) return 401;
+    return limit === null || limit.allows(performance.now()) ? null : 429;
   }
 
   function answerStatus(
@@ -138,6 +145,9 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     setToken: (next) => {
       token = next;
     },
+    setMaxRequestsPerSecond: (next) => {
+      limit = limitOf(next);
+    },
     misbehave: (fault, scope = {}) => misbehaviour.begin(fault, scope),
     openRequests: () => openRequests,
     async stop() {
@@ -148,6 +158,10 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   };
 }
 
+function limitOf(perSecond: number | null): RateLimit | null {
+  return perSecond === null ? null : new RateLimit(perSecond, performance.now());
+}
+
 function refuse(api: Api, code: number, response: ServerResponse): void {
-  send(response, code, api.errorBody(code));
+  send(response, code, api.errorBody(code), code === 429 ? { 'retry-after': '1' } : {});
 }
