@@ -8,7 +8,7 @@ import type { BodyStyle, SimulatedCall, Step } from './life.ts';
 import { type FaultScope, Misbehaviour } from './misbehaviour.ts';
 import { outboundCalling } from './outbound-calling.ts';
 import { RateLimit } from './rate-limit.ts';
-import { jsonFields, readText } from './trigger.ts';
+import { isPlacing, jsonFields, readText, type TriggerEntry, type TriggerFault } from './trigger.ts';
 
 export interface SimulatorOptions {
   host?: string;
@@ -22,7 +22,7 @@ export interface SimulatorOptions {
   script?: () => readonly Step[];
   /** Numbers in [0, 1) for faults that strike at random; `seededRandom` for runs that can be repeated. */
   random?: () => number;
-  /** false: count polls only. */
+  /** false: count polls only, and keep no triggers. */
   keepPolls?: boolean;
   /** Status requests and triggers beyond it get 429. */
   maxRequestsPerSecond?: number;
@@ -32,6 +32,8 @@ export interface Simulator {
   readonly url: string;
   readonly journal: Journal;
   readonly calls: ReadonlyMap<string, SimulatedCall>;
+  /** The trigger requests that came in whole, those that were refused too. */
+  readonly triggers: readonly Readonly<TriggerEntry>[];
   /** Places a call and returns its callSid. */
   place(options?: PlaceOptions): string;
   setStatus(callSid: string, status: string, reason?: string): void;
@@ -39,8 +41,10 @@ export interface Simulator {
   setToken(token: string): void;
   /** null: no limit any more. */
   setMaxRequestsPerSecond(limit: number | null): void;
-  /** From now on something is wrong; the function that is returned puts it right. */
+  /** From now on something is wrong with status requests; the function that is returned puts it right. */
   misbehave(fault: Fault, scope?: FaultScope): () => void;
+  /** The same for triggers. */
+  misbehaveTriggers(fault: TriggerFault, scope?: Pick<FaultScope, 'times'>): () => void;
   /** Requests whose answer is not out yet. */
   openRequests(): number;
   /** Cuts what is still open. */
@@ -54,7 +58,9 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   const { host = '127.0.0.1', keepPolls = true, random = Math.random } = options;
   const calls = new Calls(options.style ?? 'march-2026', options.forgetAfterMs ?? TWO_HOURS_MS);
   const journal = new Journal(keepPolls);
-  const misbehaviour = new Misbehaviour(random);
+  const triggers: TriggerEntry[] = [];
+  const pollFaults = new Misbehaviour<Fault>(random);
+  const triggerFaults = new Misbehaviour<TriggerFault>(random);
   let token = options.token;
   let limit = limitOf(options.maxRequestsPerSecond ?? null);
   let openRequests = 0;
@@ -102,7 +108,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
       journal.open(callSid, { at, fault: null }, null, response);
       return refuse(api, refused, response);
     }
-    const fault = misbehaviour.strike(callSid);
+    const fault = pollFaults.strike(callSid);
     const told = calls.tell(callSid, { api, asker, at, stale: fault?.kind === 'stale' });
     const shown = told === null || (fault !== null && !isShowing(fault)) ? null : told.shown;
     journal.open(callSid, { at, fault: fault?.kind ?? null }, shown, response);
@@ -117,14 +123,25 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     request: IncomingMessage,
     response: ServerResponse,
   ): Promise<void> {
+    const { headers, url: path = '' } = request;
+    const at = Date.now();
     const body = await readText(request);
     if (body === null) return;
+    const entry: TriggerEntry = { at, path, headers, body, callSid: null };
+    if (keepPolls) triggers.push(entry);
     const refused = refusal(api, request);
     if (refused !== null) return refuse(api, refused, response);
+    const fault = triggerFaults.strike(null);
     const wanted = route.wanted(jsonFields(body));
-    if (wanted === null) return refuse(api, 400, response);
-    const callSid = calls.place({ ...wanted, script: options.script?.() ?? DEFAULT_SCRIPT });
-    send(response, 200, route.answer(callSid));
+    if (wanted !== null && (fault === null || isPlacing(fault))) {
+      entry.callSid = calls.place({ ...wanted, script: options.script?.() ?? DEFAULT_SCRIPT });
+    }
+    const right =
+      entry.callSid === null
+        ? { code: 400, body: api.errorBody(400) }
+        : { code: 200, body: route.answer(entry.callSid) };
+    if (fault === null) return send(response, right.code, right.body);
+    spoil(fault.kind === 'placed-then-cut' ? { kind: 'reset' } : fault, api, request, response, right);
   }
 
   const server = createServer({ keepAliveTimeout: 60_000 }, onRequest);
@@ -139,6 +156,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     url: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`,
     journal,
     calls: calls.placed,
+    triggers,
     place: (placing) => calls.place(placing),
     setStatus: (callSid, status, reason = '') => calls.known(callSid).set(status, reason, Date.now()),
     forget: (callSid) => calls.known(callSid).forget(Date.now()),
@@ -148,7 +166,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     setMaxRequestsPerSecond: (next) => {
       limit = limitOf(next);
     },
-    misbehave: (fault, scope = {}) => misbehaviour.begin(fault, scope),
+    misbehave: (fault, scope = {}) => pollFaults.begin(fault, scope),
+    misbehaveTriggers: (fault, scope = {}) => triggerFaults.begin(fault, scope),
     openRequests: () => openRequests,
     async stop() {
       const closed = new Promise((done) => server.close(done));

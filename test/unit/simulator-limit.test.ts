@@ -80,10 +80,11 @@ describe('a simulator with a rate limit', () => {
     expect(simulator.journal.polls(callSid)).toMatchObject([{ httpStatus: 200 }, limited, limited]);
   });
 
-  it('places no call for a trigger beyond it', async () => {
+  it('places no call for a trigger beyond it, but has it on record', async () => {
     expect((await trigger()).status).toBe(200);
     expect((await trigger()).status).toBe(429);
     expect(simulator.calls.size).toBe(1);
+    expect(simulator.triggers.map(({ callSid }) => callSid)).toEqual([...simulator.calls.keys(), null]);
   });
 
   it('counts neither requests without the token nor faults that were not struck', async () => {
