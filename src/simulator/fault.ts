@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
+import type { Api } from './api.ts';
 
 /** What can be wrong with PolyAI, or with what lies between. */
 export type Fault =
@@ -45,9 +46,10 @@ export interface RightAnswer {
   body: string;
 }
 
-/** Gives an answer spoiled by the fault; that a `stale` one tells an older status is up to `right`. */
+/** Gives the API's answer spoiled by the fault; that a `stale` one tells an older status is up to `right`. */
 export function spoil(
   fault: Fault,
+  api: Api,
   request: IncomingMessage,
   response: ServerResponse,
   right: RightAnswer,
@@ -55,7 +57,7 @@ export function spoil(
   const { code, body } = right;
   switch (fault.kind) {
     case 'status':
-      return send(response, fault.code, fault.body ?? errorBody(fault.code), {
+      return send(response, fault.code, fault.body ?? api.errorBody(fault.code), {
         ...(fault.retryAfter === undefined ? {} : { 'retry-after': fault.retryAfter }),
       });
     case 'hang':
@@ -76,11 +78,11 @@ export function spoil(
     case 'no-status':
       return send(response, 200, fault.body ?? '{"state":"success"}');
     case 'wrong-call-sid':
-      return send(response, 200, '{"callSid":"some-other-call","status":"success"}');
+      return send(response, 200, `{"callSid":"some-other-call","status":"${api.success}"}`);
     case 'huge':
-      return send(response, 200, `{"status":"success","padding":"${'x'.repeat(70_000)}"}`);
+      return send(response, 200, `{"status":"${api.success}","padding":"${'x'.repeat(70_000)}"}`);
     case 'redirect':
-      return send(response, 302, '', { location: '/v1/always-success' });
+      return send(response, 302, '', { location: api.successPath });
     case 'gzip':
       return send(response, code, gzipSync(body), { 'content-encoding': 'gzip' });
     case 'delay':
@@ -99,18 +101,6 @@ export function send(
 ): void {
   response.writeHead(code, { ...jsonHeaders(body), ...headers });
   response.end(body);
-}
-
-/** PolyAI's envelope for errors. */
-export function errorBody(code: number): string {
-  const messages: Record<number, string> = {
-    400: 'Invalid call SID format',
-    401: 'Invalid or missing token',
-    403: 'Forbidden',
-    404: 'Call not found',
-    429: 'Too many requests',
-  };
-  return JSON.stringify({ error: messages[code] ?? 'Internal error', code: `E${code}` });
 }
 
 function jsonHeaders(body: string | Buffer) {

@@ -6,8 +6,21 @@ export interface Step {
   forMs: number;
 }
 
-/** Which of PolyAI's two documented 200 bodies. */
-export type BodyStyle = 'march-2026' | 'mid-2026';
+/** Which of PolyAI's documented 200 bodies: two of the Outbound Calling API, and that of the Agents API. */
+export type BodyStyle = 'march-2026' | 'mid-2026' | 'agents';
+
+/** Where an agent of the Agents API runs. */
+export type Environment = (typeof ENVIRONMENTS)[number];
+
+export const ENVIRONMENTS = ['sandbox', 'pre-release', 'live'] as const;
+
+/** Whose a call is, or who asks for it; null is anybody. */
+export interface Party {
+  agentId: string | null;
+  environment: Environment | null;
+}
+
+export const ANYBODY: Party = { agentId: null, environment: null };
 
 export interface Change {
   status: string;
@@ -23,16 +36,18 @@ export class SimulatedCall {
   readonly callSid: string;
   readonly style: BodyStyle;
   readonly placedAt: number;
+  readonly owner: Party;
   readonly changes: Change[];
   #forgottenAt: number | null = null;
   /** The body told last: it is the same for poll after poll. */
-  #told: { change: Change; body: string } | null = null;
+  #told: { change: Change; style: BodyStyle; body: string } | null = null;
 
-  constructor(callSid: string, style: BodyStyle, steps: readonly Step[], placedAt: number) {
+  constructor(callSid: string, style: BodyStyle, steps: readonly Step[], placedAt: number, owner: Party) {
     if (steps.length === 0) throw new Error(`the script of ${callSid} has no steps`);
     this.callSid = callSid;
     this.style = style;
     this.placedAt = placedAt;
+    this.owner = owner;
     this.changes = [];
     let at = placedAt;
     for (const { status, reason = '', forMs } of steps) {
@@ -60,6 +75,11 @@ export class SimulatedCall {
       : null;
   }
 
+  /** Whether the asker may be told of it. */
+  isFor(asker: Party): boolean {
+    return matches(this.owner.agentId, asker.agentId) && matches(this.owner.environment, asker.environment);
+  }
+
   isForgotten(now: number, forgetAfterMs: number): boolean {
     const endsAt = this.endsAt();
     return (this.#forgottenAt ?? (endsAt === null ? Infinity : endsAt + forgetAfterMs)) <= now;
@@ -75,23 +95,36 @@ export class SimulatedCall {
     this.changes.splice(past, Infinity, { status, reason, at: now });
   }
 
-  /** What PolyAI's body tells of a change: that of March 2026 has no reason. */
-  shown({ status, reason }: Change): { status: string; reason: string } {
-    return { status, reason: this.style === 'mid-2026' ? reason : '' };
+  /** What PolyAI's body tells of a change: that of March 2026 has no reason, that of the Agents API capitals. */
+  shown({ status, reason }: Change, style: BodyStyle): { status: string; reason: string } {
+    return {
+      status: style === 'agents' ? status.toUpperCase() : status,
+      reason: style === 'march-2026' ? '' : reason,
+    };
   }
 
   /** PolyAI's body for a change. */
-  body(change: Change): string {
-    if (this.#told?.change !== change) this.#told = { change, body: this.#write(change) };
+  body(change: Change, style: BodyStyle): string {
+    if (this.#told?.change !== change || this.#told.style !== style) {
+      this.#told = { change, style, body: this.#write(change, style) };
+    }
     return this.#told.body;
   }
 
   /** The times of the March 2026 body are whole seconds, as in its documentation. */
-  #write({ status, reason, at }: Change): string {
-    if (this.style === 'mid-2026') return JSON.stringify({ status, reason });
+  #write(change: Change, style: BodyStyle): string {
+    const { callSid } = this;
+    const { status, reason } = this.shown(change, style);
+    if (style === 'mid-2026') return JSON.stringify({ status, reason });
+    if (style === 'agents') return JSON.stringify({ callSid, status, reason });
     const created_at = wholeSeconds(this.placedAt);
-    return JSON.stringify({ callSid: this.callSid, status, created_at, last_updated: wholeSeconds(at) });
+    return JSON.stringify({ callSid, status, created_at, last_updated: wholeSeconds(change.at) });
   }
+}
+
+/** null stands for any. */
+function matches(owned: string | null, asked: string | null): boolean {
+  return owned === null || asked === null || owned === asked;
 }
 
 function wholeSeconds(at: number): string {

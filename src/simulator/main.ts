@@ -14,16 +14,19 @@ const { values } = parseArgs({
     token: { type: 'string' },
     'forget-after-ms': { type: 'string' },
     life: { type: 'string' },
+    'max-requests-per-second': { type: 'string' },
   },
 });
 
 const script = values.life === undefined ? undefined : steps(values.life);
+const limit = values['max-requests-per-second'];
 const simulator = await startSimulator({
   ...(values.host === undefined ? {} : { host: values.host }),
   ...(values.port === undefined ? {} : { port: Number(values.port) }),
   ...(values.token === undefined ? {} : { token: values.token }),
   ...(values['forget-after-ms'] === undefined ? {} : { forgetAfterMs: Number(values['forget-after-ms']) }),
   ...(script === undefined ? {} : { script: () => script }),
+  ...(limit === undefined ? {} : { maxRequestsPerSecond: Number(limit) }),
   // Nobody could ask this process for them.
   keepPolls: false,
 });

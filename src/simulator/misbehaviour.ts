@@ -1,6 +1,4 @@
-import type { Fault } from './fault.ts';
-
-/** Which status requests a fault strikes. */
+/** Which requests a fault strikes. */
 export interface FaultScope {
   /** Only this call; without it, all. */
   callSid?: string;
@@ -10,16 +8,16 @@ export interface FaultScope {
   share?: number;
 }
 
-interface Entry {
-  fault: Fault;
+interface Entry<F> {
+  fault: F;
   scope: FaultScope;
   left: number;
 }
 
-/** The faults in force. */
-export class Misbehaviour {
+/** The faults in force against one kind of request. */
+export class Misbehaviour<F> {
   /** The latest first: it is the one that strikes where several could. */
-  #entries: Entry[] = [];
+  #entries: Entry<F>[] = [];
   readonly #random: () => number;
 
   constructor(random: () => number) {
@@ -27,14 +25,14 @@ export class Misbehaviour {
   }
 
   /** Puts a fault in force; the function that is returned ends it. */
-  begin(fault: Fault, scope: FaultScope): () => void {
+  begin(fault: F, scope: FaultScope): () => void {
     const entry = { fault, scope, left: scope.times ?? Infinity };
     if (entry.left > 0) this.#entries.unshift(entry);
     return () => this.#end(entry);
   }
 
-  /** The fault that strikes this request. */
-  strike(callSid: string): Fault | null {
+  /** The fault that strikes this request, which may be of no call yet. */
+  strike(callSid: string | null): F | null {
     for (const entry of this.#entries) {
       const { scope, fault } = entry;
       if (scope.callSid !== undefined && scope.callSid !== callSid) continue;
@@ -45,7 +43,7 @@ export class Misbehaviour {
     return null;
   }
 
-  #end(ended: Entry): void {
+  #end(ended: Entry<F>): void {
     this.#entries = this.#entries.filter((entry) => entry !== ended);
   }
 }

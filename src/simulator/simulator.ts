@@ -1,10 +1,14 @@
-import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { errorBody, type Fault, isShowing, send, spoil } from './fault.ts';
+import { agents } from './agents.ts';
+import type { Api, StatusRequest, TriggerRoute } from './api.ts';
+import { Calls, DEFAULT_SCRIPT, type PlaceOptions } from './calls.ts';
+import { type Fault, isShowing, send, spoil } from './fault.ts';
 import { Journal } from './journal.ts';
-import { type BodyStyle, SimulatedCall, type Step } from './life.ts';
+import type { BodyStyle, SimulatedCall, Step } from './life.ts';
 import { type FaultScope, Misbehaviour } from './misbehaviour.ts';
-import { numberToCall } from './trigger.ts';
+import { outboundCalling } from './outbound-calling.ts';
+import { RateLimit } from './rate-limit.ts';
+import { isPlacing, jsonFields, readText, type TriggerEntry, type TriggerFault } from './trigger.ts';
 
 export interface SimulatorOptions {
   host?: string;
@@ -18,21 +22,29 @@ export interface SimulatorOptions {
   script?: () => readonly Step[];
   /** Numbers in [0, 1) for faults that strike at random; `seededRandom` for runs that can be repeated. */
   random?: () => number;
-  /** false: count polls only. */
+  /** false: count polls only, and keep no triggers. */
   keepPolls?: boolean;
+  /** Status requests and triggers beyond it get 429. */
+  maxRequestsPerSecond?: number;
 }
 
 export interface Simulator {
   readonly url: string;
   readonly journal: Journal;
   readonly calls: ReadonlyMap<string, SimulatedCall>;
+  /** The trigger requests that came in whole, those that were refused too. */
+  readonly triggers: readonly Readonly<TriggerEntry>[];
   /** Places a call and returns its callSid. */
-  place(options?: { callSid?: string; script?: readonly Step[]; style?: BodyStyle }): string;
+  place(options?: PlaceOptions): string;
   setStatus(callSid: string, status: string, reason?: string): void;
   forget(callSid: string): void;
   setToken(token: string): void;
-  /** From now on something is wrong; the function that is returned puts it right. */
+  /** null: no limit any more. */
+  setMaxRequestsPerSecond(limit: number | null): void;
+  /** From now on something is wrong with status requests; the function that is returned puts it right. */
   misbehave(fault: Fault, scope?: FaultScope): () => void;
+  /** The same for triggers. */
+  misbehaveTriggers(fault: TriggerFault, scope?: Pick<FaultScope, 'times'>): () => void;
   /** Requests whose answer is not out yet. */
   openRequests(): number;
   /** Cuts what is still open. */
@@ -40,99 +52,96 @@ export interface Simulator {
 }
 
 const TWO_HOURS_MS = 2 * 60 * 60_000;
-const STATUS_PATH = /^\/v1\/outbound-calling\/([^/?]+)\/status(?:\?|$)/;
-const TRIGGERS = new Map<string, BodyStyle>([
-  ['/v1/outbound-calling', 'mid-2026'],
-  ['/v1/outbound-calling/trigger', 'march-2026'],
-]);
-const DEFAULT_SCRIPT: readonly Step[] = [
-  { status: 'queued', forMs: 2_000 },
-  { status: 'calling', forMs: 5_000 },
-  { status: 'success', forMs: 0 },
-];
 
-/** PolyAI's Outbound Calling API over real HTTP, with calls that live, end and are forgotten, and faults on demand. */
+/** PolyAI's APIs over real HTTP, with calls that live, end and are forgotten, and faults on demand. */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
-  const { host = '127.0.0.1', style = 'march-2026', forgetAfterMs = TWO_HOURS_MS } = options;
-  const calls = new Map<string, SimulatedCall>();
-  const journal = new Journal(options.keepPolls ?? true);
-  const misbehaviour = new Misbehaviour(options.random ?? Math.random);
+  const { host = '127.0.0.1', keepPolls = true, random = Math.random } = options;
+  const calls = new Calls(options.style ?? 'march-2026', options.forgetAfterMs ?? TWO_HOURS_MS);
+  const journal = new Journal(keepPolls);
+  const triggers: TriggerEntry[] = [];
+  const pollFaults = new Misbehaviour<Fault>(random);
+  const triggerFaults = new Misbehaviour<TriggerFault>(random);
   let token = options.token;
+  let limit = limitOf(options.maxRequestsPerSecond ?? null);
   let openRequests = 0;
-
-  function place({
-    callSid,
-    script = DEFAULT_SCRIPT,
-    style: ownStyle = style,
-  }: Parameters<Simulator['place']>[0] = {}) {
-    const sid = callSid ?? (ownStyle === 'mid-2026' ? `OUT-${randomUUID()}` : randomUUID());
-    calls.set(sid, new SimulatedCall(sid, ownStyle, script, Date.now()));
-    return sid;
-  }
 
   function onRequest(request: IncomingMessage, response: ServerResponse): void {
     openRequests++;
     response.once('close', onClose);
     const { method, url = '' } = request;
-    const segment = method === 'GET' ? STATUS_PATH.exec(url)?.[1] : undefined;
-    if (segment !== undefined) return answerStatus(segment, request, response);
-    if (!isAuthorized(request)) return send(response, 401, errorBody(401));
-    const trigger = method === 'POST' ? TRIGGERS.get(url) : undefined;
-    if (trigger !== undefined) return void answerTrigger(request, response, trigger);
-    if (method === 'GET' && url === '/v1/always-success') return send(response, 200, '{"status":"success"}');
-    send(response, 404, errorBody(404));
+    const api = url.startsWith('/v1/agents/') ? agents : outboundCalling;
+    const asked = method === 'GET' ? api.statusRequest(url) : null;
+    if (asked !== null) return answerStatus(api, asked, request, response);
+    const route = method === 'POST' ? api.triggerRoute(url) : null;
+    if (route !== null) return void answerTrigger(api, route, request, response);
+    if (!isAuthorized(api, request)) return refuse(api, 401, response);
+    if (method === 'GET' && url === api.successPath)
+      return send(response, 200, `{"status":"${api.success}"}`);
+    refuse(api, 404, response);
   }
 
   function onClose(): void {
     openRequests--;
   }
 
-  function isAuthorized(request: IncomingMessage): boolean {
-    const given = request.headers['x-polyai-auth-token'];
+  function isAuthorized(api: Api, request: IncomingMessage): boolean {
+    const given = request.headers[api.tokenHeader];
     return typeof given === 'string' && given !== '' && (token === undefined || given === token);
   }
 
-  function answerStatus(segment: string, request: IncomingMessage, response: ServerResponse): void {
-    const callSid = decode(segment);
-    if (callSid === null) return send(response, 400, errorBody(400));
-    const at = Date.now();
-    if (!isAuthorized(request)) {
-      journal.open(callSid, { at, fault: null }, null, response);
-      return send(response, 401, errorBody(401));
-    }
-    const fault = misbehaviour.strike(callSid);
-    const told = tell(callSid, at, fault?.kind === 'stale');
-    const shown = told === null || (fault !== null && !isShowing(fault)) ? null : told.shown;
-    journal.open(callSid, { at, fault: fault?.kind ?? null }, shown, response);
-    const right = told === null ? { code: 404, body: errorBody(404) } : { code: 200, body: told.body };
-    if (fault === null) send(response, right.code, right.body);
-    else spoil(fault, request, response, right);
+  /** Why a request gets no further than the door, as an HTTP status. */
+  function refusal(api: Api, request: IncomingMessage): number | null {
+    if (!isAuthorized(api, request)) return 401;
+    return limit === null || limit.allows(performance.now()) ? null : 429;
   }
 
-  /** What there is to tell of a call; null where it is not known, or not any more. */
-  function tell(callSid: string, at: number, stale: boolean) {
-    const call = calls.get(callSid);
-    if (call === undefined || call.isForgotten(at, forgetAfterMs)) return null;
-    const { current, previous } = call.at(at);
-    const change = stale ? (previous ?? current) : current;
-    return { shown: call.shown(change), body: call.body(change) };
+  function answerStatus(
+    api: Api,
+    { callSid, asker, isValid }: StatusRequest,
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): void {
+    if (callSid === null) return refuse(api, 400, response);
+    const at = Date.now();
+    const refused = refusal(api, request) ?? (isValid ? null : 400);
+    if (refused !== null) {
+      journal.open(callSid, { at, fault: null }, null, response);
+      return refuse(api, refused, response);
+    }
+    const fault = pollFaults.strike(callSid);
+    const told = calls.tell(callSid, { api, asker, at, stale: fault?.kind === 'stale' });
+    const shown = told === null || (fault !== null && !isShowing(fault)) ? null : told.shown;
+    journal.open(callSid, { at, fault: fault?.kind ?? null }, shown, response);
+    const right = told === null ? { code: 404, body: api.errorBody(404) } : { code: 200, body: told.body };
+    if (fault === null) send(response, right.code, right.body);
+    else spoil(fault, api, request, response, right);
   }
 
   async function answerTrigger(
+    api: Api,
+    route: TriggerRoute,
     request: IncomingMessage,
     response: ServerResponse,
-    answer: BodyStyle,
   ): Promise<void> {
-    const number = await numberToCall(request);
-    if (number === null) return send(response, 400, errorBody(400));
-    const callSid = place({ style: answer, script: options.script?.() ?? DEFAULT_SCRIPT });
-    send(response, 200, JSON.stringify(answer === 'mid-2026' ? { call_sid: callSid } : { callSid }));
-  }
-
-  function known(callSid: string): SimulatedCall {
-    const call = calls.get(callSid);
-    if (call === undefined) throw new Error(`${callSid} was never placed`);
-    return call;
+    const { headers, url: path = '' } = request;
+    const at = Date.now();
+    const body = await readText(request);
+    if (body === null) return;
+    const entry: TriggerEntry = { at, path, headers, body, callSid: null };
+    if (keepPolls) triggers.push(entry);
+    const refused = refusal(api, request);
+    if (refused !== null) return refuse(api, refused, response);
+    const fault = triggerFaults.strike(null);
+    const wanted = route.wanted(jsonFields(body));
+    if (wanted !== null && (fault === null || isPlacing(fault))) {
+      entry.callSid = calls.place({ ...wanted, script: options.script?.() ?? DEFAULT_SCRIPT });
+    }
+    const right =
+      entry.callSid === null
+        ? { code: 400, body: api.errorBody(400) }
+        : { code: 200, body: route.answer(entry.callSid) };
+    if (fault === null) return send(response, right.code, right.body);
+    spoil(fault.kind === 'placed-then-cut' ? { kind: 'reset' } : fault, api, request, response, right);
   }
 
   const server = createServer({ keepAliveTimeout: 60_000 }, onRequest);
@@ -146,14 +155,19 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`,
     journal,
-    calls,
-    place,
-    setStatus: (callSid, status, reason = '') => known(callSid).set(status, reason, Date.now()),
-    forget: (callSid) => known(callSid).forget(Date.now()),
+    calls: calls.placed,
+    triggers,
+    place: (placing) => calls.place(placing),
+    setStatus: (callSid, status, reason = '') => calls.known(callSid).set(status, reason, Date.now()),
+    forget: (callSid) => calls.known(callSid).forget(Date.now()),
     setToken: (next) => {
       token = next;
     },
-    misbehave: (fault, scope = {}) => misbehaviour.begin(fault, scope),
+    setMaxRequestsPerSecond: (next) => {
+      limit = limitOf(next);
+    },
+    misbehave: (fault, scope = {}) => pollFaults.begin(fault, scope),
+    misbehaveTriggers: (fault, scope = {}) => triggerFaults.begin(fault, scope),
     openRequests: () => openRequests,
     async stop() {
       const closed = new Promise((done) => server.close(done));
@@ -163,10 +177,10 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   };
 }
 
-function decode(segment: string): string | null {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    return null;
-  }
+function limitOf(perSecond: number | null): RateLimit | null {
+  return perSecond === null ? null : new RateLimit(perSecond, performance.now());
+}
+
+function refuse(api: Api, code: number, response: ServerResponse): void {
+  send(response, code, api.errorBody(code), code === 429 ? { 'retry-after': '1' } : {});
 }

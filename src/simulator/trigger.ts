@@ -1,21 +1,47 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { Fault } from './fault.ts';
 
-const E164 = /^\+[1-9]\d{1,14}$/;
+/** What can be wrong with a trigger. */
+export type TriggerFault =
+  | Extract<Fault, { kind: 'status' | 'hang' | 'reset' | 'html' }>
+  /** The call is placed at once, and the answer late. */
+  | Extract<Fault, { kind: 'delay' }>
+  /** The call is placed, and the connection cut before the answer: to the client it looks like a `reset`. */
+  | { kind: 'placed-then-cut' };
 
-/** The number that a trigger request asks to call; null where its body has no valid one. */
-export async function numberToCall(request: IncomingMessage): Promise<string | null> {
-  const body = await readJson(request);
-  const number = typeof body === 'object' && body !== null && 'to_number' in body ? body.to_number : null;
-  return typeof number === 'string' && E164.test(number) ? number : null;
+/** One trigger request as it came. */
+export interface TriggerEntry {
+  /** When it came, in milliseconds since the epoch. */
+  at: number;
+  path: string;
+  headers: IncomingHttpHeaders;
+  body: string;
+  /** The call it placed, whether or not the client was told; null where it placed none. */
+  callSid: string | null;
 }
 
-async function readJson(request: IncomingMessage): Promise<unknown> {
+/** Whether a call is placed though the fault strikes its trigger. */
+export function isPlacing(fault: TriggerFault): boolean {
+  return fault.kind === 'delay' || fault.kind === 'placed-then-cut';
+}
+
+/** What a request holds, as it came; null where the client went away in the middle of it. */
+export async function readText(request: IncomingMessage): Promise<string | null> {
   const chunks: Buffer[] = [];
   try {
     for await (const chunk of request) chunks.push(chunk);
-    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
   } catch {
-    // No JSON, or a client that went away in the middle of it.
-    return undefined;
+    return null;
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** The fields of a JSON object; none where the text is no such thing. */
+export function jsonFields(text: string): Record<string, unknown> {
+  try {
+    const json: unknown = JSON.parse(text);
+    return typeof json === 'object' && json !== null ? { ...json } : {};
+  } catch {
+    return {};
   }
 }
