@@ -1,0 +1,243 @@
+import { getEventListeners } from 'node:events';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { seededRandom } from '../../src/simulator/random.ts';
+import { systemClock } from '../../src/tracking/clock.ts';
+import { createLine, type Line } from '../../src/tracking/line.ts';
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+let line: Line;
+/** Who had a turn or was let go, in this order. */
+let left: [name: string, isTurn: boolean][];
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  line = createLine(systemClock);
+  left = [];
+});
+
+afterEach(() => {
+  line.close();
+  vi.useRealTimers();
+});
+
+const now = () => systemClock.monotonic();
+const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+const turns = () => left.filter(([, isTurn]) => isTurn).map(([name]) => name);
+
+/** Has the poll wait; aborts it when called. */
+function join(name: string, { dueAt = now(), until = NEVER } = {}): () => void {
+  const ending = new AbortController();
+  void line.turn(dueAt, until, ending.signal).then((isTurn) => left.push([name, isTurn]));
+  return () => ending.abort();
+}
+
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+}
+
+/** A line at so many per second that has just had a turn. */
+function busyAt(perSecond: number): void {
+  line.setRate(perSecond);
+  line.charge();
+}
+
+describe('a line', () => {
+  it('without a limit lets everyone go at once', async () => {
+    for (let n = 0; n < 100; n++) join(`${n}`);
+    await pass(0);
+    expect(turns()).toHaveLength(100);
+    expect(line.waiting).toBe(0);
+  });
+
+  it('gives the turn to the poll that became due first, and of two to the one that came first', async () => {
+    busyAt(1);
+    join('late', { dueAt: 30 });
+    join('first', { dueAt: 10 });
+    join('second', { dueAt: 20 });
+    join('third', { dueAt: 20 });
+    await pass(4_000);
+    expect(turns()).toEqual(['first', 'second', 'third', 'late']);
+  });
+
+  it('lets a poll go at once that comes after a pause, and only that one', async () => {
+    busyAt(10);
+    await pass(60_000);
+    for (const name of ['a', 'b', 'c']) join(name);
+    await pass(0);
+    expect(turns()).toEqual(['a']);
+    await pass(99);
+    expect(turns()).toEqual(['a']);
+    await pass(1);
+    expect(turns()).toEqual(['a', 'b']);
+  });
+
+  it('lets go of a poll that is aborted, which takes no turn', async () => {
+    busyAt(1);
+    const abort = join('aborted');
+    join('other');
+    abort();
+    await pass(0);
+    expect(left).toEqual([['aborted', false]]);
+    expect(line.waiting).toBe(1);
+    await pass(1_000);
+    expect(turns()).toEqual(['other']);
+    expect(await line.turn(0, NEVER, AbortSignal.abort())).toBe(false);
+  });
+
+  it('keeps nothing of those who left, though nobody has a turn', async () => {
+    busyAt(0.001);
+    join('stays');
+    const signals: WeakRef<AbortSignal>[] = [];
+    for (let n = 0; n < 5_000; n++) {
+      const ending = new AbortController();
+      signals.push(new WeakRef(ending.signal));
+      void line.turn(0, NEVER, ending.signal);
+      ending.abort();
+    }
+    expect(line.waiting).toBe(1);
+    await new Promise((done) => setImmediate(done));
+    collectGarbage();
+    expect(signals.filter((signal) => signal.deref() !== undefined).length).toBeLessThan(1_100);
+  });
+
+  it('listens to a signal only while its poll waits', async () => {
+    busyAt(1);
+    const { signal } = new AbortController();
+    const turn = line.turn(0, NEVER, signal);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    await pass(1_000);
+    expect(await turn).toBe(true);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+  });
+
+  it('lets go of those whose time has passed, when it looks', async () => {
+    busyAt(0.01);
+    join('short', { until: now() + 500 });
+    join('long', { until: now() + 1_500 });
+    await pass(1_000);
+    expect(left).toEqual([]);
+    line.expire();
+    await pass(0);
+    expect(left).toEqual([['short', false]]);
+    expect(line.waiting).toBe(1);
+  });
+
+  it('holds everyone, and a shorter hold does not end a longer one', async () => {
+    line.hold(5_000);
+    line.hold(1_000);
+    join('held');
+    await pass(4_999);
+    expect(turns()).toEqual([]);
+    await pass(1);
+    expect(turns()).toEqual(['held']);
+  });
+
+  it('is held at once also where the next turn was about to come, and makes up for nothing afterwards', async () => {
+    busyAt(10);
+    for (let n = 0; n < 100; n++) join(`${n}`);
+    await pass(50);
+    line.hold(5_000);
+    await pass(4_999);
+    expect(turns()).toHaveLength(0);
+    await pass(1_001);
+    expect(turns()).toHaveLength(11);
+  });
+
+  it('goes on at a new rate at once', async () => {
+    busyAt(0.001);
+    for (let n = 0; n < 1_000; n++) join(`${n}`);
+    await pass(1_000);
+    line.setRate(100);
+    await pass(1_000);
+    expect(turns().length).toBeGreaterThanOrEqual(99);
+    expect(turns().length).toBeLessThanOrEqual(101);
+    line.setRate(1);
+    await pass(10_000);
+    expect(turns().length).toBeLessThanOrEqual(112);
+    line.setRate(NEVER);
+    await pass(0);
+    expect(turns()).toHaveLength(1_000);
+  });
+
+  it('counts a request that could not wait, and delays the others for it', async () => {
+    busyAt(1);
+    for (let n = 0; n < 4; n++) line.charge();
+    join('after');
+    expect(line.takeAsked()).toBe(5);
+    await pass(4_999);
+    expect(turns()).toEqual([]);
+    await pass(1);
+    expect(turns()).toEqual(['after']);
+    expect(line.takeAsked()).toBe(1);
+    expect(line.takeAsked()).toBe(0);
+  });
+
+  it('ends with nobody waiting and no timer', async () => {
+    busyAt(1);
+    join('a');
+    line.close();
+    join('b');
+    await pass(0);
+    expect(left).toEqual([
+      ['a', false],
+      ['b', false],
+    ]);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+it.each([7, 60, 333, 1_700])('%i polls per second are so many over a minute', async (perSecond) => {
+  line.setRate(perSecond);
+  let asked = 0;
+  const caller = async () => {
+    while (await line.turn(now(), NEVER, new AbortController().signal)) asked++;
+  };
+  for (let n = 0; n < 10; n++) void caller();
+  await pass(60_000);
+  expect(Math.abs(asked - 60 * perSecond)).toBeLessThanOrEqual(1);
+});
+
+it('a late timer is made up for, a long stall is not', async () => {
+  let at = 0;
+  const stalling = createLine({ monotonic: () => at });
+  stalling.setRate(100);
+  let asked = 0;
+  for (let n = 0; n < 1_000; n++) {
+    void stalling.turn(0, NEVER, new AbortController().signal).then(() => asked++);
+  }
+  await pass(0);
+  expect(asked).toBe(1);
+  at = 60;
+  await pass(10);
+  expect(asked).toBe(7);
+  at = 10_000;
+  await pass(10);
+  expect(asked).toBe(18);
+  stalling.close();
+});
+
+it('5,000 callers at 200 per second starve nobody', async () => {
+  const random = seededRandom(1);
+  const lastAt = new Map<number, number>();
+  const intervals: number[] = [];
+  line.setRate(200);
+  const caller = async (name: number) => {
+    const { signal } = new AbortController();
+    while (await line.turn(now() + 2_000 + random() * 3_000, NEVER, signal)) {
+      const before = lastAt.get(name);
+      if (before !== undefined) intervals.push(now() - before);
+      lastAt.set(name, now());
+    }
+  };
+  for (let name = 0; name < 5_000; name++) void caller(name);
+  await pass(100_000);
+  expect(lastAt.size).toBe(5_000);
+  const mean = intervals.reduce((sum, ms) => sum + ms, 0) / intervals.length;
+  expect(Math.max(...intervals)).toBeLessThanOrEqual(2 * mean);
+  const total = intervals.length + lastAt.size;
+  expect(Math.abs(total / (200 * 100) - 1)).toBeLessThan(0.05);
+});
