@@ -26,12 +26,14 @@ export function openDatabase(url: string, log: Logger): Database {
     query_timeout: QUERY_TIMEOUT_MS,
     keepAlive: true,
     max: 10,
+    onConnect: async (client) => {
+      await client.query(SESSION);
+    },
   });
   pool.on('error', (error) => log.warn({ err: error }, 'idle Postgres connection lost'));
   pool.on('connect', (client) => {
     // Without a listener an error between two queries of a checked-out client would end the process.
     client.on('error', () => {});
-    client.query(SESSION).catch(() => {});
   });
   return { pool, orm: drizzle(pool), close: () => pool.end() };
 }

@@ -222,7 +222,7 @@ describe('a follower', () => {
   it('keeps its call for the whole lease, however late the next poll is', async () => {
     const { followOn, clock } = follower();
     const callSid = await endingCall(2);
-    simulator.misbehave({ kind: 'status', code: 429, retryAfter: '240' }, { callSid, times: 1 });
+    simulator.misbehave({ kind: 'status', code: 503, retryAfter: '240' }, { callSid, times: 1 });
     const result = await followOn(callSid, 2);
     expect(result).toMatchObject({ kind: 'handBack' });
     expect(clock.monotonic()).toBeCloseTo(2 * settings.leaseMs, -2);
