@@ -1,0 +1,245 @@
+import { Writable } from 'node:stream';
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { systemClock } from '../../src/tracking/clock.ts';
+import type { RateReport } from '../../src/tracking/rate.ts';
+import { createRateLimit, type RateExchange, type RateLimit } from '../../src/tracking/rate-limit.ts';
+
+const NONE = Number.POSITIVE_INFINITY;
+const now = () => systemClock.monotonic();
+const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
+
+let limits: RateLimit[];
+let logged: { level: number; msg: string; account: string; rate: number | null }[];
+
+beforeEach(() => {
+  vi.useFakeTimers({
+    toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'performance'],
+  });
+  limits = [];
+  logged = [];
+});
+
+afterEach(() => {
+  for (const limit of limits) limit.stop();
+  vi.useRealTimers();
+});
+
+/** One process's part of the limit. */
+function limit(max: number | null, exchange: RateExchange | null = null): RateLimit {
+  const log = pino(
+    new Writable({
+      write(line, _encoding, done) {
+        logged.push(JSON.parse(`${line}`));
+        done();
+      },
+    }),
+  );
+  const limit = createRateLimit({ account: 'acme', max, exchange, clock: systemClock, log });
+  limits.push(limit);
+  return limit;
+}
+
+/** So many calls that want to be polled all the time; returns how often each was. */
+function callers(count: number, limit: RateLimit): number[] {
+  const polls = Array<number>(count).fill(0);
+  const poll = async (call: number) => {
+    while (await limit.turn(now(), NONE, new AbortController().signal)) polls[call] = (polls[call] ?? 0) + 1;
+  };
+  for (let call = 0; call < count; call++) void poll(call);
+  return polls;
+}
+
+const sum = (numbers: number[]) => numbers.reduce((total, number) => total + number, 0);
+
+/** As Redis would: may be away, or hang. */
+function board() {
+  const reports = new Map<string, RateReport>();
+  const state = { is: 'up' as 'up' | 'away' | 'hanging', exchanges: 0 };
+  const exchange: RateExchange = {
+    async exchange(_account, report) {
+      state.exchanges++;
+      if (state.is === 'away') throw new Error('away');
+      if (state.is === 'hanging') await new Promise(() => {});
+      reports.set(report.process, report);
+      return [...reports.values()].filter(({ process }) => process !== report.process);
+    },
+  };
+  return Object.assign(state, { exchange });
+}
+
+describe('a process alone', () => {
+  it('has the whole configured rate', async () => {
+    const polls = callers(10, limit(50));
+    await pass(60_000);
+    expect(Math.abs(sum(polls) - 3_000)).toBeLessThanOrEqual(1);
+  });
+
+  it('goes at once where none is configured, until a 429 halves what was asked, at once', async () => {
+    const alone = limit(null);
+    const asking = setInterval(() => void alone.turn(now(), NONE, new AbortController().signal), 10);
+    await pass(10_500);
+    expect(alone.waiting).toBe(0);
+    expect(alone.rate).toBe(NONE);
+    alone.tooMany(null);
+    expect(alone.rate).toBeCloseTo(50, -1);
+    alone.tooMany(null);
+    alone.tooMany(null);
+    expect(alone.rate).toBeCloseTo(50, -1);
+    clearInterval(asking);
+    await pass(0);
+    expect(logged).toMatchObject([{ level: 30, account: 'acme', rate: alone.rate }]);
+  });
+
+  it('waits as long as PolyAI asks, but no longer than five minutes', async () => {
+    const alone = limit(null);
+    alone.tooMany(10 * 60_000);
+    const polls = callers(1, alone);
+    await pass(300_000 - 1);
+    expect(sum(polls)).toBe(0);
+    await pass(2_000);
+    expect(sum(polls)).toBeGreaterThanOrEqual(1);
+    expect(alone.rate).toBeLessThan(2);
+  });
+
+  it('goes at a new configured rate at once', async () => {
+    const alone = limit(1);
+    const polls = callers(200, alone);
+    await pass(100);
+    alone.setMax(100);
+    await pass(1_000);
+    expect(sum(polls)).toBeGreaterThan(95);
+    alone.setMax(null);
+    expect(alone.rate).toBe(NONE);
+    alone.setMax(3);
+    expect(alone.rate).toBe(3);
+  });
+
+  it('counts what could not wait, and lets go of what waits too long', async () => {
+    const alone = limit(1);
+    for (let n = 0; n < 10; n++) alone.charge();
+    const turn = alone.turn(now(), now() + 2_500, new AbortController().signal);
+    await pass(2_000);
+    expect(alone.waiting).toBe(1);
+    await pass(1_000);
+    expect(alone.waiting).toBe(0);
+    expect(await turn).toBe(false);
+  });
+
+  it('ends with no timer and nobody waiting', async () => {
+    const alone = limit(1);
+    callers(5, alone);
+    await pass(0);
+    alone.stop();
+    expect(alone.waiting).toBe(0);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe('several processes', () => {
+  it('share the rate, so that the interval of every call is stretched alike', async () => {
+    const { exchange } = board();
+    const [a, b] = [callers(300, limit(80, exchange)), callers(100, limit(80, exchange))];
+    await pass(5_000);
+    const before = [sum(a), sum(b)];
+    await pass(60_000);
+    const [ofA, ofB] = [sum(a) - (before[0] ?? 0), sum(b) - (before[1] ?? 0)];
+    expect(Math.abs((ofA + ofB) / (80 * 60) - 1)).toBeLessThan(0.05);
+    expect(Math.abs(ofA / ofB / 3 - 1)).toBeLessThan(0.05);
+    expect(Math.min(...a, ...b)).toBeGreaterThanOrEqual(Math.max(...a, ...b) - 2);
+  });
+
+  it('are all slowed by a 429 of one, once, and held as long as it was asked to', async () => {
+    const { exchange } = board();
+    const [a, b] = [limit(100, exchange), limit(100, exchange)];
+    const polls = callers(1_000, b);
+    callers(1_000, a);
+    await pass(5_000);
+    a.tooMany(30_000);
+    expect(a.rate).toBeCloseTo(50, 0);
+    await pass(1_000);
+    expect(b.rate).toBeCloseTo(50, 0);
+    const then = sum(polls);
+    await pass(28_000);
+    expect(sum(polls)).toBe(then);
+    expect(b.rate).toBeCloseTo(50, 0);
+    // A hold is not handed to and fro: it ends.
+    await pass(4_000);
+    expect(sum(polls)).toBeGreaterThan(then + 25);
+    expect(logged.filter(({ msg }) => msg.includes('slowed'))).toHaveLength(2);
+  });
+
+  it('tell one that comes later', async () => {
+    const { exchange } = board();
+    const a = limit(null, exchange);
+    callers(1, limit(40, exchange));
+    a.tooMany(null);
+    await pass(1_500);
+    const late = limit(null, exchange);
+    await pass(0);
+    expect(late.rate).toBeLessThan(5);
+  });
+
+  it('forget a limit that limits nobody', async () => {
+    const { exchange } = board();
+    const all = [limit(null, exchange), limit(null, exchange), limit(null, exchange)];
+    const asking = setInterval(() => {
+      for (const each of all) void each.turn(now(), NONE, new AbortController().signal);
+    }, 500);
+    await pass(2_000);
+    all[0]?.tooMany(null);
+    await pass(2_000);
+    for (const each of all) expect(each.rate).toBeLessThan(NONE);
+    await pass(70_000);
+    for (const each of all) expect(each.rate).toBe(NONE);
+    clearInterval(asking);
+  });
+
+  it.each(['away', 'hanging'] as const)('keep their shares while Redis is %s', async (how) => {
+    const redis = board();
+    const [a, b] = [limit(80, redis.exchange), limit(80, redis.exchange)];
+    callers(300, a);
+    callers(100, b);
+    await pass(5_000);
+    const shares = [a.share, b.share];
+    expect(sum(shares)).toBeCloseTo(80, 0);
+    redis.is = how;
+    await pass(30_000);
+    callers(1_000, b);
+    await pass(30_000);
+    expect([a.share, b.share]).toEqual(shares);
+    expect(logged.filter(({ level }) => level === 40)).toHaveLength(2);
+    if (how === 'hanging') return;
+    redis.is = 'up';
+    await pass(3_000);
+    expect(b.share).toBeGreaterThan(2 * a.share);
+    expect(logged.filter(({ msg }) => msg.includes('shared again'))).toHaveLength(2);
+  });
+
+  it('exchange nothing while there is no limit and nothing is asked', async () => {
+    const redis = board();
+    const idle = limit(null, redis.exchange);
+    await pass(60_000);
+    expect(redis.exchanges).toBe(1);
+    await idle.turn(now(), NONE, new AbortController().signal);
+    await pass(60_000);
+    expect(redis.exchanges).toBe(3);
+  });
+
+  it('hear of the limit as soon as they ask again', async () => {
+    const redis = board();
+    const idle = limit(null, redis.exchange);
+    await pass(10_000);
+    const busy = limit(null, redis.exchange);
+    busy.tooMany(60_000);
+    callers(1, busy);
+    await pass(10_000);
+    expect(idle.rate).toBe(NONE);
+    await idle.turn(now(), NONE, new AbortController().signal);
+    await pass(0);
+    expect(idle.rate).toBe(busy.rate);
+    void idle.turn(now(), NONE, new AbortController().signal);
+    await pass(10_000);
+    expect(idle.waiting).toBe(1);
+  });
+});
