@@ -72,20 +72,16 @@ class WaitingLine implements Line {
 
   turn(dueAt: number, until: number, signal: AbortSignal): Promise<boolean> {
     if (signal.aborted || this.#isClosed) return Promise.resolve(false);
-    if (this.#waiting === 0) {
-      const now = this.#clock.monotonic();
-      // Where nobody waited, no turn was missed.
-      this.#nextAt = Math.max(this.#nextAt, now);
-      if (this.#opensAt() <= now) {
-        this.charge();
-        return Promise.resolve(true);
-      }
+    if (this.#waiting === 0 && this.#opensAt() <= this.#clock.monotonic()) {
+      this.charge();
+      return Promise.resolve(true);
     }
     return new Promise((resolve) => this.#join(dueAt, until, signal, resolve));
   }
 
   charge(): void {
     const now = this.#clock.monotonic();
+    // Where nobody waited, no turn was missed.
     const earliest = this.#waiting === 0 ? now : now - MAX_LAG_MS;
     this.#nextAt = Math.max(this.#nextAt, earliest) + this.#intervalMs;
     this.#asked++;
@@ -93,9 +89,7 @@ class WaitingLine implements Line {
   }
 
   hold(ms: number): void {
-    const now = this.#clock.monotonic();
-    this.#heldUntil = Math.max(this.#heldUntil, now + ms);
-    this.#arm(now);
+    this.#heldUntil = Math.max(this.#heldUntil, this.#clock.monotonic() + ms);
   }
 
   setRate(perSecond: number): void {

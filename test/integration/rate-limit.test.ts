@@ -145,8 +145,8 @@ describe('the exchange', () => {
   });
 
   it('removes what has not changed for a minute, and lets Redis remove the rest', async () => {
-    const a = exchange();
-    await exchange().exchange('acme', report('b', 1));
+    const [a, b] = [exchange(), exchange()];
+    await b.exchange('acme', report('b', 1));
     await running.redis.hset(key(), 'junk', '?');
     await a.exchange('acme', report('a', 1));
     at = 59_999;
@@ -158,6 +158,8 @@ describe('the exchange', () => {
     const ttl = await running.redis.pttl(key());
     expect(ttl).toBeGreaterThan(50_000);
     expect(ttl).toBeLessThanOrEqual(60_000);
+    await b.exchange('acme', report('b', 2));
+    expect(await a.exchange('acme', report('a', 4))).toEqual([report('b', 2)]);
   });
 
   it.each([

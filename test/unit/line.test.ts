@@ -85,6 +85,8 @@ describe('a line', () => {
     expect(line.waiting).toBe(1);
     await pass(1_000);
     expect(turns()).toEqual(['other']);
+    join('last')();
+    expect(vi.getTimerCount()).toBe(0);
     expect(await line.turn(0, NEVER, AbortSignal.abort())).toBe(false);
   });
 
@@ -145,6 +147,16 @@ describe('a line', () => {
     expect(turns()).toHaveLength(0);
     await pass(1_001);
     expect(turns()).toHaveLength(11);
+  });
+
+  it('is held no longer because the rate falls meanwhile', async () => {
+    busyAt(100);
+    join('held');
+    line.hold(5_000);
+    line.setRate(50);
+    line.setRate(1);
+    await pass(5_000);
+    expect(turns()).toEqual(['held']);
   });
 
   it('goes on at a new rate at once', async () => {

@@ -1,7 +1,7 @@
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { systemClock } from '../../src/tracking/clock.ts';
+import { type Clock, systemClock } from '../../src/tracking/clock.ts';
 import type { RateReport } from '../../src/tracking/rate.ts';
 import { createRateLimit, type RateExchange, type RateLimit } from '../../src/tracking/rate-limit.ts';
 
@@ -26,7 +26,11 @@ afterEach(() => {
 });
 
 /** One process's part of the limit. */
-function limit(max: number | null, exchange: RateExchange | null = null): RateLimit {
+function limit(
+  max: number | null,
+  exchange: RateExchange | null = null,
+  clock: Pick<Clock, 'monotonic'> = systemClock,
+): RateLimit {
   const log = pino(
     new Writable({
       write(line, _encoding, done) {
@@ -35,7 +39,7 @@ function limit(max: number | null, exchange: RateExchange | null = null): RateLi
       },
     }),
   );
-  const limit = createRateLimit({ account: 'acme', max, exchange, clock: systemClock, log });
+  const limit = createRateLimit({ account: 'acme', max, exchange, clock, log });
   limits.push(limit);
   return limit;
 }
@@ -100,6 +104,17 @@ describe('a process alone', () => {
     await pass(2_000);
     expect(sum(polls)).toBeGreaterThanOrEqual(1);
     expect(alone.rate).toBeLessThan(2);
+  });
+
+  it('does not grow for the time in which it stood still', async () => {
+    let stoodStill = 0;
+    const alone = limit(100, null, { monotonic: () => now() + stoodStill });
+    alone.tooMany(null);
+    const cut = alone.rate;
+    stoodStill = 600_000;
+    await pass(1_000);
+    expect(alone.rate).toBeGreaterThan(cut);
+    expect(alone.rate).toBeLessThan(cut + 2);
   });
 
   it('goes at a new configured rate at once', async () => {
@@ -169,6 +184,19 @@ describe('several processes', () => {
     expect(logged.filter(({ msg }) => msg.includes('slowed'))).toHaveLength(2);
   });
 
+  it('are not held for ever by the last word of one that is gone', async () => {
+    const { exchange } = board();
+    const [gone, b] = [limit(10, exchange), limit(10, exchange)];
+    gone.tooMany(3_000);
+    await pass(1_000);
+    gone.stop();
+    const polls = callers(1, b);
+    await pass(1_000);
+    expect(sum(polls)).toBe(0);
+    await pass(4_000);
+    expect(sum(polls)).toBeGreaterThan(0);
+  });
+
   it('tell one that comes later', async () => {
     const { exchange } = board();
     const a = limit(null, exchange);
@@ -192,7 +220,12 @@ describe('several processes', () => {
     for (const each of all) expect(each.rate).toBeLessThan(NONE);
     await pass(70_000);
     for (const each of all) expect(each.rate).toBe(NONE);
+    // Another 429 is news all the same.
+    all[1]?.tooMany(null);
+    await pass(2_000);
     clearInterval(asking);
+    for (const each of all) expect(each.rate).toBeLessThan(NONE);
+    expect(logged).toHaveLength(6);
   });
 
   it.each(['away', 'hanging'] as const)('keep their shares while Redis is %s', async (how) => {

@@ -69,6 +69,8 @@ describe('the rate', () => {
     const once = nextState(initialState(100), { ...quiet, max: 100, cut: true });
     expect(seconds(10, once, { max: 100 }).rate).toBeCloseTo(70);
     expect(seconds(60, once, { max: 100 }).rate).toBe(100);
+    const low = nextState(initialState(100), { ...quiet, max: 100, cut: true, askedPerSecond: 10 });
+    expect(seconds(100, low, { max: 100, askedPerSecond: 10 }).rate).toBeCloseTo(55);
   });
 
   it('is forgotten where none is configured, a minute after the last 429 and where it limits nobody', () => {
