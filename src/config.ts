@@ -1,6 +1,7 @@
 import { Ajv, type ErrorObject } from 'ajv';
 import { type Static, Type } from 'typebox';
 import { readAccountsFile, singleAccount } from './accounts-config.ts';
+import { type ApiKey, readApiKeys } from './api-keys.ts';
 import { APIS } from './polyai/apis.ts';
 import type { AccountSettings } from './tracking/accounts.ts';
 
@@ -21,7 +22,8 @@ const Environment = Type.Object({
   POLYAI_ENVIRONMENT: Type.Optional(Type.String()),
   POLYAI_MAX_REQUESTS_PER_SECOND: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1_000_000 })),
   ACCOUNTS_FILE: Type.Optional(Type.String()),
-  HOST: Type.String({ format: 'loopback', default: '127.0.0.1' }),
+  API_KEYS: Type.Optional(Type.String()),
+  HOST: Type.String({ default: '127.0.0.1' }),
   PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 8080 }),
   DATABASE_URL: Type.Optional(Type.String({ format: 'postgres-url' })),
   DATA_DIR: Type.String({ default: './data' }),
@@ -37,14 +39,13 @@ const Environment = Type.Object({
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], { default: 'info' }),
 });
 
-/** Part of the contract, but not of this version: to ignore one of them would be to run other than asked for. */
-const NOT_YET = ['API_KEYS'];
-
 type Environment = Static<typeof Environment>;
 
-export interface Config extends Environment {
+export interface Config extends Omit<Environment, 'API_KEYS' | 'POLYAI_AUTH_TOKEN'> {
   /** Of the single-account variables and the accounts file; none for commands that talk to no PolyAI. */
   accounts: readonly AccountSettings[];
+  /** Without any, only this machine can reach the API. */
+  apiKeys: readonly ApiKey[];
 }
 
 /** The configuration cannot be used; `problems` has one plain line each, naming the variable and never its value. */
@@ -58,6 +59,8 @@ export class ConfigError extends Error {
     this.problems = problems;
   }
 }
+
+const LOOPBACK = /^(localhost|::1|127(\.\d{1,3}){3})$/;
 
 const isUrl =
   (...protocols: string[]) =>
@@ -74,7 +77,6 @@ const validate = new Ajv({
     'http-url': isUrl('http:', 'https:'),
     'postgres-url': isUrl('postgres:', 'postgresql:'),
     'redis-url': isUrl('redis:', 'rediss:'),
-    loopback: (host: string) => /^(localhost|::1|127(\.\d{1,3}){3})$/.test(host),
   },
 }).compile<Environment>(Environment);
 
@@ -83,7 +85,6 @@ const FORMATS: Record<string, string> = {
   'http-url': 'must be an http:// or https:// URL',
   'postgres-url': 'must be a postgres:// or postgresql:// URL',
   'redis-url': 'must be a redis:// or rediss:// URL',
-  loopback: 'must be a loopback address: without API keys anyone who reaches the port could read all calls',
 };
 
 /** Which of polykeep's commands reads the configuration: they need different parts of it. */
@@ -115,7 +116,6 @@ export function readConfig(
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
   );
   const problems = [
-    ...NOT_YET.filter((name) => environment[name]).map((name) => `${name}: not supported in this version`),
     ...REQUIRED[command]
       .filter((name) => !environment[name])
       .map((name) => `${name}: required by the command ${command}`),
@@ -123,13 +123,25 @@ export function readConfig(
   if (command !== 'migrate' && !environment.POLYAI_AUTH_TOKEN && !environment.ACCOUNTS_FILE) {
     problems.push(`POLYAI_AUTH_TOKEN: required by the command ${command}, or ACCOUNTS_FILE`);
   }
+  if (environment.HOST && !environment.API_KEYS && !LOOPBACK.test(environment.HOST)) {
+    problems.push(
+      'HOST: must be a loopback address: without API_KEYS who reaches the port can read all calls',
+    );
+  }
   if (!validate(candidate)) throw new ConfigError([...problems, ...(validate.errors ?? []).map(problemOf)]);
   if (candidate.POLL_INTERVAL_MIN_MS > candidate.POLL_INTERVAL_MAX_MS) {
     problems.push('POLL_INTERVAL_MIN_MS: must not be more than POLL_INTERVAL_MAX_MS');
   }
+  const apiKeys = candidate.API_KEYS === undefined ? [] : readApiKeys(candidate.API_KEYS, problems);
+  if (candidate.API_KEYS === undefined && !LOOPBACK.test(candidate.HOST)) {
+    problems.push(
+      'HOST: must be a loopback address: without API_KEYS who reaches the port can read all calls',
+    );
+  }
   const accounts = command === 'migrate' ? [] : readAccounts(candidate, environment, problems);
   if (problems.length > 0) throw new ConfigError(problems);
-  return { ...candidate, accounts };
+  const { API_KEYS: _keys, POLYAI_AUTH_TOKEN: _token, ...rest } = candidate;
+  return { ...rest, accounts, apiKeys };
 }
 
 function readAccounts(

@@ -215,6 +215,7 @@ async function listen(parts: Parts): Promise<string> {
     registrar,
     reader: createReader(database.orm),
     accounts,
+    apiKeys: config.apiKeys,
     placedCalls,
     followSoon,
     metrics: metrics.text,

@@ -1,5 +1,6 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
+import { type KeyScope, sha256 } from '../api-keys.ts';
 import type { PolyAiApi, RequestParts } from '../polyai/api.ts';
 import type { Account } from '../tracking/account.ts';
 
@@ -17,19 +18,21 @@ export class FrontError extends Error {
 }
 
 /**
- * The account that a request to the drop-in front is for: that of the PolyAI token it brings and, with the Agents API,
- * of the agent and environment it names. Throws `FrontError` where there is none, or more than one.
+ * The account that a request to the drop-in front is for: one whose PolyAI token it brings, or any with an API key
+ * of at least the scope `needed`; with the Agents API that of the agent and environment it names. Throws `FrontError`
+ * where there is none, or more than one.
  */
 export function accountOf(
   request: FastifyRequest,
   api: PolyAiApi,
   parts: RequestParts,
   accounts: readonly Account[],
+  needed: KeyScope,
 ): Account {
-  const token = request.headers[api.tokenHeader];
-  const authorized = accounts.filter(
-    ({ connection }) => connection.api === api && isSame(`${token ?? ''}`, connection.token),
-  );
+  const ofApi = accounts.filter(({ connection }) => connection.api === api);
+  const authorized = opens(request, needed)
+    ? ofApi
+    : ofApi.filter(hasToken(request.headers[api.tokenHeader]));
   if (authorized.length === 0) throw new FrontError(401, 'unauthorized', 'Invalid or missing token');
   const scope = Object.entries(api.scopeOf(parts));
   const inScope = authorized.filter(({ connection }) =>
@@ -51,11 +54,14 @@ function named(name: string | string[] | undefined, candidates: readonly Account
   throw new FrontError(400, 'ambiguous_account', `X-Polykeep-Account: must name one of ${names}`);
 }
 
-/** In a time that tells nothing of where, or whether by length, they differ. */
-function isSame(given: string, token: string): boolean {
-  return timingSafeEqual(digest(given), digest(token));
+function opens({ apiKey }: FastifyRequest, needed: KeyScope): boolean {
+  if (apiKey === null) return false;
+  if (needed === 'read' || apiKey.scope === 'write') return true;
+  throw new FrontError(403, 'forbidden', `the API key ${apiKey.name} may only read`);
 }
 
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
+/** Told in a time that says nothing of where, or whether by length, they differ. */
+function hasToken(given: string | string[] | undefined): (account: Account) => boolean {
+  const digest = sha256(`${given ?? ''}`);
+  return ({ connection }) => timingSafeEqual(digest, sha256(connection.token));
 }

@@ -30,11 +30,11 @@ export function frontRoutes(app: FastifyInstance, options: FrontRoutesOptions, d
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, parsed) => parsed(null, body));
   for (const api of APIS) {
-    app.get(api.statusRoute, { exposeHeadRoute: false }, (request, reply) =>
+    app.get(api.statusRoute, { exposeHeadRoute: false, config: { access: 'front' } }, (request, reply) =>
       inItsWords(api, reply, answerStatus(api, request, reply, options)),
     );
     for (const route of api.triggerRoutes) {
-      app.post(route, (request, reply) =>
+      app.post(route, { config: { access: 'front' } }, (request, reply) =>
         inItsWords(api, reply, options.placedCalls.during(answerTrigger(api, request, reply, options))),
       );
     }
@@ -63,7 +63,7 @@ async function answerStatus(
   { accounts, reader, placedCalls }: FrontRoutesOptions,
 ): Promise<FastifyReply> {
   const { params, query } = partsOf(request);
-  const account = accountOf(request, api, { params, query, body: undefined }, accounts.all());
+  const account = accountOf(request, api, { params, query, body: undefined }, accounts.all(), 'read');
   const callSid = `${params.callSid}`;
   const known = await lastAnswer(reader, callSid);
   const isOurs = known === null || known.account === account.name;
@@ -110,7 +110,7 @@ async function answerTrigger(
 ): Promise<FastifyReply> {
   const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
   const parsed = parseJson(body);
-  const account = accountOf(request, api, { ...partsOf(request), body: parsed }, accounts.all());
+  const account = accountOf(request, api, { ...partsOf(request), body: parsed }, accounts.all(), 'write');
   const metadata = triggerMetadata(request.headers['x-polykeep-metadata'], parsed);
   const contentType = request.headers['content-type'] ?? 'application/json';
   const answer = await account

@@ -14,7 +14,10 @@ export interface HealthRoutesOptions {
 export const healthRoutes: FastifyPluginCallbackTypebox<HealthRoutesOptions> = (app, { parts }, done) => {
   app.get(
     '/health/live',
-    { schema: { response: { 200: Type.Object({ status: Type.Literal('ok') }) } } },
+    {
+      config: { access: 'open' },
+      schema: { response: { 200: Type.Object({ status: Type.Literal('ok') }) } },
+    },
     async () => ({
       status: 'ok' as const,
     }),
@@ -22,7 +25,7 @@ export const healthRoutes: FastifyPluginCallbackTypebox<HealthRoutesOptions> = (
 
   app.get(
     '/health/ready',
-    { schema: { response: { 200: HealthJson, 503: HealthJson } } },
+    { config: { access: 'open' }, schema: { response: { 200: HealthJson, 503: HealthJson } } },
     async (_request, reply) => {
       const state = await parts();
       const status = statusOf(state);

@@ -30,6 +30,8 @@ export function invalidField(field: string, detail: string): ProblemError {
 
 const TITLES: Record<number, string> = {
   400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
   404: 'Not Found',
   413: 'Content Too Large',
   414: 'URI Too Long',

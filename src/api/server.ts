@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Logger } from 'pino';
+import type { ApiKey } from '../api-keys.ts';
 import type { ArchiveReader } from '../archive/reader.ts';
+import { guard } from './access.ts';
 import { type CallRoutesOptions, callRoutes } from './calls.ts';
 import { type FrontRoutesOptions, frontRoutes } from './front.ts';
 import { type HealthRoutesOptions, healthRoutes } from './health.ts';
@@ -20,11 +22,13 @@ export interface ServerOptions
     FrontRoutesOptions {
   accounts: CallRoutesOptions['accounts'] & FrontRoutesOptions['accounts'];
   reader: ArchiveReader;
+  /** None: every caller is let in. */
+  apiKeys: readonly ApiKey[];
   log: Logger;
 }
 
 /** The API, ready to listen or to be injected into. */
-export function createServer({ log, ...options }: ServerOptions): FastifyInstance {
+export function createServer({ log, apiKeys, ...options }: ServerOptions): FastifyInstance {
   const loggerInstance: FastifyBaseLogger = log;
   const app = fastify({
     loggerInstance,
@@ -48,10 +52,11 @@ export function createServer({ log, ...options }: ServerOptions): FastifyInstanc
     const { method, url } = request;
     const level = /^\/(health\/|metrics)/.test(url) ? 'debug' : 'info';
     request.log[level](
-      { method, url, status: reply.statusCode, ms: Math.round(reply.elapsedTime) },
+      { method, url, key: request.apiKey?.name, status: reply.statusCode, ms: Math.round(reply.elapsedTime) },
       'request',
     );
   });
+  guard(app, apiKeys);
   app.register(healthRoutes, options);
   app.register(metricsRoutes, options);
   app.register(callRoutes, options);

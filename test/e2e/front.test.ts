@@ -43,13 +43,17 @@ beforeEach(async () => {
     { name: 'default', token: TOKEN, baseUrl: polyai.url },
     { name: 'agent', api: 'agents', token: AGENT_TOKEN, baseUrl: agents.url, ...AGENT },
   ];
-  const path = join(folder, 'accounts.json');
-  await writeFile(path, JSON.stringify({ accounts }));
+  await writeFile(join(folder, 'accounts.json'), JSON.stringify({ accounts }));
+  await start();
+});
+
+async function start(keys?: string): Promise<void> {
   const { POLYAI_AUTH_TOKEN: _, ...fast } = FAST;
   const environment = {
     ...fast,
-    ACCOUNTS_FILE: path,
+    ACCOUNTS_FILE: join(folder, 'accounts.json'),
     DATABASE_URL: postgres.url,
+    ...(keys === undefined ? {} : { API_KEYS: keys }),
   };
   sidecar = await startSidecar({
     config: readConfig('serve', environment),
@@ -59,7 +63,7 @@ beforeEach(async () => {
   });
   url = sidecar.url ?? '';
   polykeep = client(url);
-});
+}
 
 afterEach(async () => {
   await sidecar.stop();
@@ -188,6 +192,31 @@ describe('a status request', () => {
     polyai.forget(callSid);
     await postgres.mend();
     await settled(callSid);
+  });
+});
+
+describe('a caller with an API key', () => {
+  const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
+  const READ = 'the-key-that-may-read';
+  const WRITE = 'the-key-that-may-write';
+
+  it('needs no PolyAI token; one that may only read places no call', async () => {
+    await sidecar.stop();
+    await start(`bi:read:${READ},web:write:${WRITE}`);
+    const body = '{"to_number":"+15551234567"}';
+    const trigger = (headers: Record<string, string>) =>
+      ask('/v1/outbound-calling', { method: 'POST', headers, body });
+    expect((await trigger(bearer(READ))).status).toBe(403);
+    expect((await trigger(bearer('the-key-that-is-none'))).status).toBe(401);
+    const placed = await trigger(bearer(WRITE));
+    expect(placed.status).toBe(200);
+    expect(polyai.triggers.map(({ headers }) => headers.authorization)).toEqual([undefined]);
+    const path = statusPath(JSON.parse(placed.text).call_sid);
+    expect((await ask(path, { headers: bearer(READ) })).status).toBe(200);
+    expect((await ask(path, { headers: withToken })).status).toBe(200);
+    expect((await ask(path)).status).toBe(401);
+    expect((await ask('/v1/calls')).status).toBe(401);
+    expect((await ask('/health/ready')).status).toBe(200);
   });
 });
 

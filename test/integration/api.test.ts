@@ -38,6 +38,7 @@ function serverOn({ pool, orm }: Database): FastifyInstance {
     reader: createReader(orm),
     accounts: { has: (name) => ['default', 'spare'].includes(name), fallback: 'default', all: () => [] },
     placedCalls: createPlacedCalls({ registrar, report, followSoon, log }),
+    apiKeys: [],
     metrics: async () => ({ body: '', contentType: 'text/plain' }),
     followSoon,
     parts: async () => ({ postgres: 'up', queue: 'up', accounts: { default: 'active' } }),

@@ -28,7 +28,7 @@ it('a token is all that is needed; the rest has the documented defaults', () => 
         pace,
       },
     ],
-    POLYAI_AUTH_TOKEN: 'secret-token',
+    apiKeys: [],
     POLYAI_API: 'outbound-calling',
     HOST: '127.0.0.1',
     PORT: 8080,
@@ -73,6 +73,10 @@ describe('one plain line that names the variable for', () => {
     ['HOST', '0.0.0.0'],
     ['HOST', '::'],
     ['API_KEYS', 'me:write:secret'],
+    ['API_KEYS', 'me:admin:a-key-of-sixteen-characters'],
+    ['API_KEYS', 'a-key-of-sixteen-characters'],
+    ['API_KEYS', 'me:read:sha256:abc'],
+    ['API_KEYS', 'me:read:a-key-of-sixteen-characters,me:write:a-key-of-sixteen-character2'],
     ['ACCOUNTS_FILE', 'nowhere/accounts.json'],
   ])('%s=%s', (name, value) => {
     const found = problems({ ...minimal, [name]: value });
