@@ -107,7 +107,10 @@ const SINGLE_ACCOUNT = [
   'POLYAI_MAX_REQUESTS_PER_SECOND',
 ];
 
-/** Reads the environment, and the files that it names; an empty variable counts as unset. Throws `ConfigError` with all that is wrong. */
+/**
+ * Reads the environment, and the files that it names; an empty variable counts as unset. Throws `ConfigError` with all
+ * that is wrong.
+ */
 export function readConfig(
   command: Command,
   environment: Readonly<Record<string, string | undefined>> = process.env,
@@ -115,33 +118,41 @@ export function readConfig(
   const candidate: unknown = Object.fromEntries(
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
   );
-  const problems = [
-    ...REQUIRED[command]
-      .filter((name) => !environment[name])
-      .map((name) => `${name}: required by the command ${command}`),
-  ];
-  if (command !== 'migrate' && !environment.POLYAI_AUTH_TOKEN && !environment.ACCOUNTS_FILE) {
-    problems.push(`POLYAI_AUTH_TOKEN: required by the command ${command}, or ACCOUNTS_FILE`);
-  }
-  if (environment.HOST && !environment.API_KEYS && !LOOPBACK.test(environment.HOST)) {
-    problems.push(
-      'HOST: must be a loopback address: without API_KEYS who reaches the port can read all calls',
-    );
-  }
+  const problems = missing(command, environment);
   if (!validate(candidate)) throw new ConfigError([...problems, ...(validate.errors ?? []).map(problemOf)]);
   if (candidate.POLL_INTERVAL_MIN_MS > candidate.POLL_INTERVAL_MAX_MS) {
     problems.push('POLL_INTERVAL_MIN_MS: must not be more than POLL_INTERVAL_MAX_MS');
   }
   const apiKeys = candidate.API_KEYS === undefined ? [] : readApiKeys(candidate.API_KEYS, problems);
-  if (candidate.API_KEYS === undefined && !LOOPBACK.test(candidate.HOST)) {
-    problems.push(
-      'HOST: must be a loopback address: without API_KEYS who reaches the port can read all calls',
-    );
-  }
   const accounts = command === 'migrate' ? [] : readAccounts(candidate, environment, problems);
   if (problems.length > 0) throw new ConfigError(problems);
   const { API_KEYS: _keys, POLYAI_AUTH_TOKEN: _token, ...rest } = candidate;
   return { ...rest, accounts, apiKeys };
+}
+
+/** What is wrong with the variables taken together, whatever is wrong with each. */
+function missing(
+  command: Command,
+  {
+    POLYAI_AUTH_TOKEN,
+    ACCOUNTS_FILE,
+    HOST,
+    API_KEYS,
+    ...others
+  }: Readonly<Record<string, string | undefined>>,
+): string[] {
+  const problems = REQUIRED[command]
+    .filter((name) => !others[name])
+    .map((name) => `${name}: required by the command ${command}`);
+  if (command !== 'migrate' && !POLYAI_AUTH_TOKEN && !ACCOUNTS_FILE) {
+    problems.push(`POLYAI_AUTH_TOKEN: required by the command ${command}, or ACCOUNTS_FILE`);
+  }
+  if (HOST && !API_KEYS && !LOOPBACK.test(HOST)) {
+    problems.push(
+      'HOST: must be a loopback address: without API_KEYS who reaches the port can read all calls',
+    );
+  }
+  return problems;
 }
 
 function readAccounts(
