@@ -99,7 +99,8 @@ function sendKept(reply: FastifyReply, body: string, observedAt: Date): FastifyR
     .header('age', age)
     .header('x-polykeep-observed-at', observedAt.toISOString())
     .type('application/json')
-    .send(body);
+    // As bytes: to a text Fastify adds a charset that PolyAI does not name.
+    .send(Buffer.from(body));
 }
 
 async function answerTrigger(
