@@ -95,12 +95,14 @@ async function lastAnswer(reader: FrontRoutesOptions['reader'], callSid: string)
 
 function sendKept(reply: FastifyReply, body: string, observedAt: Date): FastifyReply {
   const age = Math.max(0, Math.floor((Date.now() - observedAt.getTime()) / 1000));
-  return reply
-    .header('age', age)
-    .header('x-polykeep-observed-at', observedAt.toISOString())
-    .type('application/json')
-    // As bytes: to a text Fastify adds a charset that PolyAI does not name.
-    .send(Buffer.from(body));
+  return (
+    reply
+      .header('age', age)
+      .header('x-polykeep-observed-at', observedAt.toISOString())
+      .type('application/json')
+      // As bytes: to a text Fastify adds a charset that PolyAI does not name.
+      .send(Buffer.from(body))
+  );
 }
 
 async function answerTrigger(
