@@ -1,7 +1,8 @@
+import type { Logger } from 'pino';
 import { migrateDatabase } from './archive/migrations.ts';
 import { ConfigError, readConfig } from './config.ts';
 import { createLog } from './log.ts';
-import { type Role, startSidecar } from './sidecar.ts';
+import { type Role, type Sidecar, startSidecar } from './sidecar.ts';
 
 const USAGE = `usage: polykeep COMMAND
 
@@ -72,22 +73,22 @@ async function serve(role: Role): Promise<void> {
     log.info('polykeep stopped');
     process.exit(0);
   };
-  process.on('SIGHUP', async () => {
-    try {
-      const sidecar = await starting;
-      sidecar.reload(readConfig(role));
-      log.info('configuration read again');
-    } catch (error) {
-      const problems = error instanceof ConfigError ? error.problems : undefined;
-      log.error(
-        { err: problems === undefined ? error : undefined, problems },
-        'configuration kept as it was',
-      );
-    }
-  });
+  // From a terminal it means that the terminal is gone.
+  if (!process.stdout.isTTY) process.on('SIGHUP', () => void reload(role, starting, log));
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   await starting;
+}
+
+async function reload(role: Role, starting: Promise<Sidecar>, log: Logger): Promise<void> {
+  const sidecar = await starting;
+  try {
+    sidecar.reload(readConfig(role));
+    log.info('configuration read again');
+  } catch (error) {
+    const problem = error instanceof ConfigError ? { problems: error.problems } : { err: error };
+    log.error(problem, 'configuration kept as it was');
+  }
 }
 
 async function migrate(): Promise<void> {

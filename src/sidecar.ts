@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import { createPlacedCalls } from './api/placed-calls.ts';
+import { createPlacedCalls, type PlacedCalls } from './api/placed-calls.ts';
 import { createServer } from './api/server.ts';
 import { type Database, openDatabase } from './archive/database.ts';
 import { startEmbeddedPostgres } from './archive/embedded-postgres.ts';
@@ -49,6 +50,8 @@ const SWEEP_EVERY_MS = 15_000;
 const QUEUE_PATIENCE_MS = 60_000;
 const FLUSH_WITHIN_MS = 4_000;
 const CLOSE_REQUESTS_MS = 1_000;
+/** For an answer that was just given to reach its client. */
+const LAST_WORDS_MS = 100;
 /** What waits for a server that does not answer is left behind. */
 const HUNG_MS = 1_000;
 
@@ -86,11 +89,12 @@ async function start(
   running.defer(() => queue.close());
 
   const writer = createWriter({ pool: database.pool, lifecycle, log });
-  // Runs before the queue is closed: followers that hand back while Postgres is away must not hold up the end.
-  running.defer(() => writer.giveUpIn(FLUSH_WITHIN_MS));
   const parts = { config, database, writer, accounts, metrics, queue, log, running };
   if (role !== 'api') await startFollowing(parts);
-  return { url: role === 'worker' ? null : await listen(parts), accounts };
+  const url = role === 'worker' ? null : await listen(parts);
+  // The first thing of the end: whoever waits for Postgres then has the same time left.
+  running.defer(() => writer.giveUpIn(FLUSH_WITHIN_MS));
+  return { url, accounts };
 }
 
 async function embeddedDatabase(config: Config, log: Logger, running: AsyncDisposableStack): Promise<string> {
@@ -209,7 +213,6 @@ async function listen(parts: Parts): Promise<string> {
     });
   };
   const placedCalls = createPlacedCalls({ registrar, report: writer.report, followSoon, log });
-  running.defer(() => placedCalls.close(FLUSH_WITHIN_MS));
   const server = createServer({
     log,
     registrar,
@@ -227,12 +230,21 @@ async function listen(parts: Parts): Promise<string> {
       ),
     }),
   });
-  running.defer(async () => {
-    // A client that keeps a connection open without a request, or half a request, must not hold up the end.
-    const cut = setTimeout(() => server.server.closeAllConnections(), CLOSE_REQUESTS_MS);
-    await server.close().finally(() => clearTimeout(cut));
-  });
+  running.defer(() => stopListening(server, placedCalls));
   return server.listen({ host: config.HOST, port: config.PORT });
+}
+
+/**
+ * A client that keeps a connection open without a request, or half a request, must not hold up the end; one whose
+ * trigger is under way is to learn of the call that it placed.
+ */
+async function stopListening(server: FastifyInstance, placedCalls: PlacedCalls): Promise<void> {
+  const closed = server.close();
+  await Promise.race([closed, sleep(CLOSE_REQUESTS_MS)]);
+  await placedCalls.close(FLUSH_WITHIN_MS - CLOSE_REQUESTS_MS);
+  await Promise.race([closed, sleep(LAST_WORDS_MS)]);
+  server.server.closeAllConnections();
+  await closed;
 }
 
 async function isAnswering({ pool }: Database): Promise<'up' | 'down'> {

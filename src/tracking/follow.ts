@@ -16,6 +16,8 @@ export interface HandedOn {
   streak: FailureStreak | null;
   /** When the last successful poll was asked (ISO 8601): a change that is seen later happened after that. */
   changedAfter: string | null;
+  /** Since the last poll of any result; null where there was none. */
+  sinceAskedMs: number | null;
 }
 
 export type FollowResult =
@@ -55,6 +57,7 @@ const AFTER_ERROR_MS = 5_000;
 
 export function createFollower(options: FollowerOptions): Follow {
   const { archive, settings, random, clock, accounts, log } = options;
+  const missing = new Set<string>();
 
   async function followForOneLease(
     callSid: string,
@@ -69,10 +72,14 @@ export function createFollower(options: FollowerOptions): Follow {
 
     const account = accounts.get(call.account);
     if (account === undefined) {
-      log.error({ callSid, account: call.account }, 'call waits: its account is not configured');
+      // One line for all its calls.
+      if (!missing.has(call.account))
+        log.error({ account: call.account }, 'calls wait: their account is not configured');
+      missing.add(call.account);
       await clock.sleep(leaseMs, signal);
       return { kind: 'handBack', handOn: handOnAgain(handedOn) };
     }
+    missing.delete(call.account);
     return new Following(options, account, call, handedOn).until(leaseEnd, signal);
   }
 
@@ -88,5 +95,5 @@ export function createFollower(options: FollowerOptions): Follow {
 }
 
 function handOnAgain(handedOn: HandedOn | null): HandedOn {
-  return { streak: null, changedAfter: null, ...handedOn, dueInMs: 0 };
+  return { streak: null, changedAfter: null, sinceAskedMs: null, ...handedOn, dueInMs: 0 };
 }

@@ -12,6 +12,9 @@ import { extendStreak, type FailureStreak, type FollowedCall, isOverdue, verdict
 const PICK_UP_MS = 10_000;
 /** So many reports of one call wait for Postgres; where there are more, polling waits too. */
 const MAX_UNWRITTEN = 50;
+/** How long a last report may take before the lease goes on, and for how long it does at least. */
+const WRITTEN_WITHIN_MS = 1_000;
+const OVERTIME_MS = 5_000;
 
 /** One call under one lease. */
 export class Following {
@@ -27,7 +30,7 @@ export class Following {
   #statusSince: number;
   #changedAfter: Date | null;
   #nextPollAt: number;
-  #lastAskedAt: number | null = null;
+  #lastAskedAt: number | null;
   #lastBody: string | null = null;
 
   constructor(options: FollowerOptions, account: Account, call: TrackedCall, handedOn: HandedOn | null) {
@@ -42,6 +45,7 @@ export class Following {
     this.#startedAt = clock.monotonic();
     this.#statusSince = this.#startedAt - call.trackedMs;
     this.#changedAfter = lastAskedAt(call, handedOn, settings);
+    this.#lastAskedAt = handedOn?.sinceAskedMs == null ? null : this.#startedAt - handedOn.sinceAskedMs;
     this.#streak = handedOn?.streak ?? null;
     this.#failedAt = this.#streak === null ? null : this.#startedAt;
     this.#nextPollAt = this.#startedAt + (handedOn?.dueInMs ?? firstPollDelay(pace, random));
@@ -50,8 +54,12 @@ export class Following {
   /** While what was seen cannot be written, the lease goes on: PolyAI may forget the call before Postgres is back. */
   async until(leaseEnd: number, signal: AbortSignal): Promise<FollowResult> {
     const sleep = this.#options.clock.sleeper(signal);
-    for (let end = leaseEnd, patience = leaseEnd; ; end = this.#nextPollAt, patience = Infinity) {
-      await this.#pollUntil(end, patience, signal, sleep);
+    for (
+      let end = leaseEnd;
+      ;
+      end = Math.max(this.#nextPollAt, this.#options.clock.monotonic() + OVERTIME_MS)
+    ) {
+      await this.#pollUntil(end, signal, sleep);
       if (!this.#recorder.isOver) await this.#letGo(signal);
       if (this.#recorder.isOver) return { kind: 'done' };
       if (this.#recorder.unwritten === 0) {
@@ -60,11 +68,11 @@ export class Following {
     }
   }
 
-  /** A poll that is still waiting for its turn when patience ends keeps its place: it is handed on as long overdue. */
-  async #pollUntil(end: number, patience: number, signal: AbortSignal, sleep: Sleep): Promise<void> {
+  /** A poll that is still waiting for its turn at the end keeps its place: it is handed on as long overdue. */
+  async #pollUntil(end: number, signal: AbortSignal, sleep: Sleep): Promise<void> {
     while (!signal.aborted && this.#nextPollAt <= end) {
       await sleep(Math.max(0, this.#dueInMs()));
-      if (signal.aborted || !(await this.#account.turn(this.#nextPollAt, patience, signal))) return;
+      if (signal.aborted || !(await this.#account.turn(this.#nextPollAt, end, signal))) return;
       await this.#poll(signal);
       if (this.#recorder.unwritten > MAX_UNWRITTEN) await this.#recorder.written();
       if (this.#recorder.isOver) return;
@@ -72,7 +80,7 @@ export class Following {
     await sleep(Math.max(0, end - this.#options.clock.monotonic()));
   }
 
-  /** Writes the counters and a last promise; waits for it until the next poll is due. */
+  /** Writes the counters and a last promise; waits for it until the next poll is due, and a moment at least. */
   async #letGo(signal: AbortSignal): Promise<void> {
     const { lastSeenAt } = this.#recorder.state;
     const dueInMs = Math.max(0, this.#dueInMs());
@@ -81,24 +89,32 @@ export class Following {
     if (signal.aborted) return this.#recorder.written();
     const written = new AbortController();
     this.#recorder.onIdle = () => written.abort();
-    await this.#options.clock.sleep(dueInMs, written.signal);
+    await this.#options.clock.sleep(Math.max(dueInMs, WRITTEN_WITHIN_MS), written.signal);
     this.#recorder.onIdle = null;
   }
 
   async #poll(signal: AbortSignal): Promise<void> {
-    const { clock, metrics } = this.#options;
+    const { clock } = this.#options;
     const askedAt = clock.now();
     const askedAtMs = clock.monotonic();
-    if (this.#lastAskedAt !== null) metrics.interval(this.#account.name, askedAtMs - this.#lastAskedAt);
-    this.#lastAskedAt = askedAtMs;
     try {
       const observation = await this.#account.getStatus(this.#callSid, signal);
+      this.#measureInterval(askedAtMs);
       await this.#saw(observation, askedAt, askedAtMs);
     } catch (error) {
-      if (error instanceof PolyAiError) await this.#failed(error);
-      else if (error instanceof AccountPausedError) this.#waitForAccount();
+      if (error instanceof PolyAiError) {
+        this.#measureInterval(askedAtMs);
+        await this.#failed(error);
+      } else if (error instanceof AccountPausedError) this.#waitForAccount();
       else if (!signal.aborted) throw error;
     }
+  }
+
+  #measureInterval(askedAtMs: number): void {
+    if (this.#lastAskedAt !== null) {
+      this.#options.metrics.interval(this.#account.name, askedAtMs - this.#lastAskedAt);
+    }
+    this.#lastAskedAt = askedAtMs;
   }
 
   async #saw(observation: Observation, askedAt: Date, askedAtMs: number): Promise<void> {
@@ -182,7 +198,9 @@ export class Following {
     const changedAfter = this.#changedAfter?.toISOString() ?? null;
     const sinceFailed = this.#failedAt === null ? 0 : this.#options.clock.monotonic() - this.#failedAt;
     const streak = this.#streak && { ...this.#streak, sameCodeMs: this.#streak.sameCodeMs + sinceFailed };
-    return { dueInMs: this.#dueInMs(), streak, changedAfter };
+    const sinceAskedMs =
+      this.#lastAskedAt === null ? null : this.#options.clock.monotonic() - this.#lastAskedAt;
+    return { dueInMs: this.#dueInMs(), streak, changedAfter, sinceAskedMs };
   }
 
   #dueInMs(): number {
