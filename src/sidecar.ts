@@ -2,9 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createPlacedCalls } from './api/placed-calls.ts';
 import { createServer } from './api/server.ts';
+import { createWaiting } from './api/waiting.ts';
 import { type Database, openDatabase } from './archive/database.ts';
 import { startEmbeddedPostgres } from './archive/embedded-postgres.ts';
+import { createFeed } from './archive/feed.ts';
 import { migrateDatabase } from './archive/migrations.ts';
+import { createNews, type News } from './archive/news.ts';
 import { createOverdueCalls } from './archive/overdue.ts';
 import { createReader } from './archive/reader.ts';
 import { createRegistrar } from './archive/registrar.ts';
@@ -78,6 +81,8 @@ async function start(
   await migrateDatabase(databaseUrl, log);
   const database = openDatabase(databaseUrl, log);
   running.defer(() => Promise.race([database.close(), sleep(HUNG_MS)]));
+  const news = createNews({ url: databaseUrl, log });
+  running.defer(() => Promise.race([news.stop(), sleep(HUNG_MS)]));
 
   const metrics = createMetrics();
   const accounts = openAccounts({ config, log, redisPrefix, metrics, running });
@@ -88,7 +93,7 @@ async function start(
   const writer = createWriter({ pool: database.pool, lifecycle, log });
   // Runs before the queue is closed: followers that hand back while Postgres is away must not hold up the end.
   running.defer(() => writer.giveUpIn(FLUSH_WITHIN_MS));
-  const parts = { config, database, writer, accounts, metrics, queue, log, running };
+  const parts = { config, database, news, writer, accounts, metrics, queue, log, running };
   if (role !== 'api') await startFollowing(parts);
   return { url: role === 'worker' ? null : await listen(parts), accounts };
 }
@@ -152,6 +157,7 @@ function longestInterval({ accounts }: Config): number {
 interface Parts {
   config: Config;
   database: Database;
+  news: News;
   writer: ArchiveWriter;
   accounts: Accounts;
   metrics: Metrics;
@@ -200,8 +206,10 @@ async function startFollowing(parts: Parts): Promise<void> {
 }
 
 async function listen(parts: Parts): Promise<string> {
-  const { config, database, writer, accounts, metrics, queue, log, running } = parts;
+  const { config, database, news, writer, accounts, metrics, queue, log, running } = parts;
   const registrar = createRegistrar(database.pool);
+  const reader = createReader(database.orm);
+  const feed = createFeed(database.pool);
   const followSoon = (callSids: readonly string[]) => {
     if (callSids.length === 0) return;
     queue.enqueue(callSids).catch((error: unknown) => {
@@ -213,7 +221,9 @@ async function listen(parts: Parts): Promise<string> {
   const server = createServer({
     log,
     registrar,
-    reader: createReader(database.orm),
+    reader,
+    feed,
+    waiting: createWaiting({ reader, feed, news, log }),
     accounts,
     apiKeys: config.apiKeys,
     placedCalls,
