@@ -22,7 +22,7 @@ export function createChecks({ check, gapMs }: { check: () => Promise<void>; gap
 
   function schedule(): void {
     clearTimeout(timer);
-    timer = setTimeout(run, Math.max(dueAt, freeAt) - performance.now());
+    timer = setTimeout(run, Math.max(0, Math.max(dueAt, freeAt) - performance.now()));
   }
 
   async function run(): Promise<void> {

@@ -15,6 +15,8 @@ export interface Hold extends Disposable {
 }
 
 export interface Waiting {
+  /** Requests that are held now. */
+  readonly held: number;
   /** Holds the request of this reply for at most so long; to be disposed of when it is answered. */
   hold(reply: FastifyReply, ms: number): Hold;
   /** Resolves when the call is settled or gone, or the signal is aborted. To be called before the call is read. */
@@ -41,7 +43,7 @@ interface FeedWaiter {
 
 /** Requests that wait for news; one query for all of them finds out whose wait is over. */
 export function createWaiting({ reader, feed, news, log, checkEveryMs = 1_000 }: WaitingOptions): Waiting {
-  const holds = new Set<AbortController>();
+  const holds = new Set<{ dismiss(): void }>();
   const callWaiters = new Map<string, Set<() => void>>();
   const feedWaiters = new Set<FeedWaiter>();
   let lagMs = CHECK_GAP_MS;
@@ -83,6 +85,9 @@ export function createWaiting({ reader, feed, news, log, checkEveryMs = 1_000 }:
   }
 
   return {
+    get held() {
+      return holds.size;
+    },
     hold(reply, ms) {
       const over = new AbortController();
       let clientIsGone = false;
@@ -92,10 +97,17 @@ export function createWaiting({ reader, feed, news, log, checkEveryMs = 1_000 }:
         clientIsGone = true;
         end();
       };
-      holds.add(over);
+      const held = {
+        dismiss() {
+          // The connection would stay open for a next request, and hold up the end.
+          reply.header('connection', 'close');
+          end();
+        },
+      };
+      holds.add(held);
       reply.raw.once('close', leave);
-      if (closed || reply.raw.destroyed) end();
-      if (!closed) news.listen(hearOf);
+      if (closed) held.dismiss();
+      else news.listen(hearOf);
       return {
         signal: over.signal,
         get clientIsGone() {
@@ -104,7 +116,7 @@ export function createWaiting({ reader, feed, news, log, checkEveryMs = 1_000 }:
         [Symbol.dispose]() {
           clearTimeout(timer);
           reply.raw.off('close', leave);
-          holds.delete(over);
+          holds.delete(held);
           end();
         },
       };
@@ -132,7 +144,7 @@ export function createWaiting({ reader, feed, news, log, checkEveryMs = 1_000 }:
     close() {
       closed = true;
       checks.stop();
-      for (const over of holds) over.abort();
+      for (const held of holds) held.dismiss();
     },
   };
 }

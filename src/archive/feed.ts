@@ -26,7 +26,7 @@ select s.xmin::text, t.xid::text, t.call_sid, t.account, t.seq, t.status, t.reas
 
 export const FEED_HEAD = `
 select (select t.xid from transitions t where t.xid < s.xmin order by t.xid desc limit 1)::text as newest,
-       exists (select from transitions t where t.xid >= s.xmin) as lags
+       coalesce((select t.xid from transitions t order by t.xid desc limit 1) >= s.xmin, false) as lags
   from (select pg_snapshot_xmin(pg_current_snapshot()) as xmin) s`;
 
 export interface FeedQuery {
