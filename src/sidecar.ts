@@ -3,9 +3,12 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { createPlacedCalls, type PlacedCalls } from './api/placed-calls.ts';
 import { createServer } from './api/server.ts';
+import { createWaiting } from './api/waiting.ts';
 import { type Database, openDatabase } from './archive/database.ts';
 import { startEmbeddedPostgres } from './archive/embedded-postgres.ts';
+import { createFeed } from './archive/feed.ts';
 import { migrateDatabase } from './archive/migrations.ts';
+import { createNews, type News } from './archive/news.ts';
 import { createOverdueCalls } from './archive/overdue.ts';
 import { createReader } from './archive/reader.ts';
 import { createRegistrar } from './archive/registrar.ts';
@@ -81,6 +84,8 @@ async function start(
   await migrateDatabase(databaseUrl, log);
   const database = openDatabase(databaseUrl, log);
   running.defer(() => Promise.race([database.close(), sleep(HUNG_MS)]));
+  const news = createNews({ url: databaseUrl, log });
+  running.defer(() => Promise.race([news.stop(), sleep(HUNG_MS)]));
 
   const metrics = createMetrics();
   const accounts = openAccounts({ config, log, redisPrefix, metrics, running });
@@ -89,7 +94,7 @@ async function start(
   running.defer(() => queue.close());
 
   const writer = createWriter({ pool: database.pool, lifecycle, log });
-  const parts = { config, database, writer, accounts, metrics, queue, log, running };
+  const parts = { config, database, news, writer, accounts, metrics, queue, log, running };
   if (role !== 'api') await startFollowing(parts);
   const url = role === 'worker' ? null : await listen(parts);
   // The first thing of the end: whoever waits for Postgres then has the same time left.
@@ -156,6 +161,7 @@ function longestInterval({ accounts }: Config): number {
 interface Parts {
   config: Config;
   database: Database;
+  news: News;
   writer: ArchiveWriter;
   accounts: Accounts;
   metrics: Metrics;
@@ -204,8 +210,10 @@ async function startFollowing(parts: Parts): Promise<void> {
 }
 
 async function listen(parts: Parts): Promise<string> {
-  const { config, database, writer, accounts, metrics, queue, log, running } = parts;
+  const { config, database, news, writer, accounts, metrics, queue, log, running } = parts;
   const registrar = createRegistrar(database.pool);
+  const reader = createReader(database.orm);
+  const feed = createFeed(database.pool);
   const followSoon = (callSids: readonly string[]) => {
     if (callSids.length === 0) return;
     queue.enqueue(callSids).catch((error: unknown) => {
@@ -216,7 +224,9 @@ async function listen(parts: Parts): Promise<string> {
   const server = createServer({
     log,
     registrar,
-    reader: createReader(database.orm),
+    reader,
+    feed,
+    waiting: createWaiting({ reader, feed, news, log }),
     accounts,
     apiKeys: config.apiKeys,
     placedCalls,

@@ -1,6 +1,7 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyReply } from 'fastify';
 import { Type } from 'typebox';
-import type { Metadata, Registration } from '../archive/call.ts';
+import type { Call, Metadata, Registration } from '../archive/call.ts';
 import { decodeCursor, encodeCursor, type Position } from '../archive/cursor.ts';
 import type { ArchiveReader, CallFilter } from '../archive/reader.ts';
 import type { Registrar } from '../archive/registrar.ts';
@@ -11,6 +12,7 @@ import {
   type BatchResultJson,
   BatchResultJson as BatchResultSchema,
   CallJson,
+  CallQuery,
   CallSid,
   callJson,
   ListQuery,
@@ -18,10 +20,12 @@ import {
   RegistrationBody,
 } from './schemas.ts';
 import { checker } from './validation.ts';
+import type { Waiting } from './waiting.ts';
 
 export interface CallRoutesOptions {
   registrar: Registrar;
   reader: ArchiveReader;
+  waiting: Waiting;
   accounts: AccountNames;
   /** Has calls followed soon; never fails a request, since Postgres has them already. */
   followSoon: (callSids: readonly string[]) => void;
@@ -31,7 +35,7 @@ const Params = Type.Object({ callSid: CallSid });
 const METADATA_PREFIX = 'metadata.';
 
 export const callRoutes: FastifyPluginCallbackTypebox<CallRoutesOptions> = (app, options, done) => {
-  const { registrar, reader, accounts, followSoon } = options;
+  const { registrar, reader, waiting, accounts, followSoon } = options;
 
   app.post(
     '/v1/calls',
@@ -56,8 +60,11 @@ export const callRoutes: FastifyPluginCallbackTypebox<CallRoutesOptions> = (app,
     },
   );
 
-  app.get('/v1/calls/:callSid', { schema: { params: Params, response: { 200: CallJson } } }, (request) =>
-    readJson(request.params.callSid),
+  app.get(
+    '/v1/calls/:callSid',
+    { schema: { params: Params, querystring: CallQuery, response: { 200: CallJson } } },
+    async ({ params: { callSid }, query: { wait } }, reply) =>
+      wait === 0 ? readJson(callSid) : jsonOf(await readSettled(callSid, wait, reply)),
   );
 
   app.get(
@@ -77,14 +84,27 @@ export const callRoutes: FastifyPluginCallbackTypebox<CallRoutesOptions> = (app,
   );
 
   async function readJson(callSid: string): Promise<CallJson> {
-    const call = await reader.readCall(callSid);
-    if (call === null)
-      throw new ProblemError(404, 'call_not_found', 'callSid: this call was never registered');
-    return callJson(call);
+    return jsonOf(await reader.readCall(callSid));
+  }
+
+  /** The call when it is settled, or as it is after so many seconds. */
+  async function readSettled(callSid: string, seconds: number, reply: FastifyReply): Promise<Call | null> {
+    using hold = waiting.hold(reply, seconds * 1000);
+    // Before the call is read: what settles it after that is not missed.
+    const settled = waiting.settled(callSid, hold.signal);
+    const call = await reader.readCallInTurn(callSid);
+    if (call === null || call.settledAt !== null) return call;
+    await settled;
+    return hold.clientIsGone ? call : reader.readCallInTurn(callSid);
   }
 
   done();
 };
+
+function jsonOf(call: Call | null): CallJson {
+  if (call === null) throw new ProblemError(404, 'call_not_found', 'callSid: this call was never registered');
+  return callJson(call);
+}
 
 type Item =
   | { kind: 'valid'; registration: Registration }

@@ -1,5 +1,5 @@
 import { type Static, Type } from 'typebox';
-import { type Call, OUTCOMES } from '../archive/call.ts';
+import { type Call, OUTCOMES, type Transition } from '../archive/call.ts';
 
 /** JSON of the API: validation, serialisation and types from one source. */
 
@@ -46,6 +46,8 @@ export const TransitionJson = Type.Object({
   observedAt: Time,
   lastUpdated: Nullable(Time),
 });
+
+export type TransitionJson = Static<typeof TransitionJson>;
 
 export const CallJson = Type.Object({
   callSid: Type.String(),
@@ -98,6 +100,29 @@ export const ListQuery = Type.Object(
 );
 export type ListQuery = Static<typeof ListQuery>;
 
+/** Seconds. */
+const Wait = Type.Integer({ minimum: 0, maximum: 60, default: 0 });
+
+export const CallQuery = Type.Object({ wait: Wait });
+
+export const FeedQuery = Type.Object(
+  {
+    after: Type.Optional(Type.String()),
+    limit: Type.Integer({ minimum: 1, maximum: MAX_PAGE, default: 100 }),
+    account: Type.Optional(Type.String({ pattern: STORABLE })),
+    wait: Wait,
+  },
+  { additionalProperties: false },
+);
+
+export const FeedPageJson = Type.Object({
+  data: Type.Array(
+    Type.Object({ callSid: Type.String(), account: Type.String(), ...TransitionJson.properties }),
+  ),
+  nextCursor: Type.String(),
+});
+export type FeedPageJson = Static<typeof FeedPageJson>;
+
 export const HealthJson = Type.Object({
   status: Type.Enum(['ok', 'degraded', 'unavailable']),
   parts: Type.Object({
@@ -119,14 +144,19 @@ export function callJson(call: Call): CallJson {
     firstSeenAt: iso(firstSeenAt),
     lastSeenAt: iso(lastSeenAt),
     settledAt: iso(settledAt),
-    transitions: transitions.map(({ seq, status, reason, changedAfter, observedAt, lastUpdated }) => ({
-      seq,
-      status,
-      reason,
-      changedAfter: iso(changedAfter),
-      observedAt: observedAt.toISOString(),
-      lastUpdated: iso(lastUpdated),
-    })),
+    transitions: transitions.map(transitionJson),
+  };
+}
+
+export function transitionJson(transition: Transition): TransitionJson {
+  const { seq, status, reason, changedAfter, observedAt, lastUpdated } = transition;
+  return {
+    seq,
+    status,
+    reason,
+    changedAfter: iso(changedAfter),
+    observedAt: observedAt.toISOString(),
+    lastUpdated: iso(lastUpdated),
   };
 }
 

@@ -9,6 +9,7 @@ import { type FrontRoutesOptions, frontRoutes } from './front.ts';
 import { type HealthRoutesOptions, healthRoutes } from './health.ts';
 import { type MetricsRoutesOptions, metricsRoutes } from './metrics.ts';
 import { handleError, ProblemError, problemBody, sendProblem } from './problem.ts';
+import { type TransitionRoutesOptions, transitionRoutes } from './transitions.ts';
 import { validatorCompiler } from './validation.ts';
 
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -19,6 +20,7 @@ export interface ServerOptions
   extends HealthRoutesOptions,
     MetricsRoutesOptions,
     CallRoutesOptions,
+    TransitionRoutesOptions,
     FrontRoutesOptions {
   accounts: CallRoutesOptions['accounts'] & FrontRoutesOptions['accounts'];
   reader: ArchiveReader;
@@ -56,10 +58,13 @@ export function createServer({ log, apiKeys, ...options }: ServerOptions): Fasti
       'request',
     );
   });
+  // A request that waits must not hold up a shutdown either.
+  app.addHook('preClose', async () => options.waiting.close());
   guard(app, apiKeys);
   app.register(healthRoutes, options);
   app.register(metricsRoutes, options);
   app.register(callRoutes, options);
+  app.register(transitionRoutes, options);
   app.register(frontRoutes, options);
   return app;
 }

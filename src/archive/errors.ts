@@ -20,6 +20,16 @@ export class ReportRefusedError extends Error {
   readonly code = 'report_refused';
 }
 
+/** A position of the feed beyond all transactions of this server: it was given out by another one. */
+export class FeedPositionAheadError extends Error {
+  override readonly name = 'FeedPositionAheadError';
+  readonly code = 'feed_position_ahead';
+
+  constructor() {
+    super('the position is beyond all transactions of this database server');
+  }
+}
+
 /**
  * True where Postgres refuses the statement's values (SQLSTATE class 22 data exception, 23 constraint, 54 limit):
  * the same statement would fail again. Everything else, a lost connection above all, is worth another try.

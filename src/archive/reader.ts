@@ -1,5 +1,19 @@
-import { and, asc, desc, eq, getTableColumns, gte, isNull, lt, type SQL, sql } from 'drizzle-orm';
+import {
+  and,
+  asc,
+  desc,
+  eq,
+  getTableColumns,
+  gte,
+  isNotNull,
+  isNull,
+  lt,
+  or,
+  type SQL,
+  sql,
+} from 'drizzle-orm';
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
+import { batched } from './batch.ts';
 import { type Call, type LastAnswer, type Metadata, OUTCOMES, type Outcome } from './call.ts';
 import type { Position } from './cursor.ts';
 import { answering } from './database.ts';
@@ -22,6 +36,10 @@ export interface CallFilter {
 export interface ArchiveReader {
   /** One call with its history, or null where it was never registered. */
   readCall(callSid: string): Promise<Call | null>;
+  /** As `readCall`, for many at once: what is asked for within a few milliseconds is read together. */
+  readCallInTurn(callSid: string): Promise<Call | null>;
+  /** Those of the calls that are settled, or not there. */
+  settledAmong(callSids: readonly string[]): Promise<string[]>;
   /** What PolyAI last said of a call, or null where it was never registered. */
   readLastAnswer(callSid: string): Promise<LastAnswer | null>;
   /** Calls with their histories, newest registration first, from after the given position on. */
@@ -52,10 +70,26 @@ export function createReader(orm: NodePgDatabase): ArchiveReader {
     return gather(await answering(joined.execute()));
   }
 
+  async function readCalls(callSids: readonly string[]): Promise<(Call | null)[]> {
+    const found = await select(sql`${calls.callSid} = any(${sql.param(callSids)}::text[])`, callSids.length);
+    const byId = new Map(found.map((call) => [call.callSid, call]));
+    return callSids.map((callSid) => byId.get(callSid) ?? null);
+  }
+
   return {
     async readCall(callSid) {
       const [call] = await select(eq(calls.callSid, callSid), 1);
       return call ?? null;
+    },
+    readCallInTurn: batched(readCalls),
+    async settledAmong(callSids) {
+      const asked = sql`unnest(${sql.param(callSids)}::text[]) as asked(call_sid)`;
+      const settled = orm
+        .select({ callSid: sql<string>`asked.call_sid` })
+        .from(asked)
+        .leftJoin(calls, sql`${calls.callSid} = asked.call_sid`)
+        .where(or(isNull(calls.callSid), isNotNull(calls.settledAt)));
+      return (await answering(settled.execute())).map(({ callSid }) => callSid);
     },
     async readLastAnswer(callSid) {
       const { account, lastBody: body, lastSeenAt: observedAt } = calls;

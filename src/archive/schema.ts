@@ -49,5 +49,8 @@ export const transitions = pgTable(
     payload: jsonb('payload').notNull(),
     xid: xid8('xid').notNull().default(sql`pg_current_xact_id()`),
   },
-  (table) => [primaryKey({ columns: [table.callSid, table.seq] })],
+  (table) => [
+    primaryKey({ columns: [table.callSid, table.seq] }),
+    index('transitions_in_commit_order').on(table.xid, table.callSid, table.seq),
+  ],
 );

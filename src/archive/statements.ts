@@ -1,5 +1,8 @@
 /** SQL of the writer, one round trip each for any number of rows. */
 
+/** Notified by each commit that adds transitions or settles calls, of whatever process. */
+export const NEWS_CHANNEL = 'polykeep';
+
 /**
  * Locks the calls in one order for all, so that two batches never wait for each other in a ring. Nothing of
  * `transitions` is read here: after a wait for the lock this statement still has its old snapshot of other tables.
@@ -12,7 +15,9 @@ select call_sid, account, status, outcome, reason, created_at, last_updated, fir
  order by call_sid
    for update`;
 
+/** Where `$16` says so, those who wait for news are told at the commit, in the same round trip. */
 export const UPDATE_CALLS = `
+with updated as (
 update calls c
    set status = u.status, outcome = u.outcome, reason = u.reason, created_at = u.created_at,
        last_updated = u.last_updated, first_seen_at = u.first_seen_at, last_seen_at = u.last_seen_at,
@@ -25,7 +30,9 @@ update calls c
               $13::text[], $14::float8[], $15::text[])
        as u(call_sid, status, outcome, reason, created_at, last_updated, first_seen_at, last_seen_at, settled_at,
             polls, failed_polls, last_error_known, last_error, follow_for_ms, last_body)
- where c.call_sid = u.call_sid`;
+ where c.call_sid = u.call_sid
+)
+select pg_notify('${NEWS_CHANNEL}', '') where $16::bool`;
 
 /** `ordinal` counts a call's new transitions within this batch from 1. */
 export const INSERT_TRANSITIONS = `

@@ -161,6 +161,11 @@ function stateOf(row: LockedRow): CallState {
   };
 }
 
+/** A report of a settled call that brought nothing tells once more of its end: seldom, and harmless. */
+function isNews({ transitions, after }: FoldedCall): boolean {
+  return transitions.length > 0 || after.state.settledAt !== null;
+}
+
 async function write(client: PoolClient, calls: readonly FoldedCall[]): Promise<void> {
   const states = calls.map((call) => call.after.state);
   await client.query({
@@ -182,6 +187,7 @@ async function write(client: PoolClient, calls: readonly FoldedCall[]): Promise<
       calls.map((call) => call.lastError ?? null),
       calls.map((call) => call.followForMs ?? null),
       calls.map((call) => call.lastBody ?? null),
+      calls.some(isNews),
     ],
   });
 

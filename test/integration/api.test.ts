@@ -2,7 +2,9 @@ import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPlacedCalls } from '../../src/api/placed-calls.ts';
 import { createServer } from '../../src/api/server.ts';
+import { createWaiting } from '../../src/api/waiting.ts';
 import { type Database, openDatabase } from '../../src/archive/database.ts';
+import { createFeed } from '../../src/archive/feed.ts';
 import { createReader } from '../../src/archive/reader.ts';
 import { createRegistrar } from '../../src/archive/registrar.ts';
 import { createWriter } from '../../src/archive/writer.ts';
@@ -32,10 +34,14 @@ function serverOn({ pool, orm }: Database): FastifyInstance {
   const registrar = createRegistrar(pool);
   const { report } = createWriter({ pool, lifecycle, log });
   const followSoon = (callSids: readonly string[]) => void followed.push(...callSids);
+  const reader = createReader(orm);
+  const feed = createFeed(pool);
   return createServer({
     log,
     registrar,
-    reader: createReader(orm),
+    reader,
+    feed,
+    waiting: createWaiting({ reader, feed, news: { listen: () => {} }, log }),
     accounts: { has: (name) => ['default', 'spare'].includes(name), fallback: 'default', all: () => [] },
     placedCalls: createPlacedCalls({ registrar, report, followSoon, log }),
     apiKeys: [],

@@ -1,0 +1,1 @@
+CREATE INDEX "transitions_in_commit_order" ON "transitions" USING btree ("xid","call_sid","seq");

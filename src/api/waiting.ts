@@ -1,0 +1,164 @@
+import type { FastifyReply } from 'fastify';
+import type { Logger } from 'pino';
+import type { Feed } from '../archive/feed.ts';
+import type { News } from '../archive/news.ts';
+import type { ArchiveReader } from '../archive/reader.ts';
+import { createChecks } from './checks.ts';
+
+/** Words that come close together are one check. */
+const CHECK_GAP_MS = 50;
+
+/** A request that is held. `signal` is aborted when its time is over, its client has gone, or the process stops. */
+export interface Hold extends Disposable {
+  readonly signal: AbortSignal;
+  readonly clientIsGone: boolean;
+}
+
+export interface Waiting {
+  /** Requests that are held now. */
+  readonly held: number;
+  /** Holds the request of this reply for at most so long; to be disposed of when it is answered. */
+  hold(reply: FastifyReply, ms: number): Hold;
+  /** Resolves when the call is settled or gone, or the signal is aborted. To be called before the call is read. */
+  settled(callSid: string, signal: AbortSignal): Promise<void>;
+  /** Resolves when transitions of this transaction or a later one can be read, or the signal is aborted. */
+  readable(xid: string, signal: AbortSignal): Promise<void>;
+  /** Every request that is held, and every one to come, is to be answered with what is known. */
+  close(): void;
+}
+
+export interface WaitingOptions {
+  reader: Pick<ArchiveReader, 'settledAmong'>;
+  feed: Pick<Feed, 'head'>;
+  news: Pick<News, 'listen'>;
+  log: Logger;
+  /** Words may be missed, or never come (behind a pooler): somebody who waits is looked after this often anyhow. */
+  checkEveryMs?: number;
+}
+
+interface FeedWaiter {
+  xid: bigint;
+  wake: () => void;
+}
+
+/** Requests that wait for news; one query for all of them finds out whose wait is over. */
+export function createWaiting({ reader, feed, news, log, checkEveryMs = 1_000 }: WaitingOptions): Waiting {
+  const holds = new Set<{ dismiss(): void }>();
+  const callWaiters = new Map<string, Set<() => void>>();
+  const feedWaiters = new Set<FeedWaiter>();
+  let lagMs = CHECK_GAP_MS;
+  let closed = false;
+
+  const checks = createChecks({ check, gapMs: CHECK_GAP_MS });
+
+  async function check(): Promise<void> {
+    if (callWaiters.size === 0 && feedWaiters.size === 0) return;
+    checks.within(checkEveryMs);
+    // Postgres may be away: the next check finds it back, and the last read of each request says so if not.
+    const results = await Promise.allSettled([checkCalls(), checkFeed()]);
+    for (const result of results) {
+      if (result.status === 'rejected') log.debug({ err: result.reason }, 'cannot look for news');
+    }
+  }
+
+  async function checkCalls(): Promise<void> {
+    if (callWaiters.size === 0) return;
+    for (const callSid of await reader.settledAmong([...callWaiters.keys()])) {
+      for (const wake of callWaiters.get(callSid) ?? []) wake();
+    }
+  }
+
+  async function checkFeed(): Promise<void> {
+    if (feedWaiters.size === 0) return;
+    const { newest, lags } = await feed.head();
+    if (newest !== null) {
+      for (const { xid, wake } of feedWaiters) if (xid <= BigInt(newest)) wake();
+    }
+    // What was told of cannot be read before every older transaction is over, of which nobody tells.
+    if (lags) checks.within(lagMs);
+    lagMs = lags ? lagMs * 2 : CHECK_GAP_MS;
+  }
+
+  function hearOf(): void {
+    lagMs = CHECK_GAP_MS;
+    checks.within(0);
+  }
+
+  return {
+    get held() {
+      return holds.size;
+    },
+    hold(reply, ms) {
+      const over = new AbortController();
+      let clientIsGone = false;
+      const end = () => over.abort();
+      const timer = setTimeout(end, ms);
+      const leave = () => {
+        clientIsGone = true;
+        end();
+      };
+      const held = {
+        dismiss() {
+          // The connection would stay open for a next request, and hold up the end.
+          reply.header('connection', 'close');
+          end();
+        },
+      };
+      holds.add(held);
+      reply.raw.once('close', leave);
+      if (closed) held.dismiss();
+      else news.listen(hearOf);
+      return {
+        signal: over.signal,
+        get clientIsGone() {
+          return clientIsGone;
+        },
+        [Symbol.dispose]() {
+          clearTimeout(timer);
+          reply.raw.off('close', leave);
+          holds.delete(held);
+          end();
+        },
+      };
+    },
+    async settled(callSid, signal) {
+      await wokenOrAborted(signal, (wake) => {
+        const waiters = callWaiters.get(callSid) ?? new Set();
+        callWaiters.set(callSid, waiters.add(wake));
+        checks.within(checkEveryMs);
+        return () => {
+          waiters.delete(wake);
+          if (waiters.size === 0 && callWaiters.get(callSid) === waiters) callWaiters.delete(callSid);
+        };
+      });
+    },
+    async readable(xid, signal) {
+      await wokenOrAborted(signal, (wake) => {
+        const waiter = { xid: BigInt(xid), wake };
+        feedWaiters.add(waiter);
+        // What was told of before may not have been readable then.
+        checks.within(0);
+        return () => feedWaiters.delete(waiter);
+      });
+    },
+    close() {
+      closed = true;
+      checks.stop();
+      for (const held of holds) held.dismiss();
+    },
+  };
+}
+
+/** `enlist` is given what ends the wait, and gives what takes the waiter off its list. */
+function wokenOrAborted(signal: AbortSignal, enlist: (wake: () => void) => () => void): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const wake = () => {
+      signal.removeEventListener('abort', wake);
+      strike();
+      resolve();
+    };
+    const strike = enlist(wake);
+    signal.addEventListener('abort', wake, { once: true });
+  });
+}

@@ -1,0 +1,70 @@
+import { Client } from 'pg';
+import type { Logger } from 'pino';
+import { NEWS_CHANNEL } from './statements.ts';
+
+const RETRY_FIRST_MS = 100;
+const RETRY_MAX_MS = 5_000;
+const ANSWER_WITHIN_MS = 5_000;
+
+/** Word of the commits of all processes. A hint, no promise: it may be late, and is lost while Postgres is away. */
+export interface News {
+  /**
+   * Has `onNews` called for each word, and each time that words may have been missed before. Opens the one
+   * connection it takes; one that breaks is made anew.
+   */
+  listen(onNews: () => void): void;
+  stop(): Promise<void>;
+}
+
+export function createNews({ url, log }: { url: string; log: Logger }): News {
+  let state: 'idle' | 'listening' | 'stopped' = 'idle';
+  let client: Client | null = null;
+  let retry: NodeJS.Timeout | undefined;
+  let wait = RETRY_FIRST_MS;
+
+  async function connect(onNews: () => void): Promise<void> {
+    const connecting = new Client({
+      connectionString: url,
+      application_name: 'polykeep news',
+      connectionTimeoutMillis: ANSWER_WITHIN_MS,
+      query_timeout: ANSWER_WITHIN_MS,
+      keepAlive: true,
+    });
+    client = connecting;
+    connecting.on('notification', onNews);
+    // What breaks a connection ends it too; without a listener it would end the process.
+    connecting.on('error', (error) => log.debug({ err: error }, 'the connection for news is in trouble'));
+    connecting.once('end', () => connectAgain(connecting, onNews));
+    try {
+      await connecting.connect();
+      await connecting.query(`listen ${NEWS_CHANNEL}`);
+      wait = RETRY_FIRST_MS;
+      onNews();
+    } catch (error) {
+      log.debug({ err: error }, 'cannot listen for news');
+      connectAgain(connecting, onNews);
+      connecting.end().catch(() => {});
+    }
+  }
+
+  /** A connection that failed may tell of it twice. */
+  function connectAgain(failed: Client, onNews: () => void): void {
+    if (client !== failed || state === 'stopped') return;
+    client = null;
+    retry = setTimeout(() => void connect(onNews), wait * (0.5 + Math.random() / 2));
+    wait = Math.min(wait * 2, RETRY_MAX_MS);
+  }
+
+  return {
+    listen(onNews) {
+      if (state !== 'idle') return;
+      state = 'listening';
+      void connect(onNews);
+    },
+    async stop() {
+      state = 'stopped';
+      clearTimeout(retry);
+      await client?.end().catch(() => {});
+    },
+  };
+}

@@ -1,0 +1,224 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from 'pg';
+import { Value } from 'typebox/value';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { FeedPageJson } from '../../src/api/schemas.ts';
+import { FEED_HEAD, READ_FEED } from '../../src/archive/feed.ts';
+import { encodeFeedCursor } from '../../src/archive/feed-cursor.ts';
+import { type ApiServer, startApiServer } from '../support/api-server.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { sightingNow } from '../support/sighting.ts';
+
+/** 100,000 by hand, after a change of the feed. */
+const TRANSITIONS = 5_000;
+const WRITERS = 8;
+
+let test: TestDatabase;
+let api: ApiServer;
+
+beforeEach(async () => {
+  test = await createDatabase();
+  api = startApiServer({ url: test.url });
+});
+
+afterEach(async () => {
+  await api.stop();
+  await test.drop();
+});
+
+async function page(query: Record<string, string | number>): Promise<FeedPageJson> {
+  const search = new URLSearchParams(
+    Object.entries(query).map(([name, value]): [string, string] => [name, `${value}`]),
+  );
+  const response = await api.app.inject({ url: `/v1/transitions?${search}` });
+  return Value.Parse(FeedPageJson, response.json());
+}
+
+/** From a cursor on to where there is nothing more. */
+async function readAll(query: Record<string, string | number> = {}): Promise<FeedPageJson> {
+  const { data, nextCursor } = await page(query);
+  if (data.length === 0) return { data, nextCursor };
+  const rest = await readAll({ ...query, after: nextCursor });
+  return { data: [...data, ...rest.data], nextCursor: rest.nextCursor };
+}
+
+async function show(callSid: string, status: string, account = 'default'): Promise<void> {
+  await api.registrar.register({ callSid, account, metadata: {} });
+  await api.writer.report({ callSid, sighting: sightingNow(status) });
+}
+
+const random = (below: number) => Math.floor(Math.random() * below);
+
+/** One of many: transactions of random length, that end in another order than they began, or come to nothing. */
+async function write(writer: number, rows: number): Promise<void> {
+  const client = new Client({ connectionString: test.url });
+  await client.connect();
+  const callSid = `OUT-${writer}`;
+  await client.query(`insert into calls (call_sid, account) values ($1, 'default')`, [callSid]);
+  for (let seq = 1; seq <= rows; ) {
+    const length = Math.min(1 + random(40), rows - seq + 1);
+    const isUndone = random(10) === 0;
+    await client.query('begin');
+    for (let added = 0; added < length; ) {
+      const some = Math.min(1 + random(15), length - added);
+      await client.query(
+        `insert into transitions (call_sid, seq, status, observed_at, payload)
+         select $1, n, 'calling', now(), '{}' from generate_series($2::int, $3::int) n`,
+        [callSid, seq + added, seq + added + some - 1],
+      );
+      added += some;
+      await sleep(random(8));
+    }
+    await client.query(isUndone ? 'rollback' : 'commit');
+    if (!isUndone) seq += length;
+  }
+  await client.end();
+}
+
+describe('GET /v1/transitions beside writers', () => {
+  it('gives each transition once, in commit order, over any page sizes and restarts', {
+    timeout: 280_000,
+  }, async () => {
+    let written = false;
+    const writing = Promise.all(
+      Array.from({ length: WRITERS }, (_, writer) => write(writer, TRANSITIONS / WRITERS)),
+    ).finally(() => {
+      written = true;
+    });
+    const seen: string[] = [];
+    let cursor: string | null = null;
+    for (let pages = 1; ; pages++) {
+      const isLastChance = written;
+      const after: Record<string, string> = cursor === null ? {} : { after: cursor };
+      const { data, nextCursor } = await page({ ...after, limit: 1 + random(random(5) === 0 ? 1_000 : 20) });
+      seen.push(...data.map(({ callSid, seq }) => `${callSid} ${seq}`));
+      cursor = nextCursor;
+      if (isLastChance && data.length === 0) break;
+      if (pages % 50 !== 0) continue;
+      await api.stop();
+      api = startApiServer({ url: test.url });
+    }
+    await writing;
+    const rows = await test.query<{ call_sid: string; seq: number }>(
+      'select call_sid, seq from transitions order by xid, call_sid, seq',
+    );
+    expect(rows).toHaveLength(TRANSITIONS);
+    expect(seen).toEqual(rows.map(({ call_sid, seq }) => `${call_sid} ${seq}`));
+  });
+
+  it('an open transaction of somebody else delays the feed, and loses nothing', async () => {
+    const other = new Client({ connectionString: test.url });
+    await other.connect();
+    await other.query('begin; select pg_current_xact_id()');
+    await show('OUT-1', 'queued');
+    const { data, nextCursor } = await page({});
+    expect(data).toEqual([]);
+    await other.query('commit');
+    await other.end();
+    await expect.poll(async () => (await page({ after: nextCursor })).data.length).toBe(1);
+  });
+});
+
+describe('GET /v1/transitions', () => {
+  it('begins at the very first, and goes on where the cursor says', async () => {
+    await show('OUT-1', 'queued');
+    await show('OUT-1', 'calling');
+    const first = await page({ limit: 1 });
+    expect(first.data).toEqual([
+      {
+        callSid: 'OUT-1',
+        account: 'default',
+        seq: 1,
+        status: 'queued',
+        reason: null,
+        changedAfter: null,
+        observedAt: expect.stringMatching(/Z$/),
+        lastUpdated: null,
+      },
+    ]);
+    const second = await page({ limit: 1, after: first.nextCursor });
+    expect(second.data).toMatchObject([{ callSid: 'OUT-1', seq: 2, status: 'calling' }]);
+    const none = await page({ after: second.nextCursor });
+    expect(none.data).toEqual([]);
+    await show('OUT-2', 'queued');
+    expect((await page({ after: none.nextCursor })).data).toMatchObject([{ callSid: 'OUT-2' }]);
+  });
+
+  it('of one account leaves the others out, and goes past them', async () => {
+    for (let n = 0; n < 6; n++) await show(`OUT-${n}`, 'queued', n % 2 === 0 ? 'uk' : 'us');
+    const { data, nextCursor } = await readAll({ account: 'uk', limit: 2 });
+    expect(data.map(({ callSid }) => callSid)).toEqual(['OUT-0', 'OUT-2', 'OUT-4']);
+    expect(data.every(({ account }) => account === 'uk')).toBe(true);
+    // All there is lies behind the cursor, also what the filter left out.
+    expect((await page({ after: nextCursor })).data).toEqual([]);
+    expect((await page({ account: 'nobody' })).data).toEqual([]);
+  });
+
+  it('does not give an amended transition again', async () => {
+    await show('OUT-1', 'calling');
+    const { nextCursor } = await readAll();
+    await api.writer.report({ callSid: 'OUT-1', sighting: sightingNow('calling', 'second attempt') });
+    expect((await page({ after: nextCursor })).data).toEqual([]);
+    expect((await page({})).data).toMatchObject([{ seq: 1, reason: 'second attempt' }]);
+  });
+
+  const cursor = (parts: unknown[]) => Buffer.from(JSON.stringify(parts)).toString('base64url');
+  it.each([
+    ['after=', 'after'],
+    ['after=nonsense', 'after'],
+    [`after=${cursor([5, 'OUT-1', 1])}`, 'after'],
+    [`after=${cursor(['05', 'OUT-1', 1])}`, 'after'],
+    [`after=${cursor(['18446744073709551616', '', 0])}`, 'after'],
+    [`after=${cursor(['1', '\0', 1])}`, 'after'],
+    [`after=${cursor(['1', 'OUT-1', 2 ** 31])}`, 'after'],
+    [`after=${cursor(['1', 'OUT-1', 1.5])}`, 'after'],
+    ['limit=0', 'limit'],
+    ['limit=1001', 'limit'],
+    ['wait=-1', 'wait'],
+    ['wait=61', 'wait'],
+    ['wait=1.5', 'wait'],
+    ['account=%00', 'account'],
+    ['colour=red', 'colour'],
+  ])('?%s: 400 that names it', async (query, field) => {
+    const response = await api.app.inject({ url: `/v1/transitions?${query}` });
+    expect(response.statusCode).toBe(400);
+    expect(response.json()).toMatchObject({ code: 'invalid_request', errors: [{ field }] });
+  });
+
+  it('refuses a cursor of another server, rather than to miss what comes', async () => {
+    const after = encodeFeedCursor({ xid: '18446744073709551615', callSid: '', seq: 0 });
+    const response = await api.app.inject({ url: `/v1/transitions?after=${after}` });
+    expect(response.statusCode).toBe(400);
+    expect(response.json()).toMatchObject({ errors: [{ field: 'after' }] });
+  });
+
+  it('reads a page from the index, also of a rare account, without reading or sorting the table', async () => {
+    const client = new Client({ connectionString: test.url });
+    await client.connect();
+    await client.query(
+      `insert into calls (call_sid, account) select n, 'a' || n % 500 from generate_series(1, 10000) n`,
+    );
+    await client.query(`
+      insert into transitions (call_sid, seq, status, observed_at, payload, xid)
+      select n, seq, 'calling', now(), '{}', n::text::xid8 from generate_series(1, 10000) n, generate_series(1, 3) seq`);
+    await client.query('analyze calls, transitions');
+    for (const [account, limit] of [
+      [null, 100],
+      ['a1', 100],
+      ['a1', 1_000],
+      ['nobody', 1],
+    ]) {
+      const values = ['5', 'OUT-1', 1, account, limit];
+      const { rows } = await client.query<{ 'QUERY PLAN': string }>(`explain ${READ_FEED}`, values);
+      const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+      expect(plan).toMatch(/Index Scan using transitions_in_commit_order/);
+      expect(plan).toMatch(/Index Cond: .*ROW\(xid, call_sid, seq\) >.* AND \(xid < pg_snapshot_xmin/);
+      expect(plan).not.toMatch(/Seq Scan|Hash/);
+    }
+    const { rows } = await client.query<{ 'QUERY PLAN': string }>(`explain ${FEED_HEAD}`);
+    await client.end();
+    const plan = rows.map((row) => row['QUERY PLAN']).join('\n');
+    expect(plan).toMatch(/Index Only Scan Backward using transitions_in_commit_order/);
+    expect(plan).not.toMatch(/Seq Scan/);
+  });
+});

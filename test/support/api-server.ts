@@ -1,0 +1,71 @@
+import type { FastifyInstance } from 'fastify';
+import { createPlacedCalls } from '../../src/api/placed-calls.ts';
+import { createServer } from '../../src/api/server.ts';
+import { createWaiting, type Waiting } from '../../src/api/waiting.ts';
+import { type Database, openDatabase } from '../../src/archive/database.ts';
+import { createFeed } from '../../src/archive/feed.ts';
+import { createNews } from '../../src/archive/news.ts';
+import { createReader } from '../../src/archive/reader.ts';
+import { createRegistrar, type Registrar } from '../../src/archive/registrar.ts';
+import { type ArchiveWriter, createWriter } from '../../src/archive/writer.ts';
+import { lifecycle } from '../../src/tracking/lifecycle.ts';
+import { silentLog as log } from './log.ts';
+
+/** The API on a database, without anything that follows calls: what PolyAI shows is told to `writer`. */
+export interface ApiServer {
+  app: FastifyInstance;
+  database: Database;
+  registrar: Registrar;
+  writer: ArchiveWriter;
+  waiting: Waiting;
+  stop(): Promise<void>;
+}
+
+export interface ApiServerOptions {
+  url: string;
+  /** Where its ears are; null for a server that is told of no news. */
+  newsUrl?: string | null;
+  checkEveryMs?: number;
+}
+
+export function startApiServer({ url, newsUrl = url, checkEveryMs }: ApiServerOptions): ApiServer {
+  const database = openDatabase(url, log);
+  const { pool, orm } = database;
+  const registrar = createRegistrar(pool);
+  const writer = createWriter({ pool, lifecycle, log });
+  const reader = createReader(orm);
+  const feed = createFeed(pool);
+  const news = newsUrl === null ? null : createNews({ url: newsUrl, log });
+  const waiting = createWaiting({
+    reader,
+    feed,
+    news: news ?? { listen: () => {} },
+    log,
+    ...(checkEveryMs === undefined ? {} : { checkEveryMs }),
+  });
+  const app = createServer({
+    log,
+    registrar,
+    reader,
+    feed,
+    waiting,
+    accounts: { has: () => true, fallback: 'default', all: () => [] },
+    placedCalls: createPlacedCalls({ registrar, report: writer.report, followSoon: () => {}, log }),
+    apiKeys: [],
+    metrics: async () => ({ body: '', contentType: 'text/plain' }),
+    followSoon: () => {},
+    parts: async () => ({ postgres: 'up', queue: 'up', accounts: {} }),
+  });
+  return {
+    app,
+    database,
+    registrar,
+    writer,
+    waiting,
+    async stop() {
+      await app.close();
+      await news?.stop();
+      await database.close();
+    },
+  };
+}

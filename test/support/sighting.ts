@@ -1,0 +1,15 @@
+import type { Sighting } from '../../src/archive/call.ts';
+
+/** A status that PolyAI shows now. */
+export function sightingNow(status: string, reason: string | null = null): Sighting {
+  return {
+    status,
+    reason,
+    createdAt: null,
+    lastUpdated: null,
+    payload: { status },
+    body: JSON.stringify({ status }),
+    changedAfter: null,
+    observedAt: new Date(),
+  };
+}
