@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPlacedCalls } from '../../src/api/placed-calls.ts';
 import { createServer } from '../../src/api/server.ts';
 import { type Database, openDatabase } from '../../src/archive/database.ts';
+import { createEraser } from '../../src/archive/eraser.ts';
 import { createReader } from '../../src/archive/reader.ts';
 import { createRegistrar } from '../../src/archive/registrar.ts';
 import { createWriter } from '../../src/archive/writer.ts';
@@ -36,11 +37,13 @@ function serverOn({ pool, orm }: Database): FastifyInstance {
     log,
     registrar,
     reader: createReader(orm),
+    eraser: createEraser(pool),
     accounts: { has: (name) => ['default', 'spare'].includes(name), fallback: 'default', all: () => [] },
     placedCalls: createPlacedCalls({ registrar, report, followSoon, log }),
     apiKeys: [],
     metrics: async () => ({ body: '', contentType: 'text/plain' }),
     followSoon,
+    stopFollowing: () => {},
     parts: async () => ({ postgres: 'up', queue: 'up', accounts: { default: 'active' } }),
   });
 }
