@@ -10,6 +10,11 @@ const USAGE = `usage: polykeep COMMAND
   api       the API alone       (DATABASE_URL and REDIS_URL required)
   worker    a worker alone      (DATABASE_URL and REDIS_URL required)
   migrate   bring the schema of DATABASE_URL up to date, and end
+  grant-reader NAME
+            make a role that may read the schema reporting and nothing else, and print its URL
+  track FILE [--url URL] [--key KEY]
+            register the calls of a csv, or of a file with one callSid per line (-: standard input), with a running
+            polykeep
   demo      watch a few calls, from registration to a history that outlives PolyAI's`;
 
 const STOP_WITHIN_MS = 9_500;
@@ -17,7 +22,7 @@ const STOP_WITHIN_MS = 9_500;
 const SAME_SIGNAL_MS = 200;
 
 try {
-  await run(process.argv[2] ?? 'serve');
+  await run(process.argv[2] ?? 'serve', process.argv.slice(3));
 } catch (error) {
   const lines =
     error instanceof ConfigError ? error.problems : [error instanceof Error ? error.message : String(error)];
@@ -25,7 +30,7 @@ try {
   process.exit(1);
 }
 
-async function run(command: string): Promise<void> {
+async function run(command: string, args: string[]): Promise<void> {
   switch (command) {
     case 'serve':
     case 'api':
@@ -33,6 +38,17 @@ async function run(command: string): Promise<void> {
       return serve(command);
     case 'migrate':
       return migrate();
+    case 'grant-reader': {
+      const { grantReader } = await import('./commands/grant-reader.ts');
+      const [name, ...others] = args;
+      if (name === undefined || others.length > 0) throw new Error('usage: polykeep grant-reader NAME');
+      return console.log(await grantReader(readConfig(command), name));
+    }
+    case 'track': {
+      const { track } = await import('./commands/track.ts');
+      process.exitCode = await track(args, readConfig(command));
+      return;
+    }
     case 'demo': {
       const { runDemo } = await import('./demo.ts');
       return runDemo();

@@ -6,12 +6,14 @@ import { createServer } from './api/server.ts';
 import { createWaiting } from './api/waiting.ts';
 import { type Database, openDatabase } from './archive/database.ts';
 import { startEmbeddedPostgres } from './archive/embedded-postgres.ts';
+import { createEraser } from './archive/eraser.ts';
 import { createFeed } from './archive/feed.ts';
 import { migrateDatabase } from './archive/migrations.ts';
 import { createNews, type News } from './archive/news.ts';
 import { createOverdueCalls } from './archive/overdue.ts';
 import { createReader } from './archive/reader.ts';
 import { createRegistrar } from './archive/registrar.ts';
+import { createExpiredCalls } from './archive/retention.ts';
 import { type ArchiveWriter, createWriter } from './archive/writer.ts';
 import type { Config } from './config.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
@@ -26,6 +28,7 @@ import { createFollower, type FollowSettings } from './tracking/follow.ts';
 import { lifecycle } from './tracking/lifecycle.ts';
 import { longestPromise } from './tracking/pace.ts';
 import type { RateExchange } from './tracking/rate-limit.ts';
+import { createRetention } from './tracking/retention.ts';
 import { createSweeper } from './tracking/sweeper.ts';
 
 /** `serve` is both in one process. */
@@ -51,6 +54,7 @@ export interface SidecarOptions {
 const SWEEP_EVERY_MS = 15_000;
 /** How long a call that was swept up may wait for its turn before it is swept up again. */
 const QUEUE_PATIENCE_MS = 60_000;
+const RETENTION_EVERY_MS = 300_000;
 const FLUSH_WITHIN_MS = 4_000;
 const CLOSE_REQUESTS_MS = 1_000;
 /** For an answer that was just given to reach its client. */
@@ -207,6 +211,19 @@ async function startFollowing(parts: Parts): Promise<void> {
   });
   sweeper.start();
   running.defer(() => Promise.race([sweeper.stop(), sleep(HUNG_MS)]));
+  startRetention(parts);
+}
+
+function startRetention({ config, database, log, running }: Parts): void {
+  if (config.RETENTION_DAYS === undefined) return;
+  const retention = createRetention({
+    expired: createExpiredCalls({ pool: database.pool, retentionDays: config.RETENTION_DAYS }),
+    everyMs: RETENTION_EVERY_MS,
+    clock: systemClock,
+    log,
+  });
+  retention.start();
+  running.defer(() => Promise.race([retention.stop(), sleep(HUNG_MS)]));
 }
 
 async function listen(parts: Parts): Promise<string> {
@@ -220,6 +237,11 @@ async function listen(parts: Parts): Promise<string> {
       log.warn({ err: error, calls: callSids.length }, 'queue is away: the sweeper will bring the calls in');
     });
   };
+  const stopFollowing = (callSid: string) => {
+    queue.remove(callSid).catch((error: unknown) => {
+      log.debug({ callSid, err: error }, 'not taken out of the queue: its follower will find no call');
+    });
+  };
   const placedCalls = createPlacedCalls({ registrar, report: writer.report, followSoon, log });
   const server = createServer({
     log,
@@ -227,10 +249,12 @@ async function listen(parts: Parts): Promise<string> {
     reader,
     feed,
     waiting: createWaiting({ reader, feed, news, log }),
+    eraser: createEraser(database.pool),
     accounts,
     apiKeys: config.apiKeys,
     placedCalls,
     followSoon,
+    stopFollowing,
     metrics: metrics.text,
     parts: async () => ({
       postgres: await isAnswering(database),

@@ -5,6 +5,7 @@ import type { ApiKey } from '../api-keys.ts';
 import type { ArchiveReader } from '../archive/reader.ts';
 import { guard } from './access.ts';
 import { type CallRoutesOptions, callRoutes } from './calls.ts';
+import { type ErasureRoutesOptions, erasureRoutes } from './erasure.ts';
 import { type FrontRoutesOptions, frontRoutes } from './front.ts';
 import { type HealthRoutesOptions, healthRoutes } from './health.ts';
 import { type MetricsRoutesOptions, metricsRoutes } from './metrics.ts';
@@ -21,6 +22,7 @@ export interface ServerOptions
     MetricsRoutesOptions,
     CallRoutesOptions,
     TransitionRoutesOptions,
+    ErasureRoutesOptions,
     FrontRoutesOptions {
   accounts: CallRoutesOptions['accounts'] & FrontRoutesOptions['accounts'];
   reader: ArchiveReader;
@@ -65,6 +67,7 @@ export function createServer({ log, apiKeys, ...options }: ServerOptions): Fasti
   app.register(metricsRoutes, options);
   app.register(callRoutes, options);
   app.register(transitionRoutes, options);
+  app.register(erasureRoutes, options);
   app.register(frontRoutes, options);
   return app;
 }

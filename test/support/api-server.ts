@@ -1,8 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import { createPlacedCalls } from '../../src/api/placed-calls.ts';
-import { createServer } from '../../src/api/server.ts';
+import { createServer, type ServerOptions } from '../../src/api/server.ts';
 import { createWaiting, type Waiting } from '../../src/api/waiting.ts';
 import { type Database, openDatabase } from '../../src/archive/database.ts';
+import { createEraser } from '../../src/archive/eraser.ts';
 import { createFeed } from '../../src/archive/feed.ts';
 import { createNews } from '../../src/archive/news.ts';
 import { createReader } from '../../src/archive/reader.ts';
@@ -26,9 +27,16 @@ export interface ApiServerOptions {
   /** Where its ears are; null for a server that is told of no news. */
   newsUrl?: string | null;
   checkEveryMs?: number;
+  /** What is to be otherwise than with a server that knows every account and follows nothing. */
+  options?: Partial<ServerOptions>;
 }
 
-export function startApiServer({ url, newsUrl = url, checkEveryMs }: ApiServerOptions): ApiServer {
+export function startApiServer({
+  url,
+  newsUrl = url,
+  checkEveryMs,
+  options = {},
+}: ApiServerOptions): ApiServer {
   const database = openDatabase(url, log);
   const { pool, orm } = database;
   const registrar = createRegistrar(pool);
@@ -49,12 +57,15 @@ export function startApiServer({ url, newsUrl = url, checkEveryMs }: ApiServerOp
     reader,
     feed,
     waiting,
+    eraser: createEraser(pool),
     accounts: { has: () => true, fallback: 'default', all: () => [] },
     placedCalls: createPlacedCalls({ registrar, report: writer.report, followSoon: () => {}, log }),
     apiKeys: [],
     metrics: async () => ({ body: '', contentType: 'text/plain' }),
     followSoon: () => {},
+    stopFollowing: () => {},
     parts: async () => ({ postgres: 'up', queue: 'up', accounts: {} }),
+    ...options,
   });
   return {
     app,
