@@ -88,7 +88,10 @@ const FORMATS: Record<string, string> = {
 };
 
 /** Which of polykeep's commands reads the configuration: they need different parts of it. */
-export type Command = 'serve' | 'api' | 'worker' | 'migrate';
+export type Command = 'serve' | 'api' | 'worker' | 'migrate' | 'export';
+
+/** Commands that only use the archive. */
+const WITHOUT_POLYAI: readonly Command[] = ['migrate', 'export'];
 
 /** What each command cannot do without. Processes that share the work share Postgres and Redis. */
 const REQUIRED: Record<Command, readonly (keyof Environment)[]> = {
@@ -96,6 +99,7 @@ const REQUIRED: Record<Command, readonly (keyof Environment)[]> = {
   api: ['DATABASE_URL', 'REDIS_URL'],
   worker: ['DATABASE_URL', 'REDIS_URL'],
   migrate: ['DATABASE_URL'],
+  export: [],
 };
 
 /** Without a token they say nothing: better to be told than to be ignored. */
@@ -124,7 +128,7 @@ export function readConfig(
     problems.push('POLL_INTERVAL_MIN_MS: must not be more than POLL_INTERVAL_MAX_MS');
   }
   const apiKeys = candidate.API_KEYS === undefined ? [] : readApiKeys(candidate.API_KEYS, problems);
-  const accounts = command === 'migrate' ? [] : readAccounts(candidate, environment, problems);
+  const accounts = WITHOUT_POLYAI.includes(command) ? [] : readAccounts(candidate, environment, problems);
   if (problems.length > 0) throw new ConfigError(problems);
   const { API_KEYS: _keys, POLYAI_AUTH_TOKEN: _token, ...rest } = candidate;
   return { ...rest, accounts, apiKeys };
@@ -144,7 +148,7 @@ function missing(
   const problems = REQUIRED[command]
     .filter((name) => !others[name])
     .map((name) => `${name}: required by the command ${command}`);
-  if (command !== 'migrate' && !POLYAI_AUTH_TOKEN && !ACCOUNTS_FILE) {
+  if (!WITHOUT_POLYAI.includes(command) && !POLYAI_AUTH_TOKEN && !ACCOUNTS_FILE) {
     problems.push(`POLYAI_AUTH_TOKEN: required by the command ${command}, or ACCOUNTS_FILE`);
   }
   if (HOST && !API_KEYS && !LOOPBACK.test(HOST)) {

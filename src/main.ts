@@ -9,6 +9,9 @@ const USAGE = `usage: polykeep COMMAND
   api       the API alone       (DATABASE_URL and REDIS_URL required)
   worker    a worker alone      (DATABASE_URL and REDIS_URL required)
   migrate   bring the schema of DATABASE_URL up to date, and end
+  export    calls to a file: --format csv|ndjson|parquet --output FILE (- for standard output)
+            [--status S] [--outcome O] [--account A] [--registered-from TIME] [--registered-to TIME]
+            [--metadata KEY=VALUE]
   demo      watch a few calls, from registration to a history that outlives PolyAI's`;
 
 const STOP_WITHIN_MS = 9_500;
@@ -32,6 +35,10 @@ async function run(command: string): Promise<void> {
       return serve(command);
     case 'migrate':
       return migrate();
+    case 'export': {
+      const { exportCalls } = await import('./commands/export.ts');
+      return exportCalls(process.argv.slice(3), readConfig('export'));
+    }
     case 'demo': {
       const { runDemo } = await import('./demo.ts');
       return runDemo();

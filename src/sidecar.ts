@@ -4,10 +4,12 @@ import { createPlacedCalls } from './api/placed-calls.ts';
 import { createServer } from './api/server.ts';
 import { type Database, openDatabase } from './archive/database.ts';
 import { startEmbeddedPostgres } from './archive/embedded-postgres.ts';
+import { createExporter } from './archive/exporter.ts';
 import { migrateDatabase } from './archive/migrations.ts';
 import { createOverdueCalls } from './archive/overdue.ts';
 import { createReader } from './archive/reader.ts';
 import { createRegistrar } from './archive/registrar.ts';
+import { createStats } from './archive/stats.ts';
 import { type ArchiveWriter, createWriter } from './archive/writer.ts';
 import type { Config } from './config.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
@@ -47,6 +49,9 @@ export interface SidecarOptions {
 const SWEEP_EVERY_MS = 15_000;
 /** How long a call that was swept up may wait for its turn before it is swept up again. */
 const QUEUE_PATIENCE_MS = 60_000;
+/** Of what reads much: it must not take from Postgres what following calls needs. */
+const STATS_AT_ONCE = 2;
+const EXPORTS_AT_ONCE = 2;
 const FLUSH_WITHIN_MS = 4_000;
 const CLOSE_REQUESTS_MS = 1_000;
 /** What waits for a server that does not answer is left behind. */
@@ -88,7 +93,7 @@ async function start(
   const writer = createWriter({ pool: database.pool, lifecycle, log });
   // Runs before the queue is closed: followers that hand back while Postgres is away must not hold up the end.
   running.defer(() => writer.giveUpIn(FLUSH_WITHIN_MS));
-  const parts = { config, database, writer, accounts, metrics, queue, log, running };
+  const parts = { config, databaseUrl, database, writer, accounts, metrics, queue, log, running };
   if (role !== 'api') await startFollowing(parts);
   return { url: role === 'worker' ? null : await listen(parts), accounts };
 }
@@ -151,6 +156,7 @@ function longestInterval({ accounts }: Config): number {
 
 interface Parts {
   config: Config;
+  databaseUrl: string;
   database: Database;
   writer: ArchiveWriter;
   accounts: Accounts;
@@ -200,7 +206,7 @@ async function startFollowing(parts: Parts): Promise<void> {
 }
 
 async function listen(parts: Parts): Promise<string> {
-  const { config, database, writer, accounts, metrics, queue, log, running } = parts;
+  const { config, databaseUrl, database, writer, accounts, metrics, queue, log, running } = parts;
   const registrar = createRegistrar(database.pool);
   const followSoon = (callSids: readonly string[]) => {
     if (callSids.length === 0) return;
@@ -210,10 +216,14 @@ async function listen(parts: Parts): Promise<string> {
   };
   const placedCalls = createPlacedCalls({ registrar, report: writer.report, followSoon, log });
   running.defer(() => placedCalls.close(FLUSH_WITHIN_MS));
+  const reports = openDatabase(databaseUrl, log, { max: STATS_AT_ONCE });
+  running.defer(() => Promise.race([reports.close(), sleep(HUNG_MS)]));
   const server = createServer({
     log,
     registrar,
     reader: createReader(database.orm),
+    stats: createStats(reports.pool),
+    exporter: createExporter({ url: databaseUrl, atMost: EXPORTS_AT_ONCE }),
     accounts,
     apiKeys: config.apiKeys,
     placedCalls,

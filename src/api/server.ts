@@ -5,10 +5,12 @@ import type { ApiKey } from '../api-keys.ts';
 import type { ArchiveReader } from '../archive/reader.ts';
 import { guard } from './access.ts';
 import { type CallRoutesOptions, callRoutes } from './calls.ts';
+import { type ExportRoutesOptions, exportRoutes } from './export.ts';
 import { type FrontRoutesOptions, frontRoutes } from './front.ts';
 import { type HealthRoutesOptions, healthRoutes } from './health.ts';
 import { type MetricsRoutesOptions, metricsRoutes } from './metrics.ts';
 import { handleError, ProblemError, problemBody, sendProblem } from './problem.ts';
+import { type StatsRoutesOptions, statsRoutes } from './stats.ts';
 import { validatorCompiler } from './validation.ts';
 
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -19,6 +21,8 @@ export interface ServerOptions
   extends HealthRoutesOptions,
     MetricsRoutesOptions,
     CallRoutesOptions,
+    StatsRoutesOptions,
+    ExportRoutesOptions,
     FrontRoutesOptions {
   accounts: CallRoutesOptions['accounts'] & FrontRoutesOptions['accounts'];
   reader: ArchiveReader;
@@ -60,6 +64,8 @@ export function createServer({ log, apiKeys, ...options }: ServerOptions): Fasti
   app.register(healthRoutes, options);
   app.register(metricsRoutes, options);
   app.register(callRoutes, options);
+  app.register(statsRoutes, options);
+  app.register(exportRoutes, options);
   app.register(frontRoutes, options);
   return app;
 }

@@ -3,8 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPlacedCalls } from '../../src/api/placed-calls.ts';
 import { createServer } from '../../src/api/server.ts';
 import { type Database, openDatabase } from '../../src/archive/database.ts';
+import { createExporter } from '../../src/archive/exporter.ts';
 import { createReader } from '../../src/archive/reader.ts';
 import { createRegistrar } from '../../src/archive/registrar.ts';
+import { createStats } from '../../src/archive/stats.ts';
 import { createWriter } from '../../src/archive/writer.ts';
 import { lifecycle } from '../../src/tracking/lifecycle.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
@@ -36,6 +38,8 @@ function serverOn({ pool, orm }: Database): FastifyInstance {
     log,
     registrar,
     reader: createReader(orm),
+    stats: createStats(pool),
+    exporter: createExporter({ url: pool.options.connectionString ?? '', atMost: 2 }),
     accounts: { has: (name) => ['default', 'spare'].includes(name), fallback: 'default', all: () => [] },
     placedCalls: createPlacedCalls({ registrar, report, followSoon, log }),
     apiKeys: [],
@@ -322,6 +326,8 @@ describe('everything else', () => {
       for (const request of [
         { method: 'GET' as const, url: '/v1/calls' },
         { method: 'GET' as const, url: '/v1/calls/a' },
+        { method: 'GET' as const, url: '/v1/stats' },
+        { method: 'GET' as const, url: '/v1/export' },
         { method: 'POST' as const, url: '/v1/calls', payload: { callSid: 'a' } },
         { method: 'POST' as const, url: '/v1/calls/batch', payload: { calls: [{ callSid: 'a' }] } },
       ]) {
