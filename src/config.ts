@@ -92,7 +92,7 @@ const FORMATS: Record<string, string> = {
 };
 
 /** Which of polykeep's commands reads the configuration: they need different parts of it. */
-export type Command = 'serve' | 'api' | 'worker' | 'migrate' | 'grant-reader' | 'track';
+export type Command = 'serve' | 'api' | 'worker' | 'migrate' | 'export' | 'grant-reader' | 'track';
 
 /** What each command cannot do without. Processes that share the work share Postgres and Redis. */
 const REQUIRED: Record<Command, readonly (keyof Environment)[]> = {
@@ -102,6 +102,7 @@ const REQUIRED: Record<Command, readonly (keyof Environment)[]> = {
   migrate: ['DATABASE_URL'],
   'grant-reader': [],
   track: [],
+  export: [],
 };
 
 /** They need an account to talk to PolyAI with. */

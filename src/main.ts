@@ -15,6 +15,9 @@ const USAGE = `usage: polykeep COMMAND
   track FILE [--url URL] [--key KEY]
             register the calls of a csv, or of a file with one callSid per line (-: standard input), with a running
             polykeep
+  export    calls to a file: --format csv|ndjson|parquet --output FILE (- for standard output)
+            [--status S] [--outcome O] [--account A] [--registered-from TIME] [--registered-to TIME]
+            [--metadata KEY=VALUE]
   demo      watch a few calls, from registration to a history that outlives PolyAI's`;
 
 const STOP_WITHIN_MS = 9_500;
@@ -48,6 +51,10 @@ async function run(command: string, args: string[]): Promise<void> {
       const { track } = await import('./commands/track.ts');
       process.exitCode = await track(args, readConfig(command));
       return;
+    }
+    case 'export': {
+      const { exportCalls } = await import('./commands/export.ts');
+      return exportCalls(args, readConfig(command));
     }
     case 'demo': {
       const { runDemo } = await import('./demo.ts');

@@ -7,6 +7,7 @@ import { createWaiting } from './api/waiting.ts';
 import { type Database, openDatabase } from './archive/database.ts';
 import { startEmbeddedPostgres } from './archive/embedded-postgres.ts';
 import { createEraser } from './archive/eraser.ts';
+import { createExporter } from './archive/exporter.ts';
 import { createFeed } from './archive/feed.ts';
 import { migrateDatabase } from './archive/migrations.ts';
 import { createNews, type News } from './archive/news.ts';
@@ -14,6 +15,7 @@ import { createOverdueCalls } from './archive/overdue.ts';
 import { createReader } from './archive/reader.ts';
 import { createRegistrar } from './archive/registrar.ts';
 import { createExpiredCalls } from './archive/retention.ts';
+import { createStats } from './archive/stats.ts';
 import { type ArchiveWriter, createWriter } from './archive/writer.ts';
 import type { Config } from './config.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
@@ -55,6 +57,9 @@ const SWEEP_EVERY_MS = 15_000;
 /** How long a call that was swept up may wait for its turn before it is swept up again. */
 const QUEUE_PATIENCE_MS = 60_000;
 const RETENTION_EVERY_MS = 300_000;
+/** Of what reads much: it must not take from Postgres what following calls needs. */
+const STATS_AT_ONCE = 2;
+const EXPORTS_AT_ONCE = 2;
 const FLUSH_WITHIN_MS = 4_000;
 const CLOSE_REQUESTS_MS = 1_000;
 /** For an answer that was just given to reach its client. */
@@ -98,7 +103,7 @@ async function start(
   running.defer(() => queue.close());
 
   const writer = createWriter({ pool: database.pool, lifecycle, log });
-  const parts = { config, database, news, writer, accounts, metrics, queue, log, running };
+  const parts = { config, databaseUrl, database, news, writer, accounts, metrics, queue, log, running };
   if (role !== 'api') await startFollowing(parts);
   const url = role === 'worker' ? null : await listen(parts);
   // The first thing of the end: whoever waits for Postgres then has the same time left.
@@ -164,6 +169,7 @@ function longestInterval({ accounts }: Config): number {
 
 interface Parts {
   config: Config;
+  databaseUrl: string;
   database: Database;
   news: News;
   writer: ArchiveWriter;
@@ -227,7 +233,7 @@ function startRetention({ config, database, log, running }: Parts): void {
 }
 
 async function listen(parts: Parts): Promise<string> {
-  const { config, database, news, writer, accounts, metrics, queue, log, running } = parts;
+  const { config, databaseUrl, database, news, writer, accounts, metrics, queue, log, running } = parts;
   const registrar = createRegistrar(database.pool);
   const reader = createReader(database.orm);
   const feed = createFeed(database.pool);
@@ -243,6 +249,8 @@ async function listen(parts: Parts): Promise<string> {
     });
   };
   const placedCalls = createPlacedCalls({ registrar, report: writer.report, followSoon, log });
+  const reports = openDatabase(databaseUrl, log, { max: STATS_AT_ONCE });
+  running.defer(() => Promise.race([reports.close(), sleep(HUNG_MS)]));
   const server = createServer({
     log,
     registrar,
@@ -250,6 +258,8 @@ async function listen(parts: Parts): Promise<string> {
     feed,
     waiting: createWaiting({ reader, feed, news, log }),
     eraser: createEraser(database.pool),
+    stats: createStats(reports.pool),
+    exporter: createExporter({ url: databaseUrl, atMost: EXPORTS_AT_ONCE }),
     accounts,
     apiKeys: config.apiKeys,
     placedCalls,

@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { Client } from 'pg';
 import { makeReaderRole } from '../archive/reader-role.ts';
 import type { Config } from '../config.ts';
+import { archiveUrl } from './archive-url.ts';
 
 /**
  * Makes a role that reads the schema reporting and nothing else; gives the URL it logs in with. Throws an `Error` of
@@ -12,7 +11,7 @@ export async function grantReader(
   config: Pick<Config, 'DATABASE_URL' | 'DATA_DIR'>,
   name: string,
 ): Promise<string> {
-  const databaseUrl = config.DATABASE_URL ?? (await embeddedUrl(config.DATA_DIR));
+  const databaseUrl = await archiveUrl(config);
   const client = new Client({
     connectionString: databaseUrl,
     application_name: 'polykeep grant-reader',
@@ -27,15 +26,6 @@ export async function grantReader(
     return Object.assign(new URL(databaseUrl), { username: name, password }).href;
   } finally {
     await client.end().catch(() => {});
-  }
-}
-
-async function embeddedUrl(dataDir: string): Promise<string> {
-  const path = join(dataDir, 'database-url');
-  try {
-    return (await readFile(path, 'utf8')).trim();
-  } catch {
-    throw new Error(`no database: neither DATABASE_URL is set, nor is there ${path} of a running polykeep`);
   }
 }
 

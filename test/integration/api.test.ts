@@ -308,6 +308,8 @@ describe('everything else', () => {
       for (const request of [
         { method: 'GET' as const, url: '/v1/calls' },
         { method: 'GET' as const, url: '/v1/calls/a' },
+        { method: 'GET' as const, url: '/v1/stats' },
+        { method: 'GET' as const, url: '/v1/export' },
         { method: 'POST' as const, url: '/v1/calls', payload: { callSid: 'a' } },
         { method: 'POST' as const, url: '/v1/calls/batch', payload: { calls: [{ callSid: 'a' }] } },
       ]) {

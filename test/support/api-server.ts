@@ -1,9 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { createPlacedCalls } from '../../src/api/placed-calls.ts';
-import { createServer, type ServerOptions } from '../../src/api/server.ts';
+import type { ServerOptions } from '../../src/api/server.ts';
 import { createWaiting, type Waiting } from '../../src/api/waiting.ts';
 import { type Database, openDatabase } from '../../src/archive/database.ts';
-import { createEraser } from '../../src/archive/eraser.ts';
 import { createFeed } from '../../src/archive/feed.ts';
 import { createNews } from '../../src/archive/news.ts';
 import { createReader } from '../../src/archive/reader.ts';
@@ -11,6 +10,7 @@ import { createRegistrar, type Registrar } from '../../src/archive/registrar.ts'
 import { type ArchiveWriter, createWriter } from '../../src/archive/writer.ts';
 import { lifecycle } from '../../src/tracking/lifecycle.ts';
 import { silentLog as log } from './log.ts';
+import { serverOn } from './server.ts';
 
 /** The API on a database, without anything that follows calls: what PolyAI shows is told to `writer`. */
 export interface ApiServer {
@@ -51,22 +51,8 @@ export function startApiServer({
     log,
     ...(checkEveryMs === undefined ? {} : { checkEveryMs }),
   });
-  const app = createServer({
-    log,
-    registrar,
-    reader,
-    feed,
-    waiting,
-    eraser: createEraser(pool),
-    accounts: { has: () => true, fallback: 'default', all: () => [] },
-    placedCalls: createPlacedCalls({ registrar, report: writer.report, followSoon: () => {}, log }),
-    apiKeys: [],
-    metrics: async () => ({ body: '', contentType: 'text/plain' }),
-    followSoon: () => {},
-    stopFollowing: () => {},
-    parts: async () => ({ postgres: 'up', queue: 'up', accounts: {} }),
-    ...options,
-  });
+  const placedCalls = createPlacedCalls({ registrar, report: writer.report, followSoon: () => {}, log });
+  const app = serverOn(database, url, { registrar, reader, feed, waiting, placedCalls, ...options });
   return {
     app,
     database,
