@@ -320,7 +320,7 @@ describe('grant-reader', () => {
 
   it('says in one line that there is no database', async () => {
     await expect(grantReader({ DATA_DIR: '/nowhere' }, 'analyst')).rejects.toThrow(
-      'no database: neither DATABASE_URL is set, nor is there /nowhere/database-url of a running polykeep',
+      'no archive: DATABASE_URL is not set, and there is no /nowhere/database-url of a polykeep that runs',
     );
     const url = Object.assign(new URL(inject('postgresUrl')), { port: '1' }).href;
     await expect(grantReader({ DATABASE_URL: url, DATA_DIR: '/nowhere' }, 'analyst')).rejects.toThrow(
