@@ -35,7 +35,11 @@ const Environment = Type.Object({
   LEASE_MS: duration(60_000),
   NOT_FOUND_GRACE_MS: duration(120_000, 0),
   MAX_TRACKING_MS: duration(86_400_000),
+  /** Of a call, after it settled; without it calls are kept for ever. */
+  RETENTION_DAYS: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000 })),
   WORKER_CONCURRENCY: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 20_000 }),
+  /** Of a running polykeep, for the commands that talk to one. */
+  POLYKEEP_API_KEY: Type.Optional(Type.String({ pattern: '^[\\x21-\\x7e]*$' })),
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], { default: 'info' }),
 });
 
@@ -88,7 +92,7 @@ const FORMATS: Record<string, string> = {
 };
 
 /** Which of polykeep's commands reads the configuration: they need different parts of it. */
-export type Command = 'serve' | 'api' | 'worker' | 'migrate';
+export type Command = 'serve' | 'api' | 'worker' | 'migrate' | 'export' | 'grant-reader' | 'track';
 
 /** What each command cannot do without. Processes that share the work share Postgres and Redis. */
 const REQUIRED: Record<Command, readonly (keyof Environment)[]> = {
@@ -96,7 +100,13 @@ const REQUIRED: Record<Command, readonly (keyof Environment)[]> = {
   api: ['DATABASE_URL', 'REDIS_URL'],
   worker: ['DATABASE_URL', 'REDIS_URL'],
   migrate: ['DATABASE_URL'],
+  'grant-reader': [],
+  track: [],
+  export: [],
 };
+
+/** They need an account to talk to PolyAI with. */
+const FOLLOWS: readonly Command[] = ['serve', 'api', 'worker'];
 
 /** Without a token they say nothing: better to be told than to be ignored. */
 const SINGLE_ACCOUNT = [
@@ -124,7 +134,7 @@ export function readConfig(
     problems.push('POLL_INTERVAL_MIN_MS: must not be more than POLL_INTERVAL_MAX_MS');
   }
   const apiKeys = candidate.API_KEYS === undefined ? [] : readApiKeys(candidate.API_KEYS, problems);
-  const accounts = command === 'migrate' ? [] : readAccounts(candidate, environment, problems);
+  const accounts = FOLLOWS.includes(command) ? readAccounts(candidate, environment, problems) : [];
   if (problems.length > 0) throw new ConfigError(problems);
   const { API_KEYS: _keys, POLYAI_AUTH_TOKEN: _token, ...rest } = candidate;
   return { ...rest, accounts, apiKeys };
@@ -144,7 +154,7 @@ function missing(
   const problems = REQUIRED[command]
     .filter((name) => !others[name])
     .map((name) => `${name}: required by the command ${command}`);
-  if (command !== 'migrate' && !POLYAI_AUTH_TOKEN && !ACCOUNTS_FILE) {
+  if (FOLLOWS.includes(command) && !POLYAI_AUTH_TOKEN && !ACCOUNTS_FILE) {
     problems.push(`POLYAI_AUTH_TOKEN: required by the command ${command}, or ACCOUNTS_FILE`);
   }
   if (HOST && !API_KEYS && !LOOPBACK.test(HOST)) {

@@ -1,7 +1,8 @@
+import type { Logger } from 'pino';
 import { migrateDatabase } from './archive/migrations.ts';
 import { ConfigError, readConfig } from './config.ts';
 import { createLog } from './log.ts';
-import { type Role, startSidecar } from './sidecar.ts';
+import { type Role, type Sidecar, startSidecar } from './sidecar.ts';
 
 const USAGE = `usage: polykeep COMMAND
 
@@ -9,6 +10,14 @@ const USAGE = `usage: polykeep COMMAND
   api       the API alone       (DATABASE_URL and REDIS_URL required)
   worker    a worker alone      (DATABASE_URL and REDIS_URL required)
   migrate   bring the schema of DATABASE_URL up to date, and end
+  grant-reader NAME
+            make a role that may read the schema reporting and nothing else, and print its URL
+  track FILE [--url URL] [--key KEY]
+            register the calls of a csv, or of a file with one callSid per line (-: standard input), with a running
+            polykeep
+  export    calls to a file: --format csv|ndjson|parquet --output FILE (- for standard output)
+            [--status S] [--outcome O] [--account A] [--registered-from TIME] [--registered-to TIME]
+            [--metadata KEY=VALUE]
   demo      watch a few calls, from registration to a history that outlives PolyAI's`;
 
 const STOP_WITHIN_MS = 9_500;
@@ -16,7 +25,7 @@ const STOP_WITHIN_MS = 9_500;
 const SAME_SIGNAL_MS = 200;
 
 try {
-  await run(process.argv[2] ?? 'serve');
+  await run(process.argv[2] ?? 'serve', process.argv.slice(3));
 } catch (error) {
   const lines =
     error instanceof ConfigError ? error.problems : [error instanceof Error ? error.message : String(error)];
@@ -24,7 +33,7 @@ try {
   process.exit(1);
 }
 
-async function run(command: string): Promise<void> {
+async function run(command: string, args: string[]): Promise<void> {
   switch (command) {
     case 'serve':
     case 'api':
@@ -32,6 +41,21 @@ async function run(command: string): Promise<void> {
       return serve(command);
     case 'migrate':
       return migrate();
+    case 'grant-reader': {
+      const { grantReader } = await import('./commands/grant-reader.ts');
+      const [name, ...others] = args;
+      if (name === undefined || others.length > 0) throw new Error('usage: polykeep grant-reader NAME');
+      return console.log(await grantReader(readConfig(command), name));
+    }
+    case 'track': {
+      const { track } = await import('./commands/track.ts');
+      process.exitCode = await track(args, readConfig(command));
+      return;
+    }
+    case 'export': {
+      const { exportCalls } = await import('./commands/export.ts');
+      return exportCalls(args, readConfig(command));
+    }
     case 'demo': {
       const { runDemo } = await import('./demo.ts');
       return runDemo();
@@ -72,22 +96,22 @@ async function serve(role: Role): Promise<void> {
     log.info('polykeep stopped');
     process.exit(0);
   };
-  process.on('SIGHUP', async () => {
-    try {
-      const sidecar = await starting;
-      sidecar.reload(readConfig(role));
-      log.info('configuration read again');
-    } catch (error) {
-      const problems = error instanceof ConfigError ? error.problems : undefined;
-      log.error(
-        { err: problems === undefined ? error : undefined, problems },
-        'configuration kept as it was',
-      );
-    }
-  });
+  // From a terminal it means that the terminal is gone.
+  if (!process.stdout.isTTY) process.on('SIGHUP', () => void reload(role, starting, log));
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   await starting;
+}
+
+async function reload(role: Role, starting: Promise<Sidecar>, log: Logger): Promise<void> {
+  const sidecar = await starting;
+  try {
+    sidecar.reload(readConfig(role));
+    log.info('configuration read again');
+  } catch (error) {
+    const problem = error instanceof ConfigError ? { problems: error.problems } : { err: error };
+    log.error(problem, 'configuration kept as it was');
+  }
 }
 
 async function migrate(): Promise<void> {

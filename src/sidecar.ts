@@ -1,16 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import { createPlacedCalls } from './api/placed-calls.ts';
+import { createPlacedCalls, type PlacedCalls } from './api/placed-calls.ts';
 import { createServer } from './api/server.ts';
 import { createWaiting } from './api/waiting.ts';
 import { type Database, openDatabase } from './archive/database.ts';
 import { startEmbeddedPostgres } from './archive/embedded-postgres.ts';
+import { createEraser } from './archive/eraser.ts';
+import { createExporter } from './archive/exporter.ts';
 import { createFeed } from './archive/feed.ts';
 import { migrateDatabase } from './archive/migrations.ts';
 import { createNews, type News } from './archive/news.ts';
 import { createOverdueCalls } from './archive/overdue.ts';
 import { createReader } from './archive/reader.ts';
 import { createRegistrar } from './archive/registrar.ts';
+import { createExpiredCalls } from './archive/retention.ts';
+import { createStats } from './archive/stats.ts';
 import { type ArchiveWriter, createWriter } from './archive/writer.ts';
 import type { Config } from './config.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
@@ -25,6 +30,7 @@ import { createFollower, type FollowSettings } from './tracking/follow.ts';
 import { lifecycle } from './tracking/lifecycle.ts';
 import { longestPromise } from './tracking/pace.ts';
 import type { RateExchange } from './tracking/rate-limit.ts';
+import { createRetention } from './tracking/retention.ts';
 import { createSweeper } from './tracking/sweeper.ts';
 
 /** `serve` is both in one process. */
@@ -50,8 +56,14 @@ export interface SidecarOptions {
 const SWEEP_EVERY_MS = 15_000;
 /** How long a call that was swept up may wait for its turn before it is swept up again. */
 const QUEUE_PATIENCE_MS = 60_000;
+const RETENTION_EVERY_MS = 300_000;
+/** Of what reads much: it must not take from Postgres what following calls needs. */
+const STATS_AT_ONCE = 2;
+const EXPORTS_AT_ONCE = 2;
 const FLUSH_WITHIN_MS = 4_000;
 const CLOSE_REQUESTS_MS = 1_000;
+/** For an answer that was just given to reach its client. */
+const LAST_WORDS_MS = 100;
 /** What waits for a server that does not answer is left behind. */
 const HUNG_MS = 1_000;
 
@@ -91,11 +103,12 @@ async function start(
   running.defer(() => queue.close());
 
   const writer = createWriter({ pool: database.pool, lifecycle, log });
-  // Runs before the queue is closed: followers that hand back while Postgres is away must not hold up the end.
-  running.defer(() => writer.giveUpIn(FLUSH_WITHIN_MS));
-  const parts = { config, database, news, writer, accounts, metrics, queue, log, running };
+  const parts = { config, databaseUrl, database, news, writer, accounts, metrics, queue, log, running };
   if (role !== 'api') await startFollowing(parts);
-  return { url: role === 'worker' ? null : await listen(parts), accounts };
+  const url = role === 'worker' ? null : await listen(parts);
+  // The first thing of the end: whoever waits for Postgres then has the same time left.
+  running.defer(() => writer.giveUpIn(FLUSH_WITHIN_MS));
+  return { url, accounts };
 }
 
 async function embeddedDatabase(config: Config, log: Logger, running: AsyncDisposableStack): Promise<string> {
@@ -156,6 +169,7 @@ function longestInterval({ accounts }: Config): number {
 
 interface Parts {
   config: Config;
+  databaseUrl: string;
   database: Database;
   news: News;
   writer: ArchiveWriter;
@@ -203,10 +217,23 @@ async function startFollowing(parts: Parts): Promise<void> {
   });
   sweeper.start();
   running.defer(() => Promise.race([sweeper.stop(), sleep(HUNG_MS)]));
+  startRetention(parts);
+}
+
+function startRetention({ config, database, log, running }: Parts): void {
+  if (config.RETENTION_DAYS === undefined) return;
+  const retention = createRetention({
+    expired: createExpiredCalls({ pool: database.pool, retentionDays: config.RETENTION_DAYS }),
+    everyMs: RETENTION_EVERY_MS,
+    clock: systemClock,
+    log,
+  });
+  retention.start();
+  running.defer(() => Promise.race([retention.stop(), sleep(HUNG_MS)]));
 }
 
 async function listen(parts: Parts): Promise<string> {
-  const { config, database, news, writer, accounts, metrics, queue, log, running } = parts;
+  const { config, databaseUrl, database, news, writer, accounts, metrics, queue, log, running } = parts;
   const registrar = createRegistrar(database.pool);
   const reader = createReader(database.orm);
   const feed = createFeed(database.pool);
@@ -216,18 +243,28 @@ async function listen(parts: Parts): Promise<string> {
       log.warn({ err: error, calls: callSids.length }, 'queue is away: the sweeper will bring the calls in');
     });
   };
+  const stopFollowing = (callSid: string) => {
+    queue.remove(callSid).catch((error: unknown) => {
+      log.debug({ callSid, err: error }, 'not taken out of the queue: its follower will find no call');
+    });
+  };
   const placedCalls = createPlacedCalls({ registrar, report: writer.report, followSoon, log });
-  running.defer(() => placedCalls.close(FLUSH_WITHIN_MS));
+  const reports = openDatabase(databaseUrl, log, { max: STATS_AT_ONCE });
+  running.defer(() => Promise.race([reports.close(), sleep(HUNG_MS)]));
   const server = createServer({
     log,
     registrar,
     reader,
     feed,
     waiting: createWaiting({ reader, feed, news, log }),
+    eraser: createEraser(database.pool),
+    stats: createStats(reports.pool),
+    exporter: createExporter({ url: databaseUrl, atMost: EXPORTS_AT_ONCE }),
     accounts,
     apiKeys: config.apiKeys,
     placedCalls,
     followSoon,
+    stopFollowing,
     metrics: metrics.text,
     parts: async () => ({
       postgres: await isAnswering(database),
@@ -237,12 +274,21 @@ async function listen(parts: Parts): Promise<string> {
       ),
     }),
   });
-  running.defer(async () => {
-    // A client that keeps a connection open without a request, or half a request, must not hold up the end.
-    const cut = setTimeout(() => server.server.closeAllConnections(), CLOSE_REQUESTS_MS);
-    await server.close().finally(() => clearTimeout(cut));
-  });
+  running.defer(() => stopListening(server, placedCalls));
   return server.listen({ host: config.HOST, port: config.PORT });
+}
+
+/**
+ * A client that keeps a connection open without a request, or half a request, must not hold up the end; one whose
+ * trigger is under way is to learn of the call that it placed.
+ */
+async function stopListening(server: FastifyInstance, placedCalls: PlacedCalls): Promise<void> {
+  const closed = server.close();
+  await Promise.race([closed, sleep(CLOSE_REQUESTS_MS)]);
+  await placedCalls.close(FLUSH_WITHIN_MS - CLOSE_REQUESTS_MS);
+  await Promise.race([closed, sleep(LAST_WORDS_MS)]);
+  server.server.closeAllConnections();
+  await closed;
 }
 
 async function isAnswering({ pool }: Database): Promise<'up' | 'down'> {

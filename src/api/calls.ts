@@ -1,10 +1,11 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply } from 'fastify';
 import { Type } from 'typebox';
-import type { Call, Metadata, Registration } from '../archive/call.ts';
+import type { Call, Registration } from '../archive/call.ts';
 import { decodeCursor, encodeCursor, type Position } from '../archive/cursor.ts';
-import type { ArchiveReader, CallFilter } from '../archive/reader.ts';
+import type { ArchiveReader } from '../archive/reader.ts';
 import type { Registrar } from '../archive/registrar.ts';
+import { filterFields, filterOptions, readFilter } from './filter.ts';
 import { invalidField, ProblemError } from './problem.ts';
 import { type AccountNames, readRegistration } from './registration.ts';
 import {
@@ -15,7 +16,7 @@ import {
   CallQuery,
   CallSid,
   callJson,
-  ListQuery,
+  MAX_PAGE,
   PageJson,
   RegistrationBody,
 } from './schemas.ts';
@@ -32,7 +33,14 @@ export interface CallRoutesOptions {
 }
 
 const Params = Type.Object({ callSid: CallSid });
-const METADATA_PREFIX = 'metadata.';
+const ListQuery = Type.Object(
+  {
+    ...filterFields,
+    limit: Type.Integer({ minimum: 1, maximum: MAX_PAGE, default: 100 }),
+    cursor: Type.Optional(Type.String()),
+  },
+  filterOptions,
+);
 
 export const callRoutes: FastifyPluginCallbackTypebox<CallRoutesOptions> = (app, options, done) => {
   const { registrar, reader, waiting, accounts, followSoon } = options;
@@ -137,37 +145,6 @@ function results(items: readonly Item[], created: readonly boolean[]): BatchResu
     const result = created[next++] ? 'created' : 'existing';
     return { callSid: item.registration.callSid, result };
   });
-}
-
-function readFilter(query: ListQuery): CallFilter {
-  const { status, outcome, account } = query;
-  const registeredFrom = readTime('registeredFrom', query.registeredFrom);
-  const registeredTo = readTime('registeredTo', query.registeredTo);
-  const metadata = readMetadata(query);
-  return {
-    ...(status === undefined ? {} : { status: status.toLowerCase() }),
-    ...(outcome === undefined ? {} : { outcome }),
-    ...(account === undefined ? {} : { account }),
-    ...(registeredFrom === undefined ? {} : { registeredFrom }),
-    ...(registeredTo === undefined ? {} : { registeredTo }),
-    ...(metadata === undefined ? {} : { metadata }),
-  };
-}
-
-/** Postgres' own limits are wider than the four digits of ISO 8601, but it has no year 0. */
-function readTime(field: string, text: string | undefined): Date | undefined {
-  if (text === undefined) return undefined;
-  const time = new Date(text);
-  const year = time.getUTCFullYear();
-  if (Number.isNaN(year) || year < 1 || year > 9999) throw invalidField(field, 'is out of range');
-  return time;
-}
-
-function readMetadata(query: object): Metadata | undefined {
-  const entries = Object.entries(query)
-    .filter(([name]) => name.startsWith(METADATA_PREFIX))
-    .map(([name, value]) => [name.slice(METADATA_PREFIX.length), String(value)]);
-  return entries.length === 0 ? undefined : Object.fromEntries(entries);
 }
 
 function readCursor(cursor: string | undefined): Position | null {

@@ -1,6 +1,14 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { IncomingHttpHeaders } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type {
+  FastifyBaseLogger,
+  FastifyError,
+  FastifyInstance,
+  FastifyPluginCallback,
+  FastifyReply,
+  FastifyRequest,
+} from 'fastify';
 import type { LastAnswer } from '../archive/call.ts';
-import { ArchiveUnavailableError } from '../archive/errors.ts';
 import type { ArchiveReader } from '../archive/reader.ts';
 import { type PolyAiApi, triggeredCallSid } from '../polyai/api.ts';
 import { APIS } from '../polyai/apis.ts';
@@ -19,6 +27,7 @@ export interface FrontRoutesOptions {
   placedCalls: PlacedCalls;
 }
 
+const ARCHIVE_PATIENCE_MS = 1_000;
 const checkCallSid = checker<string>(CallSid);
 
 /**
@@ -29,31 +38,33 @@ export function frontRoutes(app: FastifyInstance, options: FrontRoutesOptions, d
   // A trigger is passed on byte by byte, whatever its client says it is.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, parsed) => parsed(null, body));
-  for (const api of APIS) {
-    app.get(api.statusRoute, { exposeHeadRoute: false, config: { access: 'front' } }, (request, reply) =>
-      inItsWords(api, reply, answerStatus(api, request, reply, options)),
-    );
-    for (const route of api.triggerRoutes) {
-      app.post(route, { config: { access: 'front' } }, (request, reply) =>
-        inItsWords(api, reply, options.placedCalls.during(answerTrigger(api, request, reply, options))),
-      );
-    }
-  }
+  for (const api of APIS) app.register(routesOf(api, options));
   done();
 }
 
+function routesOf(api: PolyAiApi, options: FrontRoutesOptions): FastifyPluginCallback {
+  const config = { access: 'front' } as const;
+  return (app, _, done) => {
+    app.setErrorHandler((error: FastifyError, request, reply) => inItsWords(api, error, request, reply));
+    app.get(api.statusRoute, { config }, (request, reply) => answerStatus(api, request, reply, options));
+    for (const route of api.triggerRoutes) {
+      app.post(route, { config }, (request, reply) => answerTrigger(api, request, reply, options));
+    }
+    done();
+  };
+}
+
 /** What the front itself has to say comes in the API's envelope: its clients know no other. */
-async function inItsWords(
+function inItsWords(
   api: PolyAiApi,
+  error: FastifyError,
+  request: FastifyRequest,
   reply: FastifyReply,
-  answering: Promise<FastifyReply>,
-): Promise<FastifyReply> {
-  try {
-    return await answering;
-  } catch (error) {
-    if (!(error instanceof FrontError)) throw error;
-    return reply.code(error.statusCode).send(api.errorBody(error.message, error.code));
-  }
+): FastifyReply {
+  const status = error.statusCode ?? 500;
+  if (status >= 500 && !(error instanceof FrontError)) request.log.error({ err: error }, 'request failed');
+  const message = status >= 500 && !(error instanceof FrontError) ? 'an error of polykeep' : error.message;
+  return reply.code(status).send(api.errorBody(message, error.code));
 }
 
 async function answerStatus(
@@ -64,8 +75,8 @@ async function answerStatus(
 ): Promise<FastifyReply> {
   const { params, query } = partsOf(request);
   const account = accountOf(request, api, { params, query, body: undefined }, accounts.all(), 'read');
-  const callSid = `${params.callSid}`;
-  const known = await lastAnswer(reader, callSid);
+  const callSid = readCallSid(params.callSid);
+  const known = await lastAnswer(reader, callSid, request.log);
   const isOurs = known === null || known.account === account.name;
   if (known !== null && isOurs && known.body !== null && known.observedAt !== null) {
     return sendKept(reply, known.body, known.observedAt);
@@ -74,7 +85,7 @@ async function answerStatus(
   const { answer, result } = await account
     .askStatus(callSid)
     .catch((error: unknown) => refuseFor(error, 502, 'PolyAI did not answer'));
-  if (isOurs && !(result instanceof PolyAiError) && !('error' in checkCallSid(callSid))) {
+  if (isOurs && !(result instanceof PolyAiError)) {
     await placedCalls.keep(
       { callSid, account: account.name, metadata: {} },
       { ...result, changedAfter: null, observedAt: new Date() },
@@ -83,14 +94,26 @@ async function answerStatus(
   return sendAnswer(reply, answer);
 }
 
-/** Without Postgres the front is what PolyAI would be without us. */
-async function lastAnswer(reader: FrontRoutesOptions['reader'], callSid: string): Promise<LastAnswer | null> {
-  try {
-    return await reader.readLastAnswer(callSid);
-  } catch (error) {
-    if (error instanceof ArchiveUnavailableError) return null;
-    throw error;
-  }
+/** Such as can be registered; PolyAI itself has no others. */
+function readCallSid(given: unknown): string {
+  const checked = checkCallSid(given);
+  if ('error' in checked) throw new FrontError(400, 'invalid_request', `callSid: ${checked.error}`);
+  return checked.value;
+}
+
+/** Without Postgres, or where it takes too long, the front is what PolyAI would be without us. */
+async function lastAnswer(
+  reader: FrontRoutesOptions['reader'],
+  callSid: string,
+  log: FastifyBaseLogger,
+): Promise<LastAnswer | null> {
+  const done = new AbortController();
+  const tooLong = sleep(ARCHIVE_PATIENCE_MS, null, { signal: done.signal }).catch(() => null);
+  const answer = reader.readLastAnswer(callSid).catch((error: unknown) => {
+    log.warn({ err: error, callSid }, 'the archive does not answer: asking PolyAI');
+    return null;
+  });
+  return Promise.race([answer, tooLong]).finally(() => done.abort());
 }
 
 function sendKept(reply: FastifyReply, body: string, observedAt: Date): FastifyReply {
@@ -115,12 +138,17 @@ async function answerTrigger(
   const parsed = parseJson(body);
   const account = accountOf(request, api, { ...partsOf(request), body: parsed }, accounts.all(), 'write');
   const metadata = triggerMetadata(request.headers['x-polykeep-metadata'], parsed);
-  const contentType = request.headers['content-type'] ?? 'application/json';
-  const answer = await account
-    .trigger({ path: request.url, contentType, body })
-    .catch((error: unknown) => refuseFor(error, 504, 'it is not known whether the call was placed'));
-  if (answer.statusCode >= 200 && answer.statusCode < 300) {
-    const callSid = triggeredCallSid(parseJson(answer.body));
+  return placedCalls.during(account.name, passOn());
+
+  async function passOn(): Promise<FastifyReply> {
+    const trigger = { path: pathOf(request.url), headers: ofBody(request.headers), body };
+    const answer = await account.trigger(trigger).catch(notPlaced);
+    if (answer.statusCode >= 200 && answer.statusCode < 300)
+      await keep(triggeredCallSid(parseJson(answer.body)));
+    return sendAnswer(reply, answer);
+  }
+
+  async function keep(callSid: string | null): Promise<void> {
     if (callSid === null || 'error' in checkCallSid(callSid)) {
       request.log.error(
         { callSid, account: account.name },
@@ -130,7 +158,26 @@ async function answerTrigger(
       await placedCalls.keep({ callSid, account: account.name, metadata }, null);
     }
   }
-  return sendAnswer(reply, answer);
+}
+
+function notPlaced(error: unknown): never {
+  return error instanceof PolyAiError && error.code === 'unreachable'
+    ? refuseFor(error, 502, 'the call was not placed')
+    : refuseFor(error, 504, 'it is not known whether the call was placed');
+}
+
+/** A client may name a whole URL, as of a proxy: where to is not for it to say. */
+function pathOf(url: string): string {
+  const { pathname, search } = new URL(url, 'http://polykeep');
+  return pathname + search;
+}
+
+/** What tells how to read the body goes with it. */
+function ofBody({ 'content-type': type, 'content-encoding': encoding }: IncomingHttpHeaders) {
+  return {
+    'content-type': type ?? 'application/json',
+    ...(encoding === undefined ? {} : { 'content-encoding': encoding }),
+  };
 }
 
 function refuseFor(error: unknown, statusCode: number, what: string): never {

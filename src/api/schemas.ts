@@ -14,7 +14,7 @@ export const CallSid = Type.String({
 });
 
 // As Postgres can keep it: without NUL and lone surrogates.
-const STORABLE = '^[^\\u0000\\p{Cs}]*$';
+export const STORABLE = '^[^\\u0000\\p{Cs}]*$';
 const Metadata = Type.Object(
   {},
   {
@@ -34,9 +34,9 @@ export type RegistrationBody = Static<typeof RegistrationBody>;
 
 export const BatchBody = Type.Object({ calls: Type.Array(Type.Unknown(), { maxItems: MAX_BATCH }) });
 
-const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) =>
+export const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) =>
   Type.Union([type, Type.Null()]);
-const Time = Type.String({ format: 'date-time' });
+export const Time = Type.String({ format: 'date-time' });
 
 export const TransitionJson = Type.Object({
   seq: Type.Integer(),
@@ -82,24 +82,6 @@ export type BatchResultJson = Static<typeof BatchResultJson>;
 
 export const PageJson = Type.Object({ data: Type.Array(CallJson), nextCursor: Nullable(Type.String()) });
 
-export const ListQuery = Type.Object(
-  {
-    status: Type.Optional(Type.String({ pattern: STORABLE })),
-    outcome: Type.Optional(Type.Enum([...OUTCOMES, 'none'])),
-    account: Type.Optional(Type.String({ pattern: STORABLE })),
-    registeredFrom: Type.Optional(Time),
-    registeredTo: Type.Optional(Time),
-    limit: Type.Integer({ minimum: 1, maximum: MAX_PAGE, default: 100 }),
-    cursor: Type.Optional(Type.String()),
-  },
-  // `metadata.KEY=value`, any number of them; every other name is refused.
-  {
-    additionalProperties: false,
-    patternProperties: { '^metadata\\.[^]+$': Type.String({ pattern: STORABLE }) },
-  },
-);
-export type ListQuery = Static<typeof ListQuery>;
-
 /** Seconds. */
 const Wait = Type.Integer({ minimum: 0, maximum: 60, default: 0 });
 
@@ -134,17 +116,24 @@ export const HealthJson = Type.Object({
 export type HealthJson = Static<typeof HealthJson>;
 
 export function callJson(call: Call): CallJson {
-  const { registeredAt, createdAt, lastUpdated, firstSeenAt, lastSeenAt, settledAt, transitions, ...rest } =
-    call;
+  // In the order of the schema: an export's lines are those that the API answers.
   return {
-    ...rest,
-    registeredAt: registeredAt.toISOString(),
-    createdAt: iso(createdAt),
-    lastUpdated: iso(lastUpdated),
-    firstSeenAt: iso(firstSeenAt),
-    lastSeenAt: iso(lastSeenAt),
-    settledAt: iso(settledAt),
-    transitions: transitions.map(transitionJson),
+    callSid: call.callSid,
+    account: call.account,
+    status: call.status,
+    outcome: call.outcome,
+    reason: call.reason,
+    metadata: call.metadata,
+    registeredAt: call.registeredAt.toISOString(),
+    createdAt: iso(call.createdAt),
+    lastUpdated: iso(call.lastUpdated),
+    firstSeenAt: iso(call.firstSeenAt),
+    lastSeenAt: iso(call.lastSeenAt),
+    settledAt: iso(call.settledAt),
+    polls: call.polls,
+    failedPolls: call.failedPolls,
+    lastError: call.lastError,
+    transitions: call.transitions.map(transitionJson),
   };
 }
 

@@ -5,10 +5,13 @@ import type { ApiKey } from '../api-keys.ts';
 import type { ArchiveReader } from '../archive/reader.ts';
 import { guard } from './access.ts';
 import { type CallRoutesOptions, callRoutes } from './calls.ts';
+import { type ErasureRoutesOptions, erasureRoutes } from './erasure.ts';
+import { type ExportRoutesOptions, exportRoutes } from './export.ts';
 import { type FrontRoutesOptions, frontRoutes } from './front.ts';
 import { type HealthRoutesOptions, healthRoutes } from './health.ts';
 import { type MetricsRoutesOptions, metricsRoutes } from './metrics.ts';
 import { handleError, ProblemError, problemBody, sendProblem } from './problem.ts';
+import { type StatsRoutesOptions, statsRoutes } from './stats.ts';
 import { type TransitionRoutesOptions, transitionRoutes } from './transitions.ts';
 import { validatorCompiler } from './validation.ts';
 
@@ -21,6 +24,9 @@ export interface ServerOptions
     MetricsRoutesOptions,
     CallRoutesOptions,
     TransitionRoutesOptions,
+    ErasureRoutesOptions,
+    StatsRoutesOptions,
+    ExportRoutesOptions,
     FrontRoutesOptions {
   accounts: CallRoutesOptions['accounts'] & FrontRoutesOptions['accounts'];
   reader: ArchiveReader;
@@ -65,6 +71,9 @@ export function createServer({ log, apiKeys, ...options }: ServerOptions): Fasti
   app.register(metricsRoutes, options);
   app.register(callRoutes, options);
   app.register(transitionRoutes, options);
+  app.register(erasureRoutes, options);
+  app.register(statsRoutes, options);
+  app.register(exportRoutes, options);
   app.register(frontRoutes, options);
   return app;
 }

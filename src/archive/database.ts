@@ -18,14 +18,14 @@ const QUERY_TIMEOUT_MS = 30_000;
 const SESSION = `set idle_in_transaction_session_timeout = '10s'; set datestyle = 'ISO'`;
 
 /** A pool that outlives Postgres: broken connections are dropped and made anew when they are next needed. */
-export function openDatabase(url: string, log: Logger): Database {
+export function openDatabase(url: string, log: Logger, { max = 10 }: { max?: number } = {}): Database {
   const pool = new Pool({
     connectionString: url,
     application_name: 'polykeep',
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     query_timeout: QUERY_TIMEOUT_MS,
     keepAlive: true,
-    max: 10,
+    max,
     onConnect: async (client) => {
       await client.query(SESSION);
     },

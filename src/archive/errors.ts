@@ -55,3 +55,27 @@ export function sqlState(error: unknown): string | null {
   if ('code' in error && 'severity' in error && typeof error.code === 'string') return error.code;
   return error.cause === undefined ? null : sqlState(error.cause);
 }
+
+/** As many exports run as may run at once: try again later. */
+export class TooManyExportsError extends Error {
+  override readonly name = 'TooManyExportsError';
+  readonly code = 'too_many_exports';
+}
+
+/** Postgres was stopped in the middle of a statement that took too long for what it may cost the others. */
+export class StatsTooSlowError extends Error {
+  override readonly name = 'StatsTooSlowError';
+  readonly code = 'stats_too_slow';
+}
+
+/** The statistics asked for have more rows than an answer may have. */
+export class TooManyRowsError extends Error {
+  override readonly name = 'TooManyRowsError';
+  readonly code = 'too_many_rows';
+}
+
+/** Postgres knows no such time zone. */
+export class UnknownTimeZoneError extends Error {
+  override readonly name = 'UnknownTimeZoneError';
+  readonly code = 'unknown_time_zone';
+}

@@ -66,7 +66,9 @@ function applySighting(call: FoldedCall, sighting: Sighting, lifecycle: Lifecycl
   const advance = lifecycle.advance(call.after.state, sighting);
   if (advance.kind === 'stale' || advance.kind === 'settled') return;
   call.after.state = advance.state;
-  if (advance.state.lastSeenAt === sighting.observedAt) call.lastBody = sighting.body;
+  // What is told of a call goes with its status, also where another worker's clock is ahead.
+  const isNewest = advance.kind !== 'unchanged' || advance.state.lastSeenAt === sighting.observedAt;
+  if (isNewest) call.lastBody = sighting.body;
   if (advance.kind === 'transition') call.transitions.push(sighting);
   if (advance.kind !== 'amendment') return;
   const last = call.transitions.pop();

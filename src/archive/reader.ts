@@ -1,36 +1,11 @@
-import {
-  and,
-  asc,
-  desc,
-  eq,
-  getTableColumns,
-  gte,
-  isNotNull,
-  isNull,
-  lt,
-  or,
-  type SQL,
-  sql,
-} from 'drizzle-orm';
+import { and, asc, desc, eq, getTableColumns, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm';
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
 import { batched } from './batch.ts';
-import { type Call, type LastAnswer, type Metadata, OUTCOMES, type Outcome } from './call.ts';
+import { type Call, type LastAnswer, OUTCOMES, type Outcome } from './call.ts';
 import type { Position } from './cursor.ts';
 import { answering } from './database.ts';
+import { type CallFilter, conditions } from './filter.ts';
 import { calls, transitions } from './schema.ts';
-
-export interface CallFilter {
-  status?: string;
-  /** `none`: still followed. */
-  outcome?: Outcome | 'none';
-  account?: string;
-  /** Inclusive. */
-  registeredFrom?: Date;
-  /** Exclusive. */
-  registeredTo?: Date;
-  /** Every one of these must be in the call's metadata. */
-  metadata?: Metadata;
-}
 
 /** All throw `ArchiveUnavailableError` where Postgres is away. */
 export interface ArchiveReader {
@@ -99,22 +74,6 @@ export function createReader(orm: NodePgDatabase): ArchiveReader {
     },
     listCalls: (filter, limit, after) => select(and(...conditions(filter), beyond(after)), limit),
   };
-}
-
-function conditions(filter: CallFilter): (SQL | undefined)[] {
-  const { status, outcome, account, registeredFrom, registeredTo, metadata } = filter;
-  return [
-    status === undefined ? undefined : eq(calls.status, status),
-    outcome === undefined
-      ? undefined
-      : outcome === 'none'
-        ? isNull(calls.settledAt)
-        : eq(calls.outcome, outcome),
-    account === undefined ? undefined : eq(calls.account, account),
-    registeredFrom === undefined ? undefined : gte(calls.registeredAt, registeredFrom),
-    registeredTo === undefined ? undefined : lt(calls.registeredAt, registeredTo),
-    metadata === undefined ? undefined : sql`${calls.metadata} @> ${JSON.stringify(metadata)}::jsonb`,
-  ];
 }
 
 function beyond(position: Position | null): SQL | undefined {

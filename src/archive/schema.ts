@@ -30,6 +30,7 @@ export const calls = pgTable(
   (table) => [
     index('calls_newest_first').on(desc(table.registeredAt), desc(table.callSid)),
     index('calls_unsettled').on(table.followedUntil, table.callSid).where(sql`${table.settledAt} is null`),
+    index('calls_settled').on(table.settledAt).where(sql`${table.settledAt} is not null`),
     index('calls_metadata').using('gin', sql`${table.metadata} jsonb_path_ops`),
   ],
 );

@@ -12,6 +12,14 @@ const SECRET_MIN_LENGTH = 8;
 /** PolyAI may take its time to place a call, and to give up on it early is not to know whether it was placed. */
 const TRIGGER_TIMEOUT_MS = 60_000;
 
+export interface Trigger {
+  /** Path and query. */
+  path: string;
+  /** Of the body. */
+  headers: Record<string, string>;
+  body: Buffer;
+}
+
 export interface PolyAiClient {
   /**
    * Asks PolyAI for a call's status, once. Throws `PolyAiError` where the answer is no status, and the signal's
@@ -22,10 +30,14 @@ export interface PolyAiClient {
   askStatus(callSid: string): Promise<{ answer: Answer; result: Observation | PolyAiError }>;
   /**
    * Passes a trigger on, once, on a connection of its own: one that PolyAI is about to close could leave open whether
-   * the call was placed. Throws `PolyAiError` `unavailable` where there is no whole answer.
+   * the call was placed. Throws `PolyAiError` `unreachable` where nothing was sent,
+   * and `unavailable` where there is no whole answer.
    */
-  trigger(request: { path: string; contentType: string; body: Buffer }): Promise<Answer>;
+  trigger(request: Trigger): Promise<Answer>;
+  /** Takes no more requests, and resolves when those under way are answered: a trigger may have placed its call. */
   close(): Promise<void>;
+  /** Breaks off what is under way. */
+  destroy(): Promise<void>;
 }
 
 export interface PolyAiClientOptions {
@@ -89,19 +101,22 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
       }
     },
 
-    trigger: ({ path, contentType, body }) =>
+    trigger: ({ path, headers: ofBody, body }) =>
       exchange(
         triggers,
         {
           method: 'POST',
           path: prefix + path,
-          headers: { ...headers, 'content-type': contentType },
+          headers: { ...ofBody, ...headers },
           body,
         },
         { timeoutMs: TRIGGER_TIMEOUT_MS, maxBytes: MAX_TRIGGER_BYTES },
       ),
 
     async close() {
+      await Promise.all([polls.close(), triggers.close()]);
+    },
+    async destroy() {
       await Promise.all([polls.destroy(), triggers.destroy()]);
     },
   };

@@ -3,6 +3,7 @@
  * - `rejected`: 400, PolyAI refuses the callSid
  * - `unauthorized`: 401 or 403, nothing about the call
  * - `too_many`: 429, about the whole account
+ * - `unreachable`: no connection, nothing was sent
  * - `unavailable`: network, time-out, 408, 425, 5xx and whatever else is no answer
  * - `malformed`: 200 with a body that is no status of this call
  */
@@ -11,6 +12,7 @@ export type PolyAiErrorCode =
   | 'rejected'
   | 'unauthorized'
   | 'too_many'
+  | 'unreachable'
   | 'unavailable'
   | 'malformed';
 

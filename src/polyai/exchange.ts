@@ -32,7 +32,7 @@ export interface ExchangeLimits {
 }
 
 /**
- * Asks once. Throws `PolyAiError` `unavailable` where there is no whole answer in time, `malformed` for a 200 that is
+ * Asks once. Throws `PolyAiError` `unreachable` or `unavailable` where there is no whole answer in time, `malformed` for a 200 that is
  * too large, and the signal's reason where it was aborted and no answer came within another 2 s.
  */
 export async function exchange(
@@ -63,7 +63,7 @@ export async function exchange(
     };
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
-    throw error instanceof PolyAiError ? error : new PolyAiError('unavailable', networkMessage(error));
+    throw error instanceof PolyAiError ? error : networkError(error);
   } finally {
     clearTimeout(timer);
     clearTimeout(lastTimer);
@@ -109,6 +109,13 @@ async function readBody(body: AsyncIterable<Buffer>, maxBytes: number, statusCod
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+const NOTHING_SENT = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)/;
+
+function networkError(error: unknown): PolyAiError {
+  const message = networkMessage(error);
+  return new PolyAiError(NOTHING_SENT.test(message) ? 'unreachable' : 'unavailable', message);
 }
 
 function networkMessage(error: unknown): string {

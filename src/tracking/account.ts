@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { PolyAiApi, Scope } from '../polyai/api.ts';
-import type { PolyAiClient } from '../polyai/client.ts';
+import type { PolyAiClient, Trigger } from '../polyai/client.ts';
 import { PolyAiError } from '../polyai/errors.ts';
 import type { Answer } from '../polyai/exchange.ts';
 import type { Observation } from '../polyai/observation.ts';
@@ -45,7 +45,7 @@ export interface Account {
   /** As `PolyAiClient.askStatus`: for a caller who waits. Counts against the rate limit, and does not wait for it. */
   askStatus(callSid: string): Promise<{ answer: Answer; result: Observation | PolyAiError }>;
   /** As `PolyAiClient.trigger`; counts against the rate limit likewise. */
-  trigger(request: { path: string; contentType: string; body: Buffer }): Promise<Answer>;
+  trigger(trigger: Trigger): Promise<Answer>;
   /** Milliseconds until the next probe is due; 0 when the account is not paused. */
   msToProbe(): number;
   reconnect(connection: Connection): void;
@@ -94,10 +94,11 @@ export function createAccount(options: AccountOptions): Account {
     return told;
   }
 
-  async function trigger(request: Parameters<Account['trigger']>[0]): Promise<Answer> {
+  async function trigger(trigger: Trigger): Promise<Answer> {
     limit.charge();
-    const answer = await connection.client.trigger(request);
-    if (answer.statusCode === 429) limit.tooMany(answer.retryAfterMs);
+    const answer = await connection.client.trigger(trigger);
+    // How long to wait is for its caller to obey: polls may have a limit of their own.
+    if (answer.statusCode === 429) limit.tooMany(null);
     return answer;
   }
 

@@ -61,18 +61,13 @@ export function createAccounts(options: AccountsOptions): Accounts {
     return createAccount({ name, connection: connect(settings), limit, metrics, clock, log });
   }
 
-  /** What was asked before is still answered. */
-  function retire({ client }: Connection): void {
-    setTimeout(() => void client.close(), pollTimeoutMs).unref();
-  }
-
   function apply(next: readonly AccountSettings[]): void {
     const names = new Set(next.map(({ name }) => name));
     for (const [name, { account }] of accounts) {
       if (names.has(name)) continue;
       accounts.delete(name);
       account.limit.stop();
-      retire(account.connection);
+      void account.connection.client.close();
       log.warn({ account: name }, 'account removed: its calls wait until it is back');
     }
     for (const settings of next) replace(settings);
@@ -89,7 +84,8 @@ export function createAccounts(options: AccountsOptions): Accounts {
       const before = account.connection;
       account.reconnect(connect(settings));
       account.limit.setMax(settings.maxRequestsPerSecond);
-      retire(before);
+      // What was asked before is still answered.
+      void before.client.close();
       accounts.set(name, { settings, account });
       log.info({ account: name, api: settings.api.name }, 'account configured anew');
     }
@@ -109,7 +105,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
     apply,
     async close() {
       for (const { account } of accounts.values()) account.limit.stop();
-      await Promise.all([...accounts.values()].map(({ account }) => account.connection.client.close()));
+      await Promise.all([...accounts.values()].map(({ account }) => account.connection.client.destroy()));
     },
   };
 }

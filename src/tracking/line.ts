@@ -12,7 +12,10 @@ export interface Line {
    * `until` has passed and `expire` finds it so.
    */
   turn(dueAt: number, until: number, signal: AbortSignal): Promise<boolean>;
-  /** A request that could not wait counts all the same: it delays those that follow. */
+  /**
+   * A request that could not wait counts all the same: it delays those that follow. Half of the turns stay theirs, or
+   * a busy client of the front would keep all calls from being polled.
+   */
   charge(): void;
   /** Nobody's turn comes for so many milliseconds. A longer hold in force stays. */
   hold(ms: number): void;
@@ -39,6 +42,8 @@ interface Waiter {
 const MAX_LAG_MS = 100;
 /** Those who left stay in the heap until there are so many, and more than those who wait. */
 const MIN_LEFT_TO_SWEEP = 1_000;
+/** What requests took beyond this is forgiven. */
+const MAX_DEBT_MS = 10_000;
 /** setTimeout cannot wait for ever; waking in between does no harm. */
 const LONGEST_TIMER_MS = 60_000;
 
@@ -54,6 +59,8 @@ class WaitingLine implements Line {
   #arrivals = 0;
   #asked = 0;
   #intervalMs = 0;
+  /** Turns that requests took which could not wait. */
+  #debt = 0;
   /** When the next turn may be, but for a hold. */
   #nextAt = 0;
   #heldUntil = 0;
@@ -73,7 +80,9 @@ class WaitingLine implements Line {
   turn(dueAt: number, until: number, signal: AbortSignal): Promise<boolean> {
     if (signal.aborted || this.#isClosed) return Promise.resolve(false);
     if (this.#waiting === 0 && this.#opensAt() <= this.#clock.monotonic()) {
-      this.charge();
+      // Where nobody waited, no turn was missed.
+      this.#nextAt = Math.max(this.#nextAt, this.#clock.monotonic());
+      this.#take();
       return Promise.resolve(true);
     }
     return new Promise((resolve) => this.#join(dueAt, until, signal, resolve));
@@ -81,11 +90,9 @@ class WaitingLine implements Line {
 
   charge(): void {
     const now = this.#clock.monotonic();
-    // Where nobody waited, no turn was missed.
-    const earliest = this.#waiting === 0 ? now : now - MAX_LAG_MS;
-    this.#nextAt = Math.max(this.#nextAt, earliest) + this.#intervalMs;
     this.#asked++;
-    this.#arm(now);
+    if (this.#waiting === 0 && this.#nextAt <= now) this.#nextAt = now + this.#intervalMs;
+    else if (this.#debt * this.#intervalMs < MAX_DEBT_MS) this.#debt++;
   }
 
   hold(ms: number): void {
@@ -154,12 +161,18 @@ class WaitingLine implements Line {
     const now = this.#clock.monotonic();
     if (this.#waiting > 0 && this.#heldUntil <= now) {
       this.#nextAt = Math.max(this.#nextAt, this.#heldUntil, now - MAX_LAG_MS);
-      while (this.#nextAt <= now && this.#serveFirst()) {
-        this.#nextAt += this.#intervalMs;
-        this.#asked++;
-      }
+      while (this.#nextAt <= now && this.#serveFirst()) this.#take();
     }
     this.#arm(now);
+  }
+
+  /** One turn, and one of those that requests took before. */
+  #take(): void {
+    this.#asked++;
+    this.#nextAt += this.#intervalMs;
+    if (this.#debt === 0) return;
+    this.#debt--;
+    this.#nextAt += this.#intervalMs;
   }
 
   #serveFirst(): boolean {

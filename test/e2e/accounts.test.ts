@@ -36,7 +36,7 @@ beforeEach(async () => {
   database = await createDatabase();
   await writeAccounts();
   const { POLYAI_AUTH_TOKEN: _, ...fast } = FAST;
-  sidecar = spawnSidecar({ ...fast, ACCOUNTS_FILE: path, DATABASE_URL: database.url });
+  sidecar = spawnSidecar({ ...fast, LEASE_MS: '2000', ACCOUNTS_FILE: path, DATABASE_URL: database.url });
 });
 
 afterEach(async () => {
@@ -113,12 +113,18 @@ describe('three accounts, two of one API and one of the other', () => {
 
     await writeAccounts(['uk', 'agent']);
     await reread();
+    await expect.poll(() => sidecar.log.filter(({ msg }) => /^calls wait/.test(msg)).length).toBe(1);
+    const polls = simulators.us.journal.total;
     const late = { callSid: simulators.us.place({ script: LIFE }), account: 'us' };
     expect(await polykeep.post('/v1/calls', late)).toMatchObject({ status: 400 });
+    expect(simulators.us.journal.total).toBe(polls);
     await writeAccounts();
     await reread();
     expect(await polykeep.post('/v1/calls', late)).toMatchObject({ status: 201 });
     await expect.poll(async () => (await polykeep.call(late.callSid)).outcome).toBe('success');
+    // The one that was followed before goes on, when its follower next looks: after a lease.
+    simulators.us.setStatus(callSid, 'failure');
+    await expect.poll(async () => (await polykeep.call(callSid)).outcome).toBe('failure');
   });
 
   it('must be named by who registers a call: none of them is the default', async () => {

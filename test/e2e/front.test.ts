@@ -30,6 +30,7 @@ let agents: Simulator;
 let database: TestDatabase;
 let postgres: TcpProxy;
 let sidecar: Sidecar;
+let environment: Record<string, string>;
 let url: string;
 let polykeep: ReturnType<typeof client>;
 
@@ -49,7 +50,7 @@ beforeEach(async () => {
 
 async function start(keys?: string): Promise<void> {
   const { POLYAI_AUTH_TOKEN: _, ...fast } = FAST;
-  const environment = {
+  environment = {
     ...fast,
     ACCOUNTS_FILE: join(folder, 'accounts.json'),
     DATABASE_URL: postgres.url,
@@ -139,6 +140,15 @@ describe('a status request', () => {
     const there = await ask(statusPath('OUT-nowhere'), { headers: withToken, at: polyai.url });
     expect(here).toMatchObject({ status: 404, text: there.text });
     expect(await database.query('select from calls')).toHaveLength(0);
+  });
+
+  it('for what can be no callSid is refused in PolyAI’s envelope, and asked of nobody', async () => {
+    for (const callSid of ['%00', 'x'.repeat(201)]) {
+      const answer = await ask(statusPath(callSid), { headers: withToken });
+      expect(answer.status).toBe(400);
+      expect(JSON.parse(answer.text)).toMatchObject({ error: expect.stringMatching(/^callSid: /) });
+    }
+    expect(polyai.journal.total).toBe(0);
   });
 
   it('gets the error, and the Retry-After, that PolyAI gives', async () => {
@@ -289,6 +299,60 @@ describe('a trigger', () => {
     expect(JSON.parse(answer.text).error).toMatch(/not known whether the call was placed/);
     expect(polyai.triggers).toHaveLength(1);
     expect(polyai.calls.size).toBe(placed);
+  });
+
+  it('goes on with what tells how to read it, and comes back in PolyAI’s envelope where it cannot be read', async () => {
+    const headers = { ...withToken, 'content-type': 'application/json', 'content-encoding': 'identity' };
+    await ask('/v1/outbound-calling', { method: 'POST', headers, body });
+    expect(polyai.triggers[0]?.headers['content-encoding']).toBe('identity');
+    const unreadable = await ask('/v1/outbound-calling', {
+      method: 'POST',
+      headers: withToken,
+      body: 'x'.repeat(1_100_000),
+    });
+    expect(unreadable.status).toBe(413);
+    expect(Object.keys(JSON.parse(unreadable.text))).toEqual(['error', 'code']);
+    expect(polyai.triggers).toHaveLength(1);
+  });
+
+  it('under way is finished when the configuration is read again', async () => {
+    polyai.misbehaveTriggers({ kind: 'delay', ms: 700 });
+    const placing = ask('/v1/outbound-calling', { method: 'POST', headers: withToken, body });
+    await expect.poll(() => polyai.triggers.length).toBe(1);
+    const accounts = [{ name: 'default', token: TOKEN, baseUrl: polyai.url, maxRequestsPerSecond: 900 }];
+    await writeFile(join(folder, 'accounts.json'), JSON.stringify({ accounts }));
+    sidecar.reload(readConfig('serve', environment));
+    const answer = await placing;
+    expect(answer.status).toBe(200);
+    await settled(JSON.parse(answer.text).call_sid);
+  });
+
+  it('under way at the end is answered, and its call registered', async () => {
+    polyai.misbehaveTriggers({ kind: 'delay', ms: 1_500 });
+    const placing = ask('/v1/outbound-calling', { method: 'POST', headers: withToken, body });
+    await expect.poll(() => polyai.triggers.length).toBe(1);
+    await sidecar.stop();
+    const answer = await placing;
+    expect(answer.status).toBe(200);
+    expect(await database.query('select call_sid from calls')).toEqual([JSON.parse(answer.text)]);
+  });
+
+  it('that reaches nobody placed no call, and says so', async () => {
+    await polyai.stop();
+    const answer = await ask('/v1/outbound-calling', { method: 'POST', headers: withToken, body });
+    expect(answer.status).toBe(502);
+    expect(JSON.parse(answer.text).error).toMatch(/^the call was not placed: ECONNREFUSED/);
+  });
+
+  it('while Postgres is away keeps its metadata, though its caller asks for the status meanwhile', async () => {
+    await postgres.cut();
+    const headers = { ...withToken, 'x-polykeep-metadata': 'true' };
+    const answer = await ask('/v1/outbound-calling', { method: 'POST', headers, body });
+    const { call_sid: callSid } = JSON.parse(answer.text);
+    await Promise.all(Array.from({ length: 5 }, () => ask(statusPath(callSid), { headers: withToken })));
+    await postgres.mend();
+    await settled(callSid);
+    expect((await polykeep.call(callSid)).metadata).toEqual({ campaign: 'spring', n: '3' });
   });
 
   it('while Postgres is away is answered all the same: exactly one call, and followed in the end', async () => {

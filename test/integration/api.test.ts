@@ -1,53 +1,34 @@
 import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createPlacedCalls } from '../../src/api/placed-calls.ts';
-import { createServer } from '../../src/api/server.ts';
-import { createWaiting } from '../../src/api/waiting.ts';
-import { type Database, openDatabase } from '../../src/archive/database.ts';
-import { createFeed } from '../../src/archive/feed.ts';
-import { createReader } from '../../src/archive/reader.ts';
-import { createRegistrar } from '../../src/archive/registrar.ts';
-import { createWriter } from '../../src/archive/writer.ts';
-import { lifecycle } from '../../src/tracking/lifecycle.ts';
+import { type ApiServer, startApiServer } from '../support/api-server.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
-import { silentLog as log } from '../support/log.ts';
 
 let test: TestDatabase;
-let database: Database;
+let server: ApiServer;
 let app: FastifyInstance;
 let followed: string[] = [];
 let next = 0;
 
 beforeAll(async () => {
   test = await createDatabase();
-  database = openDatabase(test.url, log);
-  app = serverOn(database);
+  server = serverOn(test.url);
+  app = server.app;
 });
 
 afterAll(async () => {
-  await app.close();
-  await database.close();
+  await server.stop();
   await test.drop();
 });
 
-function serverOn({ pool, orm }: Database): FastifyInstance {
-  const registrar = createRegistrar(pool);
-  const { report } = createWriter({ pool, lifecycle, log });
-  const followSoon = (callSids: readonly string[]) => void followed.push(...callSids);
-  const reader = createReader(orm);
-  const feed = createFeed(pool);
-  return createServer({
-    log,
-    registrar,
-    reader,
-    feed,
-    waiting: createWaiting({ reader, feed, news: { listen: () => {} }, log }),
-    accounts: { has: (name) => ['default', 'spare'].includes(name), fallback: 'default', all: () => [] },
-    placedCalls: createPlacedCalls({ registrar, report, followSoon, log }),
-    apiKeys: [],
-    metrics: async () => ({ body: '', contentType: 'text/plain' }),
-    followSoon,
-    parts: async () => ({ postgres: 'up', queue: 'up', accounts: { default: 'active' } }),
+function serverOn(url: string): ApiServer {
+  return startApiServer({
+    url,
+    newsUrl: null,
+    options: {
+      accounts: { has: (name) => ['default', 'spare'].includes(name), fallback: 'default', all: () => [] },
+      followSoon: (callSids) => void followed.push(...callSids),
+      parts: async () => ({ postgres: 'up', queue: 'up', accounts: { default: 'active' } }),
+    },
   });
 }
 
@@ -322,24 +303,24 @@ describe('everything else', () => {
   });
 
   it('without Postgres is 503 with Retry-After, and tells nothing of the inside', async () => {
-    const away = openDatabase('postgres://polykeep:hunter2@127.0.0.1:1/none', log);
-    const server = serverOn(away);
+    const away = serverOn('postgres://polykeep:hunter2@127.0.0.1:1/none');
     try {
       for (const request of [
         { method: 'GET' as const, url: '/v1/calls' },
         { method: 'GET' as const, url: '/v1/calls/a' },
+        { method: 'GET' as const, url: '/v1/stats' },
+        { method: 'GET' as const, url: '/v1/export' },
         { method: 'POST' as const, url: '/v1/calls', payload: { callSid: 'a' } },
         { method: 'POST' as const, url: '/v1/calls/batch', payload: { calls: [{ callSid: 'a' }] } },
       ]) {
-        const response = await server.inject(request);
+        const response = await away.app.inject(request);
         expect(response.statusCode).toBe(503);
         expect(response.headers['retry-after']).toBe('5');
         expect(response.json()).toMatchObject({ status: 503, code: 'archive_unavailable' });
         expect(response.body).not.toMatch(/hunter2|ECONNREFUSED|127\.0\.0\.1/);
       }
     } finally {
-      await server.close();
-      await away.close();
+      await away.stop();
     }
   });
 });

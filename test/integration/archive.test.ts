@@ -58,6 +58,22 @@ async function read(callSid: string): Promise<Call> {
   return call;
 }
 
+it('keeps PolyAI’s last word with the status, also where another worker’s clock was ahead', async () => {
+  const { writer, reader } = archive();
+  const callSid = await register();
+  expect(await reader.readLastAnswer(callSid)).toEqual({ account: 'default', body: null, observedAt: null });
+  await writer.report({ callSid, sighting: sighting('queued', '10:00:00') });
+  const ahead = new Date('2026-11-24T10:00:09Z');
+  await writer.report({ callSid, lastSeenAt: ahead, lastBody: '{"status":"queued" }' });
+  const answer = { account: 'default', body: '{"status":"queued" }', observedAt: ahead };
+  expect(await reader.readLastAnswer(callSid)).toEqual(answer);
+  await writer.report({ callSid, lastSeenAt: new Date('2026-11-24T10:00:01Z'), lastBody: '{"old":1}' });
+  expect(await reader.readLastAnswer(callSid)).toEqual(answer);
+  await writer.report({ callSid, sighting: sighting('success', '10:00:05') });
+  expect((await reader.readLastAnswer(callSid))?.body).toBe('{"status":"success"}');
+  expect(await reader.readLastAnswer('nobody')).toBeNull();
+});
+
 describe('registration', () => {
   it('stores a call once, and says whether it was new', async () => {
     const { registrar } = archive();

@@ -56,7 +56,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  await connection.client.close();
+  await connection.client.destroy();
   await simulator.stop();
 });
 
@@ -211,7 +211,7 @@ describe('a follower', () => {
     await test.query('create trigger refusal before insert on transitions execute function refuse()');
     expect(await followOn(callSid, 1)).toEqual({
       kind: 'handBack',
-      handOn: { dueInMs: 0, streak: null, changedAfter: null },
+      handOn: { dueInMs: 0, streak: null, changedAfter: null, sinceAskedMs: null },
     });
     expect(clock.sleeps.at(-1)).toBe(5_000);
     await test.query('drop trigger refusal on transitions');

@@ -53,7 +53,7 @@ function holding() {
     await sleep(600_000, undefined, { signal }).catch(() => {});
     held.delete(callSid);
     letGo.push(callSid);
-    return { kind: 'handBack', handOn: { dueInMs: 0, streak: null, changedAfter: null } };
+    return { kind: 'handBack', handOn: { dueInMs: 0, streak: null, changedAfter: null, sinceAskedMs: null } };
   };
   return { held, taken, letGo, follow };
 }
@@ -168,7 +168,12 @@ describe('a flushed Redis', () => {
   it('gets the calls back that were followed, with what the followers hand on', async () => {
     const queue = bullmq();
     const leases: (HandedOn | null)[] = [];
-    const handOn: HandedOn = { dueInMs: 1, streak: null, changedAfter: '2026-11-24T12:00:00.000Z' };
+    const handOn: HandedOn = {
+      dueInMs: 1,
+      streak: null,
+      changedAfter: '2026-11-24T12:00:00.000Z',
+      sinceAskedMs: null,
+    };
     const lease = new AbortController();
     await queue.work(async (_callSid, handedOn) => {
       leases.push(handedOn);
@@ -194,7 +199,10 @@ describe('load', () => {
         mine.add(callSid);
         await sleep(leaseMs * (0.75 + Math.random() / 2), undefined, { signal }).catch(() => {});
         mine.delete(callSid);
-        return { kind: 'handBack', handOn: { dueInMs: 0, streak: null, changedAfter: null } };
+        return {
+          kind: 'handBack',
+          handOn: { dueInMs: 0, streak: null, changedAfter: null, sinceAskedMs: null },
+        };
       };
     const [first = new Set(), second = new Set()] = held;
     const one = bullmq();
@@ -216,7 +224,10 @@ describe('while Redis is away', () => {
     await queue.work(async (callSid, _handedOn, signal) => {
       leases.push(callSid);
       await sleep(50, undefined, { signal }).catch(() => {});
-      return { kind: 'handBack', handOn: { dueInMs: 0, streak: null, changedAfter: null } };
+      return {
+        kind: 'handBack',
+        handOn: { dueInMs: 0, streak: null, changedAfter: null, sinceAskedMs: null },
+      };
     });
     await queue.enqueue(['through']);
     await expect.poll(() => leases.length).toBeGreaterThan(2);
@@ -231,7 +242,9 @@ describe('while Redis is away', () => {
     await queue.enqueue(['later']);
     await expect.poll(() => leases).toContain('later');
     const handedBack = async () => JSON.parse((await redis.hget(key('through'), 'data')) ?? 'null')?.handedOn;
-    await expect.poll(handedBack).toEqual({ dueInMs: 0, streak: null, changedAfter: null });
+    await expect
+      .poll(handedBack)
+      .toEqual({ dueInMs: 0, streak: null, changedAfter: null, sinceAskedMs: null });
   });
 });
 
@@ -246,7 +259,10 @@ it.skipIf(!isOnPath('redis-server'))(
       await queue.work(async (_callSid, _handedOn, signal) => {
         leases++;
         await sleep(50, undefined, { signal }).catch(() => {});
-        return { kind: 'handBack', handOn: { dueInMs: 0, streak: null, changedAfter: null } };
+        return {
+          kind: 'handBack',
+          handOn: { dueInMs: 0, streak: null, changedAfter: null, sinceAskedMs: null },
+        };
       });
       await queue.enqueue(['a']);
       await expect.poll(() => leases).toBeGreaterThan(2);

@@ -13,7 +13,7 @@ import { silentLog as log } from '../support/log.ts';
 const done: FollowResult = { kind: 'done' };
 const handBack = (dueInMs: number, streak: FailureStreak | null = null): FollowResult => ({
   kind: 'handBack',
-  handOn: { dueInMs, streak, changedAfter: null },
+  handOn: { dueInMs, streak, changedAfter: null, sinceAskedMs: null },
 });
 const untilAborted = (signal: AbortSignal) => sleep(60_000, undefined, { signal }).catch(() => {});
 
@@ -100,7 +100,7 @@ describe.each([
     });
     await queue.enqueue(['again']);
     await expect.poll(() => leases.length).toBe(4);
-    const plain = { dueInMs: 20, streak: null, changedAfter: null };
+    const plain = { dueInMs: 20, streak: null, changedAfter: null, sinceAskedMs: null };
     expect(leases).toEqual([null, { ...plain, streak }, plain, plain]);
     // It takes a moment until the queue itself has let go of a call that is done.
     await expect

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { createPlacedCalls } from '../../src/api/placed-calls.ts';
-import { createServer } from '../../src/api/server.ts';
+import type { ServerOptions } from '../../src/api/server.ts';
 import { createWaiting, type Waiting } from '../../src/api/waiting.ts';
 import { type Database, openDatabase } from '../../src/archive/database.ts';
 import { createFeed } from '../../src/archive/feed.ts';
@@ -10,6 +10,7 @@ import { createRegistrar, type Registrar } from '../../src/archive/registrar.ts'
 import { type ArchiveWriter, createWriter } from '../../src/archive/writer.ts';
 import { lifecycle } from '../../src/tracking/lifecycle.ts';
 import { silentLog as log } from './log.ts';
+import { serverOn } from './server.ts';
 
 /** The API on a database, without anything that follows calls: what PolyAI shows is told to `writer`. */
 export interface ApiServer {
@@ -26,9 +27,16 @@ export interface ApiServerOptions {
   /** Where its ears are; null for a server that is told of no news. */
   newsUrl?: string | null;
   checkEveryMs?: number;
+  /** What is to be otherwise than with a server that knows every account and follows nothing. */
+  options?: Partial<ServerOptions>;
 }
 
-export function startApiServer({ url, newsUrl = url, checkEveryMs }: ApiServerOptions): ApiServer {
+export function startApiServer({
+  url,
+  newsUrl = url,
+  checkEveryMs,
+  options = {},
+}: ApiServerOptions): ApiServer {
   const database = openDatabase(url, log);
   const { pool, orm } = database;
   const registrar = createRegistrar(pool);
@@ -43,19 +51,8 @@ export function startApiServer({ url, newsUrl = url, checkEveryMs }: ApiServerOp
     log,
     ...(checkEveryMs === undefined ? {} : { checkEveryMs }),
   });
-  const app = createServer({
-    log,
-    registrar,
-    reader,
-    feed,
-    waiting,
-    accounts: { has: () => true, fallback: 'default', all: () => [] },
-    placedCalls: createPlacedCalls({ registrar, report: writer.report, followSoon: () => {}, log }),
-    apiKeys: [],
-    metrics: async () => ({ body: '', contentType: 'text/plain' }),
-    followSoon: () => {},
-    parts: async () => ({ postgres: 'up', queue: 'up', accounts: {} }),
-  });
+  const placedCalls = createPlacedCalls({ registrar, report: writer.report, followSoon: () => {}, log });
+  const app = serverOn(database, url, { registrar, reader, feed, waiting, placedCalls, ...options });
   return {
     app,
     database,

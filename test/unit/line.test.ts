@@ -175,17 +175,37 @@ describe('a line', () => {
     expect(turns()).toHaveLength(1_000);
   });
 
-  it('counts a request that could not wait, and delays the others for it', async () => {
+  it('counts a request that could not wait, and gives it every second turn', async () => {
     busyAt(1);
-    for (let n = 0; n < 4; n++) line.charge();
-    join('after');
-    expect(line.takeAsked()).toBe(5);
-    await pass(4_999);
-    expect(turns()).toEqual([]);
+    for (let n = 0; n < 2; n++) line.charge();
+    for (const name of ['a', 'b', 'c', 'd']) join(name);
+    expect(line.takeAsked()).toBe(3);
+    await pass(1_000);
+    expect(turns()).toEqual(['a']);
+    await pass(1_999);
+    expect(turns()).toEqual(['a']);
     await pass(1);
-    expect(turns()).toEqual(['after']);
-    expect(line.takeAsked()).toBe(1);
+    expect(turns()).toEqual(['a', 'b']);
+    await pass(2_000);
+    expect(turns()).toEqual(['a', 'b', 'c']);
+    await pass(1_000);
+    expect(turns()).toEqual(['a', 'b', 'c', 'd']);
+    expect(line.takeAsked()).toBe(4);
     expect(line.takeAsked()).toBe(0);
+  });
+
+  it('keeps half of its rate for polls, however many requests do not wait', async () => {
+    line.setRate(10);
+    for (let n = 0; n < 200; n++) join(`${n}`);
+    for (let n = 0; n < 1_000; n++) {
+      line.charge();
+      await pass(10);
+    }
+    expect(turns().length).toBeGreaterThanOrEqual(49);
+    expect(turns().length).toBeLessThanOrEqual(52);
+    // What they took beyond ten seconds' worth is forgiven.
+    await pass(20_000);
+    expect(line.waiting).toBeLessThan(52);
   });
 
   it('ends with nobody waiting and no timer', async () => {

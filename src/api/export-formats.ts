@@ -1,0 +1,50 @@
+import { stringify } from 'csv-stringify/sync';
+import type { Call } from '../archive/call.ts';
+import { callJson } from './schemas.ts';
+
+/** One call per line, as `GET /v1/calls/{callSid}` answers it. */
+export async function* ndjson(batches: AsyncIterable<Call[]>): AsyncGenerator<string> {
+  for await (const calls of batches) {
+    yield calls.map((call) => `${JSON.stringify(callJson(call))}\n`).join('');
+  }
+}
+
+/** Columns of every flat export. */
+export const COLUMNS = [
+  'callSid',
+  'account',
+  'status',
+  'outcome',
+  'reason',
+  'registeredAt',
+  'createdAt',
+  'lastUpdated',
+  'firstSeenAt',
+  'lastSeenAt',
+  'settledAt',
+  'polls',
+  'failedPolls',
+  'lastError',
+  'metadata',
+  'transitionCount',
+] as const;
+
+/**
+ * RFC 4180 with a header. Text that a spreadsheet would take for a formula, a phone number with its plus among them,
+ * gets an apostrophe in front.
+ */
+export async function* csv(batches: AsyncIterable<Call[]>): AsyncGenerator<string> {
+  yield `${COLUMNS.join(',')}\r\n`;
+  for await (const calls of batches) {
+    yield stringify(calls.map(record), {
+      columns: [...COLUMNS],
+      record_delimiter: 'windows',
+      escape_formulas: true,
+    });
+  }
+}
+
+function record(call: Call): Record<string, unknown> {
+  const { metadata, transitions, ...json } = callJson(call);
+  return { ...json, metadata: JSON.stringify(metadata), transitionCount: transitions.length };
+}

@@ -1,0 +1,54 @@
+import { Readable } from 'node:stream';
+import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
+import { TooManyExportsError } from '../archive/errors.ts';
+import type { Exporter } from '../archive/exporter.ts';
+import { csv, ndjson } from './export-formats.ts';
+import { filterFields, filterOptions, readFilter } from './filter.ts';
+import { ProblemError } from './problem.ts';
+
+export interface ExportRoutesOptions {
+  exporter: Exporter;
+}
+
+const FORMATS = {
+  csv: { write: csv, type: 'text/csv; charset=utf-8; header=present' },
+  ndjson: { write: ndjson, type: 'application/x-ndjson' },
+};
+
+const ExportQuery = Type.Object(
+  { ...filterFields, format: Type.Enum(['csv', 'ndjson'], { default: 'ndjson' }) },
+  filterOptions,
+);
+
+export const exportRoutes: FastifyPluginCallbackTypebox<ExportRoutesOptions> = (app, { exporter }, done) => {
+  app.get(
+    '/v1/export',
+    // A HEAD would read the whole archive for nothing.
+    { schema: { querystring: ExportQuery }, exposeHeadRoute: false },
+    async (request, reply) => {
+      const { format } = request.query;
+      const gone = new AbortController();
+      reply.raw.once('close', () => gone.abort());
+      const batches = await exporter.open(readFilter(request.query), gone.signal).catch((error: unknown) => {
+        throw error instanceof TooManyExportsError ? busy(error) : error;
+      });
+      const { write, type } = FORMATS[format];
+      // A stream that fails half-way takes the connection with it: the client cannot take a part for the whole.
+      return reply
+        .type(type)
+        .header('content-disposition', `attachment; filename="${fileName(format)}"`)
+        .send(Readable.from(write(batches), { objectMode: false }));
+    },
+  );
+
+  done();
+};
+
+function busy({ code, message }: TooManyExportsError): ProblemError {
+  return new ProblemError(503, code, `${message}: try again later`);
+}
+
+function fileName(format: string): string {
+  return `calls-${new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '')}.${format}`;
+}

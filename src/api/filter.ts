@@ -1,0 +1,61 @@
+import { type Static, Type } from 'typebox';
+import { type Metadata, OUTCOMES } from '../archive/call.ts';
+import type { CallFilter } from '../archive/filter.ts';
+import { invalidField } from './problem.ts';
+import { STORABLE, Time } from './schemas.ts';
+
+const METADATA_PREFIX = 'metadata.';
+
+/** Of every route that is about many calls. */
+export const scopeFields = {
+  account: Type.Optional(Type.String({ pattern: STORABLE })),
+  registeredFrom: Type.Optional(Time),
+  registeredTo: Type.Optional(Time),
+};
+
+export const filterFields = {
+  ...scopeFields,
+  status: Type.Optional(Type.String({ pattern: STORABLE })),
+  outcome: Type.Optional(Type.Enum([...OUTCOMES, 'none'])),
+};
+
+/** `metadata.KEY=value`, any number of them; every name that is not listed is refused. */
+export const filterOptions = {
+  additionalProperties: false,
+  patternProperties: { '^metadata\\.[^]+$': Type.String({ pattern: STORABLE }) },
+};
+
+const FilterQuery = Type.Object(filterFields, filterOptions);
+export type FilterQuery = Static<typeof FilterQuery>;
+
+/** The filter of a query that its schema has let through. Throws `ProblemError` for a time out of range. */
+export function readFilter(query: FilterQuery): CallFilter {
+  const { status, outcome, account } = query;
+  const registeredFrom = readTime('registeredFrom', query.registeredFrom);
+  const registeredTo = readTime('registeredTo', query.registeredTo);
+  const metadata = readMetadata(query);
+  return {
+    ...(status === undefined ? {} : { status: status.toLowerCase() }),
+    ...(outcome === undefined ? {} : { outcome }),
+    ...(account === undefined ? {} : { account }),
+    ...(registeredFrom === undefined ? {} : { registeredFrom }),
+    ...(registeredTo === undefined ? {} : { registeredTo }),
+    ...(metadata === undefined ? {} : { metadata }),
+  };
+}
+
+/** Postgres' own limits are wider than the four digits of ISO 8601, but it has no year 0. */
+function readTime(field: string, text: string | undefined): Date | undefined {
+  if (text === undefined) return undefined;
+  const time = new Date(text);
+  const year = time.getUTCFullYear();
+  if (Number.isNaN(year) || year < 1 || year > 9999) throw invalidField(field, 'is out of range');
+  return time;
+}
+
+function readMetadata(query: object): Metadata | undefined {
+  const entries = Object.entries(query)
+    .filter(([name]) => name.startsWith(METADATA_PREFIX))
+    .map(([name, value]) => [name.slice(METADATA_PREFIX.length), String(value)]);
+  return entries.length === 0 ? undefined : Object.fromEntries(entries);
+}

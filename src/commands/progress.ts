@@ -1,0 +1,18 @@
+import { SingleBar } from 'cli-progress';
+
+export interface Progress {
+  show(bytes: number, calls: number): void;
+  end(): void;
+}
+
+/** A bar on standard error, where that is a terminal; `size` in bytes, null where it is not known. */
+export function createProgress(size: number | null): Progress {
+  if (!process.stderr.isTTY) return { show: () => {}, end: () => {} };
+  const format = size === null ? '{calls} calls' : '{bar} {percentage}% | {calls} calls | {eta_formatted}';
+  const bar = new SingleBar({ format, stream: process.stderr, hideCursor: true });
+  bar.start(size ?? 0, 0, { calls: 0 });
+  return {
+    show: (bytes, calls) => bar.update(bytes, { calls }),
+    end: () => bar.stop(),
+  };
+}

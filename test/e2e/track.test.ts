@@ -1,0 +1,258 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { registerFile } from '../../src/commands/track.ts';
+import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { FAST, type SidecarProcess, spawnSidecar } from '../support/sidecar.ts';
+import { tcpProxy } from '../support/tcp-proxy.ts';
+
+const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const KEY = 'the-key-that-may-write';
+
+let simulator: Simulator;
+let test: TestDatabase;
+let sidecar: SidecarProcess;
+let url: string;
+let folder: string;
+
+beforeAll(async () => {
+  simulator = await startSimulator({ token: FAST.POLYAI_AUTH_TOKEN });
+  test = await createDatabase();
+  folder = await mkdtemp(join(tmpdir(), 'polykeep-track-'));
+  sidecar = spawnSidecar({
+    ...FAST,
+    POLYAI_BASE_URL: simulator.url,
+    DATABASE_URL: test.url,
+    API_KEYS: `import:write:${KEY},bi:read:the-key-that-may-read`,
+  });
+  url = await sidecar.url();
+});
+
+afterEach(() => test.query('truncate calls cascade'));
+
+afterAll(async () => {
+  await sidecar.end('SIGTERM');
+  await simulator.stop();
+  await test.drop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+interface Ran {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** The command as a person runs it. */
+async function track(
+  args: string[],
+  { input = '', env = { POLYKEEP_API_KEY: KEY } }: { input?: string; env?: Record<string, string> } = {},
+): Promise<Ran> {
+  const child: ChildProcess = spawn(process.execPath, [MAIN, 'track', ...args], {
+    env: { PATH: process.env.PATH, ...env },
+    stdio: 'pipe',
+  });
+  const ran: Ran = { code: null, stdout: '', stderr: '' };
+  child.stdout?.on('data', (chunk) => {
+    ran.stdout += chunk;
+  });
+  child.stderr?.on('data', (chunk) => {
+    ran.stderr += chunk;
+  });
+  // It may end before it has read all.
+  child.stdin?.on('error', () => {});
+  child.stdin?.end(input);
+  const [code]: (number | null)[] = await once(child, 'close');
+  return { ...ran, code: code ?? null };
+}
+
+async function fileWith(text: string): Promise<string> {
+  const path = join(folder, 'calls.csv');
+  await writeFile(path, text);
+  return path;
+}
+
+const stored = () => test.query('select call_sid, account, metadata from calls order by call_sid');
+
+describe('polykeep track', () => {
+  it('registers a csv with account and metadata, and again without harm', async () => {
+    const path = await fileWith(
+      '\ufeffcampaign,callSid,account,metadata.note\r\n' +
+        'spring,OUT-1,default,"says ""hi"",\nthen hangs up"\r\n' +
+        ',OUT-2,,\r\n' +
+        '\r\n' +
+        'autumn, OUT-3 ,,x\r\n',
+    );
+    const first = await track([path, '--url', url]);
+    expect(first).toEqual({ code: 0, stdout: 'created 3, existing 0, invalid 0\n', stderr: '' });
+    expect(await stored()).toEqual([
+      {
+        call_sid: 'OUT-1',
+        account: 'default',
+        metadata: { campaign: 'spring', note: 'says "hi",\nthen hangs up' },
+      },
+      { call_sid: 'OUT-2', account: 'default', metadata: {} },
+      { call_sid: 'OUT-3', account: 'default', metadata: { campaign: 'autumn', note: 'x' } },
+    ]);
+    const again = await track([path, '--url', url]);
+    expect(again).toMatchObject({ code: 0, stdout: 'created 0, existing 3, invalid 0\n' });
+  });
+
+  it('registers one callSid per line from standard input, whatever is in it', async () => {
+    const ran = await track(['-', '--url', url, '--key', KEY], {
+      input: 'OUT-1\nthe "best" call\n\nOUT-1\n日本',
+      env: {},
+    });
+    expect(ran).toEqual({ code: 0, stdout: 'created 3, existing 1, invalid 0\n', stderr: '' });
+    expect((await stored()).map((row) => Object.values(row)[0])).toEqual(
+      expect.arrayContaining(['OUT-1', 'the "best" call', '日本']),
+    );
+  });
+
+  it('names what is invalid by its line, and registers the others', async () => {
+    const path = await fileWith(
+      `call_sid,account,city\nOUT-1,,Rome\nOUT-2,nobody,Rome\n,,Paris\nOUT-3,,Rome,Italy\n${'x'.repeat(201)},,\nOUT-4,,\n`,
+    );
+    const ran = await track([path, '--url', url]);
+    expect(ran).toMatchObject({ code: 1, stdout: 'created 2, existing 0, invalid 4\n' });
+    expect(ran.stderr.trim().split('\n')).toEqual([
+      expect.stringMatching(/^line 3 \(OUT-2\): account: /),
+      'line 4: callSid: is empty',
+      'line 5 (OUT-3): has 4 columns instead of 3',
+      expect.stringMatching(/^line 6 \(x+\): callSid: /),
+    ]);
+  });
+
+  it('lists twenty of many invalid ones', async () => {
+    const lines = Array.from({ length: 1_500 }, (_, n) => `OUT-${n},${n < 1_200 ? 'nobody' : ''}`);
+    const ran = await track(['-', '--url', url], { input: `callSid,account\n${lines.join('\n')}` });
+    expect(ran).toMatchObject({ code: 1, stdout: 'created 300, existing 0, invalid 1200\n' });
+    const told = ran.stderr.trim().split('\n');
+    expect(told).toHaveLength(21);
+    expect(told[0]).toMatch(/^line 2 \(OUT-0\)/);
+    expect(told[20]).toBe('… and 1180 more');
+  });
+
+  it('registers 5,000 calls in batches of a thousand, smaller where the metadata is long', async () => {
+    const requestsBefore = batchRequests();
+    const lines = Array.from({ length: 5_000 }, (_, n) => `OUT-${n}`);
+    const ran = await track(['-', '--url', url], { input: lines.join('\n') });
+    expect(ran).toMatchObject({ code: 0, stdout: 'created 5000, existing 0, invalid 0\n' });
+    expect(batchRequests() - requestsBefore).toBe(5);
+    const long = Array.from({ length: 1_000 }, (_, n) => `LONG-${n},${'é'.repeat(1_000)}`);
+    const ranLong = await track(['-', '--url', url], { input: `callSid,note\n${long.join('\n')}` });
+    expect(ranLong).toMatchObject({ code: 0, stdout: 'created 1000, existing 0, invalid 0\n' });
+    expect(batchRequests() - requestsBefore).toBe(8);
+  });
+
+  const batchRequests = () => sidecar.log.filter((line) => line.url === '/v1/calls/batch').length;
+
+  it.each([
+    ['a header without callSid', 'id,campaign\n1,2', 'the first line names no column callSid'],
+    ['another separator', 'callSid;campaign\n1;2', 'the first line names no column callSid'],
+    ['a column twice', 'callSid,call_sid\n1,2', 'the header names callSid twice'],
+    ['a metadata column twice', 'callSid,a,metadata.a\n1,2,3', 'the header names metadata.a twice'],
+    ['a column without a name', 'callSid,\n1,2', 'column 2 has no name'],
+    ['a quote that is not closed', 'callSid,a\n1,"2\n3', 'Quote Not Closed'],
+  ])('registers nothing of a file with %s', async (_, text, said) => {
+    const summary = await registerFile(Readable.from([text]), { url, apiKey: KEY }, () => {});
+    expect(summary).toMatchObject({ created: 0, gaveUp: expect.stringContaining(said) });
+    expect(await stored()).toEqual([]);
+  });
+
+  it.each([
+    ['another-key', 401],
+    ['the-key-that-may-read', 403],
+  ])('says in one line that polykeep does not let it in: %s', async (key, status) => {
+    const ran = await track(['-', '--url', url, '--key', key], { input: 'OUT-1' });
+    expect(ran).toMatchObject({ code: 1, stdout: 'created 0, existing 0, invalid 0\n' });
+    expect(ran.stderr).toMatch(new RegExp(`^polykeep: http\\S+/v1/calls/batch answers ${status} .+\n$`));
+  });
+
+  it.each<[string[], RegExp]>([
+    [[], /^polykeep: usage: polykeep track FILE/],
+    [['/nowhere/calls.csv'], /^polykeep: \/nowhere\/calls.csv cannot be read: ENOENT/],
+    [['-', '--url', 'nonsense'], /^polykeep: --url: must be/],
+    [['-', '--nonsense'], /^polykeep: Unknown option '--nonsense'/],
+  ])('says in one line what it cannot do: %j', async (args, said) => {
+    const ran = await track(args);
+    expect(ran).toMatchObject({ code: 1, stdout: '' });
+    expect(ran.stderr).toMatch(said);
+    expect(ran.stderr.trim().split('\n')).toHaveLength(1);
+  });
+});
+
+describe('while polykeep is away', () => {
+  const noProgress = () => {};
+
+  it('a batch waits until it is back', async () => {
+    const proxy = await tcpProxy(url);
+    await proxy.cut();
+    const lines = Array.from({ length: 1_500 }, (_, n) => `OUT-${n}\n`);
+    const registered = registerFile(Readable.from(lines), { url: proxy.url, apiKey: KEY }, noProgress);
+    await proxy.mend();
+    expect(await registered).toMatchObject({ created: 1_500, existing: 0, invalid: 0, gaveUp: null });
+    await proxy.close();
+  });
+
+  describe('and another server answers', () => {
+    let server: Server;
+    const asked: number[] = [];
+
+    async function answering(listener: RequestListener): Promise<string> {
+      asked.length = 0;
+      server = createServer((request, response) => {
+        asked.push(performance.now());
+        listener(request, response);
+      });
+      await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+      const address = server.address();
+      return typeof address === 'object' && address !== null ? `http://127.0.0.1:${address.port}` : '';
+    }
+
+    afterEach(() => void server.close());
+
+    it('503 is tried again, no sooner than it says', async () => {
+      const at = await answering((_, response) => {
+        if (asked.length === 1) return void response.writeHead(503, { 'retry-after': '1' }).end();
+        response.end(JSON.stringify({ results: [{ callSid: 'OUT-1', result: 'created' }] }));
+      });
+      const summary = await registerFile(
+        Readable.from(['OUT-1']),
+        { url: at, apiKey: undefined },
+        noProgress,
+      );
+      expect(summary).toMatchObject({ created: 1, gaveUp: null });
+      const [first = 0, second = 0] = asked;
+      expect(second - first).toBeGreaterThanOrEqual(990);
+    });
+
+    it('and it gives up where that does not end', async () => {
+      const at = await answering((_, response) => response.writeHead(503).end('{"detail":"no"}'));
+      const options = { url: at, apiKey: undefined, patienceMs: 1_000 };
+      const summary = await registerFile(Readable.from(['OUT-1']), options, noProgress);
+      expect(summary).toMatchObject({
+        created: 0,
+        gaveUp: `gave up on ${at}/v1/calls/batch after 1 s: 503 no`,
+      });
+      expect(asked.length).toBeGreaterThan(1);
+    });
+
+    it('and what is no polykeep is not taken for one', async () => {
+      const at = await answering((_, response) => response.end('hello'));
+      const summary = await registerFile(
+        Readable.from(['OUT-1']),
+        { url: at, apiKey: undefined },
+        noProgress,
+      );
+      expect(summary.gaveUp).toBe(`${at}/v1/calls/batch answers 200`);
+    });
+  });
+});

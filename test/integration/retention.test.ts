@@ -1,0 +1,148 @@
+import { Client } from 'pg';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type Database, openDatabase } from '../../src/archive/database.ts';
+import { createExpiredCalls, DELETE_EXPIRED } from '../../src/archive/retention.ts';
+import { readConfig } from '../../src/config.ts';
+import { systemClock } from '../../src/tracking/clock.ts';
+import { createRetention } from '../../src/tracking/retention.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { silentLog as log } from '../support/log.ts';
+
+let test: TestDatabase;
+let database: Database;
+const never = new AbortController().signal;
+
+beforeAll(async () => {
+  test = await createDatabase();
+  database = openDatabase(test.url, log);
+});
+
+afterEach(() => test.query('truncate calls cascade'));
+
+afterAll(async () => {
+  await database.close();
+  await test.drop();
+});
+
+/** Each with two transitions, settled so many days ago; null: followed, registered a year ago. */
+async function insertCalls(name: string, count: number, settledDaysAgo: number | null): Promise<void> {
+  await test.query(
+    `with inserted as (
+       insert into calls (call_sid, account, outcome, registered_at, settled_at)
+       select $1 || n, 'default', case when $3::float8 is not null then 'success' end, now() - interval '365 days',
+              now() - $3::float8 * interval '24 hours'
+         from generate_series(1, $2) n
+       returning call_sid)
+     insert into transitions (call_sid, seq, status, observed_at, payload)
+     select call_sid, seq, 'queued', now(), '{}' from inserted, generate_series(1, 2) seq`,
+    [name, count, settledDaysAgo],
+  );
+}
+
+async function left(): Promise<Record<string, number>> {
+  const rows = await test.query<{ name: string; calls: number; transitions: number }>(
+    `select split_part(call_sid, '-', 1) as name, count(distinct call_sid)::int as calls, count(seq)::int as transitions
+       from calls full join transitions using (call_sid) group by 1`,
+  );
+  for (const { calls, transitions } of rows) expect(transitions).toBe(2 * calls);
+  return Object.fromEntries(rows.map(({ name, calls }) => [name, calls]));
+}
+
+const expiredCalls = ({ days = 30, batchSize = 1_000, pauseMs = 0 } = {}) =>
+  createExpiredCalls({ pool: database.pool, retentionDays: days, batchSize, pauseMs });
+
+describe('retention', () => {
+  it('deletes what settled longer ago, with its transitions, and never what is followed', async () => {
+    await insertCalls('old-', 25, 30.01);
+    await insertCalls('young-', 5, 29.99);
+    await insertCalls('followed-', 5, null);
+    expect(await expiredCalls({ batchSize: 10 }).deleteAll(never)).toBe(25);
+    expect(await left()).toEqual({ young: 5, followed: 5 });
+    expect(await expiredCalls({ batchSize: 10 }).deleteAll(never)).toBe(0);
+  });
+
+  it('deletes oldest first, and ends after a batch where it is stopped', async () => {
+    await insertCalls('older-', 10, 50);
+    await insertCalls('old-', 10, 40);
+    const stopping = new AbortController();
+    const expired = createExpiredCalls({
+      pool: database.pool,
+      retentionDays: 30,
+      batchSize: 10,
+      pauseMs: 1_000_000,
+    });
+    const deleted = expired.deleteAll(stopping.signal);
+    await expect.poll(left).toEqual({ old: 10 });
+    stopping.abort();
+    expect(await deleted).toBe(10);
+    expect(await left()).toEqual({ old: 10 });
+  });
+
+  it('passes by what others hold, instead of waiting for it', async () => {
+    await insertCalls('old-', 3, 40);
+    const other = new Client({ connectionString: test.url });
+    await other.connect();
+    try {
+      await other.query('begin');
+      await other.query(`select from calls where call_sid = 'old-2' for update`);
+      expect(await expiredCalls().deleteAll(never)).toBe(2);
+      await other.query('commit');
+    } finally {
+      await other.end();
+    }
+    expect(await expiredCalls().deleteAll(never)).toBe(1);
+  });
+
+  it('is done by one process at a time, and by another when that is through', async () => {
+    await insertCalls('old-', 20, 40);
+    const stopping = new AbortController();
+    const first = expiredCalls({ batchSize: 10, pauseMs: 1_000_000 }).deleteAll(stopping.signal);
+    await expect.poll(left).toEqual({ old: 10 });
+    expect(await expiredCalls().deleteAll(never)).toBeNull();
+    stopping.abort();
+    await first;
+    expect(await expiredCalls().deleteAll(never)).toBe(10);
+  });
+
+  it('finds the calls by the partial index, and deletes them by the key', async () => {
+    await insertCalls('young-', 20_000, 1);
+    await insertCalls('old-', 500, 40);
+    await test.query('vacuum analyze calls, transitions');
+    const plan = await test.query<{ 'QUERY PLAN': string }>(
+      `explain ${DELETE_EXPIRED.replace('$1', '30').replace('$2', '1000')}`,
+    );
+    const text = plan.map((line) => line['QUERY PLAN']).join('\n');
+    expect(text).toContain('calls_settled');
+    expect(text).toContain('calls_pkey');
+    expect(text).not.toMatch(/Seq Scan|Sort/);
+  });
+
+  it('runs again and again, and logs one line for a run that deleted something', async () => {
+    await insertCalls('old-', 25, 40);
+    const lines: unknown[] = [];
+    const retention = createRetention({
+      expired: expiredCalls({ batchSize: 10 }),
+      everyMs: 10,
+      clock: systemClock,
+      log: Object.assign(Object.create(log), { info: (fields: unknown) => lines.push(fields) }),
+    });
+    retention.start();
+    await expect.poll(left).toEqual({});
+    await insertCalls('older-', 5, 50);
+    await expect.poll(left).toEqual({});
+    await retention.stop();
+    expect(lines).toEqual([{ calls: 25 }, { calls: 5 }]);
+  });
+});
+
+describe('RETENTION_DAYS', () => {
+  const read = (days: string) =>
+    readConfig('migrate', { DATABASE_URL: 'postgres://localhost/x', RETENTION_DAYS: days }).RETENTION_DAYS;
+
+  it('is a whole number of days; without it calls are kept for ever', () => {
+    expect(read('90')).toBe(90);
+    expect(read('')).toBeUndefined();
+    for (const bad of ['0', '-1', '1.5', 'never'])
+      expect(() => read(bad)).toThrow(/^RETENTION_DAYS: must be/);
+  });
+});
