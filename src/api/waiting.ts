@@ -106,6 +106,8 @@ export function createWaiting({ reader, feed, news, log, checkEveryMs = 1_000 }:
       };
       holds.add(held);
       reply.raw.once('close', leave);
+      // It went before it was held.
+      if (reply.raw.destroyed) leave();
       if (closed) held.dismiss();
       else news.listen(hearOf);
       return {

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { Value } from 'typebox/value';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import { FeedPageJson } from '../../src/api/schemas.ts';
 import { readConfig } from '../../src/config.ts';
 import { type Role, type Sidecar, startSidecar } from '../../src/sidecar.ts';
 import type { Step } from '../../src/simulator/life.ts';
@@ -66,6 +68,25 @@ describe.each([
       expect(at).toBeLessThanOrEqual(Date.parse(observedAt));
       if (changedAfter !== null) expect(at).toBeGreaterThanOrEqual(Date.parse(changedAfter));
     }
+  });
+
+  it('holds who waits until the call settles, and answers who still waits when it stops', async () => {
+    const polykeep = await start('serve', environment());
+    const callSid = simulator.place({ script: LIFE });
+    await polykeep.register(callSid);
+    expect(await polykeep.get(`/v1/calls/${callSid}?wait=30`)).toMatchObject({ outcome: 'failure' });
+    const { data, nextCursor } = Value.Parse(FeedPageJson, await polykeep.get('/v1/transitions'));
+    expect(data.map(({ status }) => status)).toEqual(['queued', 'calling', 'failure']);
+
+    const held = polykeep.get(`/v1/transitions?after=${nextCursor}&wait=60`);
+    await expect
+      .poll(() =>
+        database.query(`select 1 from pg_stat_activity where query like '%as lags%' and datname = current_database()
+                                     and pid <> pg_backend_pid()`),
+      )
+      .not.toEqual([]);
+    await running.pop()?.stop();
+    expect(await held).toMatchObject({ data: [] });
   });
 
   it('follows a thousand calls of one batch: each settles, with exactly what PolyAI showed, and is then left alone', async () => {

@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Call, Report, Sighting } from '../../src/archive/call.ts';
 import { type Database, openDatabase } from '../../src/archive/database.ts';
@@ -235,6 +236,32 @@ describe('reports', () => {
       }),
       { numRuns: 25 },
     );
+  });
+});
+
+describe('those who listen', () => {
+  it('are told once by each batch that has news, at its commit, and never of leases', async () => {
+    const callSids = await Promise.all([register(), register(), register()]);
+    const { writer } = archive();
+    const all = (part: Omit<Report, 'callSid'>) =>
+      Promise.all(callSids.map((callSid) => writer.report({ callSid, ...part })));
+    const ear = new Client({ connectionString: test.url });
+    await ear.connect();
+    let words = 0;
+    ear.on('notification', () => words++);
+    await ear.query('listen polykeep');
+    // What was told before a query is heard before its answer.
+    const heard = async () => {
+      await ear.query('select 1');
+      return words;
+    };
+    await all({ followForMs: 60_000, polls: 3, lastSeenAt: new Date() });
+    expect(await heard()).toBe(0);
+    await all({ sighting: sighting('calling', '12:00:01') });
+    expect(await heard()).toBe(1);
+    await all({ outcome: { outcome: 'abandoned', at: new Date() } });
+    expect(await heard()).toBe(2);
+    await ear.end();
   });
 });
 
