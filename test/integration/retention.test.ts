@@ -1,5 +1,5 @@
 import { Client } from 'pg';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Database, openDatabase } from '../../src/archive/database.ts';
 import { createExpiredCalls, DELETE_EXPIRED } from '../../src/archive/retention.ts';
 import { readConfig } from '../../src/config.ts';
@@ -11,13 +11,22 @@ import { silentLog as log } from '../support/log.ts';
 let test: TestDatabase;
 let database: Database;
 const never = new AbortController().signal;
+/** Ends a run that pauses, also where its test fails. */
+let stopping: AbortController;
 
 beforeAll(async () => {
   test = await createDatabase();
   database = openDatabase(test.url, log);
 });
 
-afterEach(() => test.query('truncate calls cascade'));
+beforeEach(() => {
+  stopping = new AbortController();
+});
+
+afterEach(async () => {
+  stopping.abort();
+  await test.query('truncate calls cascade');
+});
 
 afterAll(async () => {
   await database.close();
@@ -64,7 +73,6 @@ describe('retention', () => {
   it('deletes oldest first, and ends after a batch where it is stopped', async () => {
     await insertCalls('older-', 10, 50);
     await insertCalls('old-', 10, 40);
-    const stopping = new AbortController();
     const expired = createExpiredCalls({
       pool: database.pool,
       retentionDays: 30,
@@ -95,7 +103,6 @@ describe('retention', () => {
 
   it('is done by one process at a time, and by another when that is through', async () => {
     await insertCalls('old-', 20, 40);
-    const stopping = new AbortController();
     const first = expiredCalls({ batchSize: 10, pauseMs: 1_000_000 }).deleteAll(stopping.signal);
     await expect.poll(left).toEqual({ old: 10 });
     expect(await expiredCalls().deleteAll(never)).toBeNull();
