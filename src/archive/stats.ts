@@ -47,6 +47,12 @@ export const MAX_STATS_ROWS = 10_000;
 /** Below the 30 s after which the pool gives a query up while it runs on. */
 const STATEMENT_TIMEOUT_MS = 25_000;
 
+/**
+ * A merge join would read the transitions in the order of callSid, each from another page: of a million calls that
+ * takes twice as long as reading them all.
+ */
+const PLANNING = `set local enable_mergejoin = off; set local work_mem = '32MB'`;
+
 /** The pool is one for this alone: its size bounds how much of Postgres statistics can take from the followers. */
 export function createStats(
   pool: Pool,
@@ -74,7 +80,7 @@ async function run(pool: Pool, statement: SQL, timeoutMs: number): Promise<Stats
   try {
     const answer = drizzle(pool).transaction(
       async (transaction) => {
-        await transaction.execute(sql.raw(`set local statement_timeout = ${timeoutMs}`));
+        await transaction.execute(sql.raw(`set local statement_timeout = ${timeoutMs}; ${PLANNING}`));
         return (await transaction.execute<StatsRecord>(statement)).rows;
       },
       { accessMode: 'read only' },
@@ -90,12 +96,13 @@ async function run(pool: Pool, statement: SQL, timeoutMs: number): Promise<Stats
 
 /**
  * A stay in a status lasts from its transition to the next one: by PolyAI's clock where both have its time, else by
- * the polls that saw them. Calls and stays go through one aggregate, so that no group need be found again.
+ * the polls that saw them. Calls and stays go through one aggregate, so that no group need be found again; `nth` sorts
+ * faster than `call_sid`.
  */
 export function statsStatement({ filter, bucket, timeZone, groupBy }: StatsQuestion, limit: number): SQL {
   return sql`
 with chosen as materialized (
-  select call_sid, coalesce(outcome, 'none') as outcome, ${groupOf(groupBy)} as "group",
+  select call_sid, row_number() over () as nth, coalesce(outcome, 'none') as outcome, ${groupOf(groupBy)} as "group",
          date_trunc(${bucket}, registered_at, ${timeZone}) as bucket
     from calls
    where ${and(...conditions(filter))}
@@ -104,7 +111,7 @@ with chosen as materialized (
          lead(t.last_updated) over each_call as next_last_updated,
          lead(t.observed_at) over each_call as next_observed_at
     from chosen c join transitions t on t.call_sid = c.call_sid
-  window each_call as (partition by t.call_sid order by t.seq)
+  window each_call as (partition by c.nth order by t.seq)
 ), facts as (
   select bucket, "group", outcome, null as status, null::float8 as seconds
     from chosen
