@@ -5,13 +5,14 @@ CREATE VIEW "reporting"."call_durations" AS
 SELECT c.call_sid, c.account, t.seq, t.status,
        t.observed_at AS from_observed,
        n.observed_at AS to_observed,
-       extract(epoch FROM n.observed_at - t.observed_at)::double precision AS seconds,
+       greatest(extract(epoch FROM n.observed_at - t.observed_at)::double precision, 0) * CASE WHEN n.seq IS NOT NULL THEN 1 END AS seconds,
        CASE WHEN n.seq IS NOT NULL
             THEN greatest(extract(epoch FROM n.changed_after - t.observed_at)::double precision, 0) END AS seconds_min,
        extract(epoch FROM n.observed_at - t.changed_after)::double precision AS seconds_max,
        CASE WHEN n.last_updated IS NOT NULL THEN t.last_updated END AS polyai_from,
        CASE WHEN t.last_updated IS NOT NULL THEN n.last_updated END AS polyai_to,
-       extract(epoch FROM n.last_updated - t.last_updated)::double precision AS polyai_seconds
+       greatest(extract(epoch FROM n.last_updated - t.last_updated)::double precision, 0)
+         * CASE WHEN n.last_updated IS NOT NULL AND t.last_updated IS NOT NULL THEN 1 END AS polyai_seconds
   FROM "public"."transitions" t
   JOIN "public"."calls" c ON c.call_sid = t.call_sid
   LEFT JOIN "public"."transitions" n ON n.call_sid = t.call_sid AND n.seq = t.seq + 1
@@ -115,7 +116,7 @@ COMMENT ON COLUMN "reporting"."call_durations"."polyai_to" IS 'PolyAI''s own las
 --> statement-breakpoint
 COMMENT ON COLUMN "reporting"."call_durations"."polyai_seconds" IS 'Between PolyAI''s own two times, which may be whole seconds; null where it did not give both.';
 --> statement-breakpoint
-COMMENT ON VIEW "reporting"."outcomes_hourly" IS 'Calls by the hour (UTC) they were registered in, account and outcome. All but the first three columns can be summed over rows: a success rate is sum(successes) / sum(settled).';
+COMMENT ON VIEW "reporting"."outcomes_hourly" IS 'Calls by the hour (UTC) they were registered in, account and outcome. All but the first three columns can be summed over rows: a success rate is sum(successes) / (sum(successes) + sum(failures)).';
 --> statement-breakpoint
 COMMENT ON COLUMN "reporting"."outcomes_hourly"."bucket" IS 'Start of the hour, in UTC, that the calls were registered in.';
 --> statement-breakpoint
@@ -137,7 +138,7 @@ COMMENT ON COLUMN "reporting"."outcomes_hourly"."polls" IS 'Sum of the polls of 
 --> statement-breakpoint
 COMMENT ON COLUMN "reporting"."outcomes_hourly"."failed_polls" IS 'Sum of the polls that brought no status.';
 --> statement-breakpoint
-COMMENT ON VIEW "reporting"."outcomes_daily" IS 'Calls by the day (UTC) they were registered in, account and outcome. All but the first three columns can be summed over rows: a success rate is sum(successes) / sum(settled).';
+COMMENT ON VIEW "reporting"."outcomes_daily" IS 'Calls by the day (UTC) they were registered in, account and outcome. All but the first three columns can be summed over rows: a success rate is sum(successes) / (sum(successes) + sum(failures)).';
 --> statement-breakpoint
 COMMENT ON COLUMN "reporting"."outcomes_daily"."bucket" IS 'Start of the day, in UTC, that the calls were registered in.';
 --> statement-breakpoint

@@ -117,6 +117,17 @@ const SINGLE_ACCOUNT = [
   'POLYAI_MAX_REQUESTS_PER_SECOND',
 ];
 
+/** Takes what the environment does not say from the file `.env` of the working directory, where there is one. */
+export function loadEnvironmentFile(): void {
+  try {
+    process.loadEnvFile('.env');
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) {
+      throw new ConfigError(['.env: cannot be read']);
+    }
+  }
+}
+
 /**
  * Reads the environment, and the files that it names; an empty variable counts as unset. Throws `ConfigError` with all
  * that is wrong.

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { migrateDatabase } from './archive/migrations.ts';
-import { ConfigError, readConfig } from './config.ts';
+import { ConfigError, loadEnvironmentFile, readConfig } from './config.ts';
 import { createLog } from './log.ts';
 import { type Role, type Sidecar, startSidecar } from './sidecar.ts';
 
@@ -25,6 +25,7 @@ const STOP_WITHIN_MS = 9_500;
 const SAME_SIGNAL_MS = 200;
 
 try {
+  loadEnvironmentFile();
   await run(process.argv[2] ?? 'serve', process.argv.slice(3));
 } catch (error) {
   const lines =

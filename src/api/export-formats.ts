@@ -39,7 +39,11 @@ export async function* csv(batches: AsyncIterable<Call[]>): AsyncGenerator<strin
     yield stringify(calls.map(record), {
       columns: [...COLUMNS],
       record_delimiter: 'windows',
+      // Of its own it quotes only a whole CRLF.
+      quoted_match: /[\r\n]/,
       escape_formulas: true,
+      // Which it does not take for the beginning of one.
+      cast: { string: (text) => (text.startsWith('\n') ? `'${text}` : text) },
     });
   }
 }

@@ -16,6 +16,8 @@ const FORMATS = {
   ndjson: { write: ndjson, type: 'application/x-ndjson' },
 };
 
+const EXPORT_WITHIN_MS = 60 * 60_000;
+
 const ExportQuery = Type.Object(
   { ...filterFields, format: Type.Enum(['csv', 'ndjson'], { default: 'ndjson' }) },
   filterOptions,
@@ -29,10 +31,18 @@ export const exportRoutes: FastifyPluginCallbackTypebox<ExportRoutesOptions> = (
     async (request, reply) => {
       const { format } = request.query;
       const gone = new AbortController();
-      reply.raw.once('close', () => gone.abort());
-      const batches = await exporter.open(readFilter(request.query), gone.signal).catch((error: unknown) => {
-        throw error instanceof TooManyExportsError ? busy(error) : error;
+      const cut = () => void reply.raw.destroy();
+      // A client that takes its time keeps a connection, its place, and all that was deleted since.
+      const limit = setTimeout(cut, EXPORT_WITHIN_MS);
+      reply.raw.once('close', () => {
+        clearTimeout(limit);
+        gone.abort();
       });
+      const batches = await exporter
+        .open(readFilter(request.query), gone.signal, cut)
+        .catch((error: unknown) => {
+          throw error instanceof TooManyExportsError ? busy(error) : error;
+        });
       const { write, type } = FORMATS[format];
       // A stream that fails half-way takes the connection with it: the client cannot take a part for the whole.
       return reply

@@ -1,7 +1,12 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import { OUTCOMES } from '../archive/call.ts';
-import { StatsTooSlowError, TooManyRowsError, UnknownTimeZoneError } from '../archive/errors.ts';
+import {
+  StatsTooSlowError,
+  TooManyRowsError,
+  TooManyStatsError,
+  UnknownTimeZoneError,
+} from '../archive/errors.ts';
 import { type ArchiveStats, MAX_STATS_ROWS, type StatsQuestion, type StatsRow } from '../archive/stats.ts';
 import { filterOptions, readFilter, scopeFields } from './filter.ts';
 import { invalidField, ProblemError } from './problem.ts';
@@ -106,6 +111,9 @@ function problemOf(error: unknown): unknown {
   if (error instanceof UnknownTimeZoneError) return unknownTimeZone();
   if (error instanceof TooManyRowsError) {
     return invalidField('groupBy', `gives more than ${MAX_STATS_ROWS} rows: ask for a shorter time`);
+  }
+  if (error instanceof TooManyStatsError) {
+    return new ProblemError(503, error.code, `${error.message}: try again later`);
   }
   if (error instanceof StatsTooSlowError) {
     return new ProblemError(503, error.code, 'the statistics took too long: ask for a shorter time');

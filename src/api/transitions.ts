@@ -40,7 +40,7 @@ export const transitionRoutes: FastifyPluginCallbackTypebox<TransitionRoutesOpti
     if (seconds === 0 || first.transitions.length > 0) return first;
     using hold = waiting.hold(reply, seconds * 1000);
     for (let page = first; ; ) {
-      await waiting.readable(page.next.xid, hold.signal);
+      if (page.isEnd) await waiting.readable(page.next.xid, hold.signal);
       if (hold.clientIsGone) return page;
       // Once more also at the end of the wait: what Postgres says then is what is answered.
       const isLast = hold.signal.aborted;

@@ -21,7 +21,7 @@ export interface Waiting {
   hold(reply: FastifyReply, ms: number): Hold;
   /** Resolves when the call is settled or gone, or the signal is aborted. To be called before the call is read. */
   settled(callSid: string, signal: AbortSignal): Promise<void>;
-  /** Resolves when transitions of this transaction or a later one can be read, or the signal is aborted. */
+  /** Resolves when transitions of a later transaction than this can be read, or the signal is aborted. */
   readable(xid: string, signal: AbortSignal): Promise<void>;
   /** Every request that is held, and every one to come, is to be answered with what is known. */
   close(): void;
@@ -72,7 +72,7 @@ export function createWaiting({ reader, feed, news, log, checkEveryMs = 1_000 }:
     if (feedWaiters.size === 0) return;
     const { newest, lags } = await feed.head();
     if (newest !== null) {
-      for (const { xid, wake } of feedWaiters) if (xid <= BigInt(newest)) wake();
+      for (const { xid, wake } of feedWaiters) if (xid < BigInt(newest)) wake();
     }
     // What was told of cannot be read before every older transaction is over, of which nobody tells.
     if (lags) checks.within(lagMs);

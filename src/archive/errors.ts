@@ -62,6 +62,12 @@ export class TooManyExportsError extends Error {
   readonly code = 'too_many_exports';
 }
 
+/** As many statistics are being made as may at a time. */
+export class TooManyStatsError extends Error {
+  override readonly name = 'TooManyStatsError';
+  readonly code = 'too_many_stats';
+}
+
 /** Postgres was stopped in the middle of a statement that took too long for what it may cost the others. */
 export class StatsTooSlowError extends Error {
   override readonly name = 'StatsTooSlowError';

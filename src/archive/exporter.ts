@@ -11,11 +11,11 @@ export interface Exporter {
    * All calls that match with their histories, newest registration first, all of one moment: in batches, each read
    * from Postgres when it is asked for. The first has been read when the promise resolves, so what fails by then has
    * given nothing away. `signal` ends it at once, also in the middle of a statement, and must be given when the reader
-   * is done.
+   * is done. `onLost` is called when Postgres has ended it, which a reader that pauses would not learn.
    *
    * Throws `ArchiveUnavailableError`, and `TooManyExportsError` where as many run as may.
    */
-  open(filter: CallFilter, signal: AbortSignal): Promise<AsyncGenerator<Call[]>>;
+  open(filter: CallFilter, signal: AbortSignal, onLost: () => void): Promise<AsyncGenerator<Call[]>>;
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -33,10 +33,10 @@ export function createExporter({ url, atMost }: { url: string; atMost: number })
   let running = 0;
 
   return {
-    async open(filter, signal) {
+    async open(filter, signal, onLost) {
       if (running >= atMost) throw new TooManyExportsError(`${atMost} exports run already`);
       running++;
-      const batches = read(url, filter, signal, () => running--);
+      const batches = read(url, filter, signal, { onLost, onEnd: () => running-- });
       // Whoever reads may leave before having begun, which a generator does not notice on its own.
       signal.addEventListener('abort', () => void batches.return(undefined).catch(() => {}), { once: true });
       const first = await answering(batches.next());
@@ -59,7 +59,7 @@ async function* read(
   url: string,
   filter: CallFilter,
   signal: AbortSignal,
-  ended: () => void,
+  { onLost, onEnd }: { onLost: () => void; onEnd: () => void },
 ): AsyncGenerator<Call[]> {
   const client = new Client({
     connectionString: url,
@@ -67,8 +67,8 @@ async function* read(
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
     keepAlive: true,
   });
-  // A connection that is lost while the reader is slow: the next query says so.
   client.on('error', () => {});
+  client.once('end', onLost);
   let stop = () => {};
   try {
     await client.connect();
@@ -85,8 +85,9 @@ async function* read(
     }
   } finally {
     signal.removeEventListener('abort', stop);
+    client.off('end', onLost);
     await client.end().catch(() => {});
-    ended();
+    onEnd();
   }
 }
 

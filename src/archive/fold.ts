@@ -78,7 +78,7 @@ function applySighting(call: FoldedCall, sighting: Sighting, lifecycle: Lifecycl
 
 function amended(transition: Sighting, by: Sighting): Sighting {
   const { reason, payload } = by;
-  return { ...transition, reason, payload, lastUpdated: by.lastUpdated ?? transition.lastUpdated };
+  return { ...transition, reason, payload, lastUpdated: transition.lastUpdated ?? by.lastUpdated };
 }
 
 function applySeen(call: FoldedCall, at: Date, body: string | undefined): void {

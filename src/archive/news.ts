@@ -1,7 +1,7 @@
-import { Client } from 'pg';
+import { Client, type Pool } from 'pg';
 import type { Logger } from 'pino';
-import { NEWS_CHANNEL } from './statements.ts';
 
+const NEWS_CHANNEL = 'polykeep';
 const RETRY_FIRST_MS = 100;
 const RETRY_MAX_MS = 5_000;
 const ANSWER_WITHIN_MS = 5_000;
@@ -14,6 +14,30 @@ export interface News {
    */
   listen(onNews: () => void): void;
   stop(): Promise<void>;
+}
+
+/**
+ * Tells all processes that there is news. After the commit and not with it: a server whose queue of notifications is
+ * full refuses the whole transaction, and commits that notify wait for each other. Words close together are one; one
+ * that is lost is made up for by whoever waits.
+ */
+export function newsTeller(pool: Pool): () => void {
+  let state: 'idle' | 'telling' | 'more to tell' = 'idle';
+
+  async function tell(): Promise<void> {
+    if (state !== 'idle') {
+      state = 'more to tell';
+      return;
+    }
+    do {
+      state = 'telling';
+      await pool.query(`select pg_notify('${NEWS_CHANNEL}', '')`).catch(() => {});
+    } while (isMoreToTell());
+    state = 'idle';
+  }
+
+  const isMoreToTell = () => state === 'more to tell';
+  return () => void tell();
 }
 
 export function createNews({ url, log }: { url: string; log: Logger }): News {

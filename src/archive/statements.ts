@@ -1,8 +1,5 @@
 /** SQL of the writer, one round trip each for any number of rows. */
 
-/** Notified by each commit that adds transitions or settles calls, of whatever process. */
-export const NEWS_CHANNEL = 'polykeep';
-
 /**
  * Locks the calls in one order for all, so that two batches never wait for each other in a ring. Nothing of
  * `transitions` is read here: after a wait for the lock this statement still has its old snapshot of other tables.
@@ -15,9 +12,7 @@ select call_sid, account, status, outcome, reason, created_at, last_updated, fir
  order by call_sid
    for update`;
 
-/** Where `$16` says so, those who wait for news are told at the commit, in the same round trip. */
 export const UPDATE_CALLS = `
-with updated as (
 update calls c
    set status = u.status, outcome = u.outcome, reason = u.reason, created_at = u.created_at,
        last_updated = u.last_updated, first_seen_at = u.first_seen_at, last_seen_at = u.last_seen_at,
@@ -30,9 +25,7 @@ update calls c
               $13::text[], $14::float8[], $15::text[])
        as u(call_sid, status, outcome, reason, created_at, last_updated, first_seen_at, last_seen_at, settled_at,
             polls, failed_polls, last_error_known, last_error, follow_for_ms, last_body)
- where c.call_sid = u.call_sid
-)
-select pg_notify('${NEWS_CHANNEL}', '') where $16::bool`;
+ where c.call_sid = u.call_sid`;
 
 /** `ordinal` counts a call's new transitions within this batch from 1. */
 export const INSERT_TRANSITIONS = `
@@ -44,10 +37,10 @@ select u.call_sid,
               $7::timestamptz[], $8::text[])
        as u(call_sid, ordinal, status, reason, changed_after, observed_at, last_updated, payload)`;
 
-/** A changed reason at the same status belongs to the transition that is there. */
+/** A changed reason at the same status belongs to the transition that is there, and to the time it had. */
 export const AMEND_LAST_TRANSITIONS = `
 update transitions t
-   set reason = u.reason, last_updated = coalesce(u.last_updated, t.last_updated), payload = u.payload::jsonb
+   set reason = u.reason, last_updated = coalesce(t.last_updated, u.last_updated), payload = u.payload::jsonb
   from unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[]) as u(call_sid, reason, last_updated, payload)
  where t.call_sid = u.call_sid
    and t.seq = (select max(l.seq) from transitions l where l.call_sid = u.call_sid)`;

@@ -3,7 +3,13 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from 'pg';
 import { OUTCOMES, type Outcome } from './call.ts';
 import { answering } from './database.ts';
-import { StatsTooSlowError, sqlState, TooManyRowsError, UnknownTimeZoneError } from './errors.ts';
+import {
+  StatsTooSlowError,
+  sqlState,
+  TooManyRowsError,
+  TooManyStatsError,
+  UnknownTimeZoneError,
+} from './errors.ts';
 import { type CallFilter, conditions } from './filter.ts';
 
 export interface StatsQuestion {
@@ -37,7 +43,7 @@ export interface StatsRow {
 
 export interface ArchiveStats {
   /**
-   * By bucket, then group, calls without a group last. Throws `StatsTooSlowError`, `TooManyRowsError`,
+   * By bucket, then group, calls without a group last. Throws `TooManyStatsError`, `StatsTooSlowError`, `TooManyRowsError`,
    * `UnknownTimeZoneError`, and `ArchiveUnavailableError` where Postgres is away.
    */
   read(question: StatsQuestion): Promise<StatsRow[]>;
@@ -58,9 +64,14 @@ export function createStats(
   pool: Pool,
   { timeoutMs = STATEMENT_TIMEOUT_MS, maxRows = MAX_STATS_ROWS } = {},
 ): ArchiveStats {
+  let running = 0;
+
   return {
     async read(question) {
-      const rows = await run(pool, statsStatement(question, maxRows + 1), timeoutMs);
+      if (running >= pool.options.max)
+        throw new TooManyStatsError(`${running} statistics are being made already`);
+      running++;
+      const rows = await run(pool, statsStatement(question, maxRows + 1), timeoutMs).finally(() => running--);
       if (rows.length > maxRows) throw new TooManyRowsError(`more than ${maxRows} rows`);
       return rows.map(rowOf);
     },

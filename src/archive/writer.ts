@@ -5,6 +5,7 @@ import { batched } from './batch.ts';
 import type { CallState, Lifecycle, Outcome, Report, TrackedCall } from './call.ts';
 import { ArchiveClosedError, isRefusal, ReportRefusedError, sqlState } from './errors.ts';
 import { type FoldedCall, foldReports } from './fold.ts';
+import { newsTeller } from './news.ts';
 import { AMEND_LAST_TRANSITIONS, INSERT_TRANSITIONS, LOCK_CALLS, UPDATE_CALLS } from './statements.ts';
 
 const RETRY_FIRST_MS = 100;
@@ -34,6 +35,7 @@ export function createWriter({
 }): ArchiveWriter {
   const closing = new AbortController();
   const report = batched(commit);
+  const tellNews = newsTeller(pool);
   let away = false;
 
   async function commit(reports: readonly Report[]): Promise<(TrackedCall | null | Error)[]> {
@@ -90,6 +92,7 @@ export function createWriter({
       await write(client, folded);
       await client.query('commit');
       broken = false;
+      if (folded.some(isNews)) tellNews();
       const after = new Map(folded.map((call) => [call.callSid, call.after]));
       return reports.map(({ callSid }) => after.get(callSid) ?? null);
     } catch (error) {
@@ -187,7 +190,6 @@ async function write(client: PoolClient, calls: readonly FoldedCall[]): Promise<
       calls.map((call) => call.lastError ?? null),
       calls.map((call) => call.followForMs ?? null),
       calls.map((call) => call.lastBody ?? null),
-      calls.some(isNews),
     ],
   });
 

@@ -36,6 +36,7 @@ interface ParsedRecord {
 export async function* readCalls(file: Readable): AsyncGenerator<FileLine> {
   const parser = parse({
     bom: true,
+    record_delimiter: ['\r\n', '\n', '\r'],
     info: true,
     relax_column_count: true,
     relax_quotes: true,
@@ -71,7 +72,7 @@ function readHeader(record: readonly string[]): Column[] {
   const names = record.map((name) => name.trim());
   if (!names.some((name) => CALL_SID.includes(name))) {
     // The header of a file that is separated by something else is one column too.
-    if (names.length === 1 && !/call_?sid/i.test(names[0] ?? '')) return ONE_PER_LINE;
+    if (names.length === 1 && !/call[\s_-]?sid/i.test(names[0] ?? '')) return ONE_PER_LINE;
     throw new CallsFileError(
       'the first line names no column callSid or call_sid: a csv needs a header, and commas between its columns',
     );

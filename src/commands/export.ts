@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { realpath, rename, rm, stat } from 'node:fs/promises';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { csv, ndjson } from '../api/export-formats.ts';
@@ -23,7 +23,9 @@ export async function exportCalls(args: readonly string[], config: Config): Prom
   const stop = () => ending.abort(new Error('stopped'));
   process.once('SIGINT', stop).once('SIGTERM', stop);
   try {
-    const batches = await createExporter({ url, atMost: 1 }).open(filter, ending.signal);
+    const batches = await createExporter({ url, atMost: 1 }).open(filter, ending.signal, () =>
+      ending.abort(new Error('Postgres has ended it')),
+    );
     const counted = { calls: 0, bytes: 0 };
     const chunks = countBytes(FORMATS[format](countCalls(batches, counted)), counted);
     await (output === '-'
@@ -38,7 +40,14 @@ export async function exportCalls(args: readonly string[], config: Config): Prom
   }
 }
 
-async function save(chunks: AsyncIterable<Uint8Array>, path: string, signal: AbortSignal): Promise<void> {
+async function save(chunks: AsyncIterable<Uint8Array>, output: string, signal: AbortSignal): Promise<void> {
+  const path = await realpath(output).catch(() => output);
+  const isFile = await stat(path).then(
+    (found) => found.isFile(),
+    () => true,
+  );
+  // To take the place of /dev/null would be more than was asked for.
+  if (!isFile) return pour(chunks, createWriteStream(path), signal);
   const unfinished = `${path}.unfinished-${process.pid}`;
   try {
     await pour(chunks, createWriteStream(unfinished, { flags: 'wx', flush: true }), signal);

@@ -23,10 +23,21 @@ export async function grantReader(
       throw new Error(`Postgres does not answer (${reason(error)}): is polykeep running?`);
     });
     const password = await makeReaderRole(client, name);
-    return Object.assign(new URL(databaseUrl), { username: name, password }).href;
+    return urlOf(databaseUrl, name, password);
   } finally {
     await client.end().catch(() => {});
   }
+}
+
+/** The same database, without whatever says who else may log in. */
+function urlOf(databaseUrl: string, username: string, password: string): string {
+  const url = new URL(databaseUrl);
+  for (const name of ['user', 'password']) url.searchParams.delete(name);
+  if (url.host !== '') return Object.assign(url, { username, password }).href;
+  // Over a socket there is no place for them in front of the host.
+  url.searchParams.set('user', username);
+  url.searchParams.set('password', password);
+  return url.href;
 }
 
 /** A connection that was tried on several addresses fails with no message of its own. */

@@ -152,13 +152,19 @@ describe('reports', () => {
   it('of another reason amend the last transition', async () => {
     const { writer } = archive();
     const callSid = await register();
-    await writer.report({ callSid, sighting: sighting('calling', '12:00:01') });
+    const lastUpdated = new Date('2026-11-24T12:00:00Z');
+    await writer.report({ callSid, sighting: sighting('calling', '12:00:01', { lastUpdated }) });
     await writer.report({
       callSid,
-      sighting: sighting('calling', '12:00:03', { reason: 'retry', payload: { n: 2 } }),
+      sighting: sighting('calling', '12:00:03', {
+        reason: 'retry',
+        payload: { n: 2 },
+        lastUpdated: new Date('2026-11-24T12:00:02Z'),
+      }),
     });
     const call = await read(callSid);
-    expect(call.transitions).toMatchObject([{ seq: 1, status: 'calling', reason: 'retry' }]);
+    // The status is as old as it was: how long a stay lasted goes by this.
+    expect(call.transitions).toMatchObject([{ seq: 1, status: 'calling', reason: 'retry', lastUpdated }]);
     const stored = await test.query('select payload from transitions where call_sid = $1', [callSid]);
     expect(stored).toEqual([{ payload: { n: 2 } }]);
   });

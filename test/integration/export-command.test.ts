@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -125,6 +125,25 @@ describe('polykeep export', () => {
     } else {
       expect(body.split('\r\n').length).toBe(format === 'csv' ? 2 : 1);
     }
+  });
+
+  it('writes into what is no file, and through a link: it takes the place of neither', async () => {
+    const pipe = join(folder, 'pipe');
+    await once(spawn('mkfifo', [pipe]), 'close');
+    const reader = spawn('cat', [pipe], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const [read, { code }] = await Promise.all([
+      text(reader.stdout),
+      run(['--format', 'ndjson', '--output', pipe]),
+    ]);
+    expect([code, ndjsonOf(read).length]).toEqual([0, CALLS]);
+    expect((await lstat(pipe)).isFIFO()).toBe(true);
+
+    const [target, link] = [join(folder, 'target.csv'), join(folder, 'link.csv')];
+    await writeFile(target, 'old');
+    await symlink(target, link);
+    await run(['--format', 'csv', '--output', link]);
+    expect((await lstat(link)).isSymbolicLink()).toBe(true);
+    expect((await readFile(target, 'utf8')).slice(0, 8)).toBe('callSid,');
   });
 
   it('takes the filters of the API', async () => {

@@ -127,7 +127,16 @@ describe('csv', () => {
     expect(read.find(({ callSid }) => callSid === 'seed-1')).toMatchObject({ reason: ugly });
   });
 
-  it.each(['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', '\r=1', '=cmd|" /C calc"!A0'])(
+  it.each(['busy\n=HYPERLINK(1)', 'busy\r=HYPERLINK(1)'])('keeps %j in one cell', async (reason) => {
+    await test.query(`insert into calls (call_sid, account, reason) values ('OUT-1', 'default', $1)`, [
+      reason,
+    ]);
+    const body = await (await get('/v1/export?format=csv')).text();
+    expect(body).toContain(`"${reason}"`);
+    expect(records(body)).toMatchObject([{ callSid: 'OUT-1', reason }]);
+  });
+
+  it.each(['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', '\r=1', '\n=1', '=cmd|" /C calc"!A0'])(
     'lets no spreadsheet take %j for a formula',
     async (formula) => {
       await test.query(`insert into calls (call_sid, account, reason, last_error) values ($1, $1, $1, $1)`, [
