@@ -91,11 +91,14 @@ async function run(pool: Pool, statement: SQL, timeoutMs: number): Promise<Stats
 /**
  * A stay in a status lasts from its transition to the next one: by PolyAI's clock where both have its time, else by
  * the polls that saw them. Calls and stays go through one aggregate, so that no group need be found again.
+ *
+ * A call's transitions are put together by a number, not by its callSid: for the latter, Postgres holds it cheapest to
+ * read all transitions in the order of their primary key, each from another page.
  */
 export function statsStatement({ filter, bucket, timeZone, groupBy }: StatsQuestion, limit: number): SQL {
   return sql`
 with chosen as materialized (
-  select call_sid, coalesce(outcome, 'none') as outcome, ${groupOf(groupBy)} as "group",
+  select row_number() over () as id, call_sid, coalesce(outcome, 'none') as outcome, ${groupOf(groupBy)} as "group",
          date_trunc(${bucket}, registered_at, ${timeZone}) as bucket
     from calls
    where ${and(...conditions(filter))}
@@ -104,7 +107,7 @@ with chosen as materialized (
          lead(t.last_updated) over each_call as next_last_updated,
          lead(t.observed_at) over each_call as next_observed_at
     from chosen c join transitions t on t.call_sid = c.call_sid
-  window each_call as (partition by t.call_sid order by t.seq)
+  window each_call as (partition by c.id order by t.seq)
 ), facts as (
   select bucket, "group", outcome, null as status, null::float8 as seconds
     from chosen
