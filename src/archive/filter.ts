@@ -18,7 +18,7 @@ export interface CallFilter {
 
 /** The filter in SQL, on the table `calls`; undefined for parts that are not given. */
 export function conditions(filter: CallFilter): (SQL | undefined)[] {
-  const { status, outcome, account, registeredFrom, registeredTo, metadata } = filter;
+  const { status, outcome, account, metadata } = filter;
   return [
     status === undefined ? undefined : eq(calls.status, status),
     outcome === undefined
@@ -27,8 +27,15 @@ export function conditions(filter: CallFilter): (SQL | undefined)[] {
         ? isNull(calls.settledAt)
         : eq(calls.outcome, outcome),
     account === undefined ? undefined : eq(calls.account, account),
+    ...registeredWithin(filter),
+    metadata === undefined ? undefined : sql`${calls.metadata} @> ${JSON.stringify(metadata)}::jsonb`,
+  ];
+}
+
+/** The part of the filter that says when calls were registered. */
+export function registeredWithin({ registeredFrom, registeredTo }: CallFilter): (SQL | undefined)[] {
+  return [
     registeredFrom === undefined ? undefined : gte(calls.registeredAt, registeredFrom),
     registeredTo === undefined ? undefined : lt(calls.registeredAt, registeredTo),
-    metadata === undefined ? undefined : sql`${calls.metadata} @> ${JSON.stringify(metadata)}::jsonb`,
   ];
 }

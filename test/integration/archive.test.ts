@@ -295,6 +295,30 @@ describe('what is read', () => {
     expect(times).toEqual([...times].sort((a, b) => b - a));
   });
 
+  it('in pages by metadata is every call once, whether it is among the newest or long before', async () => {
+    const campaign = `over-${next++}`;
+    const old = Array.from({ length: 9 }, () => newCallSid());
+    await archive().registrar.registerAll(
+      old.map((callSid) => ({ callSid, account: 'default', metadata: { campaign } })),
+    );
+    const since = Array.from({ length: 20 }, () => ({
+      callSid: newCallSid(),
+      account: 'default',
+      metadata: { campaign: 'now' },
+    }));
+    await archive().registrar.registerAll(since);
+
+    // At first the campaign is beyond what is walked through, then partly, then all within.
+    const reader = createReader(database.orm, { newestWalked: 5 });
+    const found: Call[] = [];
+    for (let page: Call[] = []; ; ) {
+      page = await reader.listCalls({ account: 'default', metadata: { campaign } }, 4, page.at(-1) ?? null);
+      found.push(...page);
+      if (page.length < 4) break;
+    }
+    expect(found.map(({ callSid }) => callSid)).toEqual([...old].sort().reverse());
+  });
+
   it('is filtered by status, outcome, account, registration and metadata', async () => {
     const { reader, registrar, writer } = archive();
     const campaign = `filters-${next++}`;
