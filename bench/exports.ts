@@ -71,7 +71,8 @@ async function command(environment: Record<string, string>, path: string, more: 
   const child = spawn(process.execPath, args, { env: { PATH: process.env.PATH, ...environment } });
   let peak = 0;
   while (child.exitCode === null) {
-    peak = Math.max(peak, await peakMemory(child.pid ?? 0).catch(() => 0));
+    // The last one: it only grows, and before the child has become a program of its own it is that of this process.
+    peak = await peakMemory(child.pid ?? 0).catch(() => peak);
     await sleep(LOOK_EVERY_MS);
   }
   if (child.exitCode !== 0) throw new Error(`polykeep export ended with ${child.exitCode}`);
