@@ -247,11 +247,17 @@ describe('reports', () => {
 
 describe('those who listen', () => {
   it('are told once by each batch that has news, after its commit, and never of leases', async () => {
-    const callSids = await Promise.all([register(), register(), register()]);
-    const { writer } = archive();
+    // What other tests write is told to who listens to their database.
+    const own = await createDatabase();
+    const { pool, close } = openDatabase(own.url, log);
+    const callSids = ['OUT-1', 'OUT-2', 'OUT-3'];
+    await createRegistrar(pool).registerAll(
+      callSids.map((callSid) => ({ callSid, account: 'default', metadata: {} })),
+    );
+    const writer = createWriter({ pool, lifecycle, log });
     const all = (part: Omit<Report, 'callSid'>) =>
       Promise.all(callSids.map((callSid) => writer.report({ callSid, ...part })));
-    const ear = new Client({ connectionString: test.url });
+    const ear = new Client({ connectionString: own.url });
     await ear.connect();
     let words = 0;
     ear.on('notification', () => words++);
@@ -271,6 +277,8 @@ describe('those who listen', () => {
     // What the leases told would have been heard by now.
     expect(await heard()).toBe(2);
     await ear.end();
+    await close();
+    await own.drop();
   });
 });
 
