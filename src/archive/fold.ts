@@ -3,6 +3,7 @@ import type { Lifecycle, Report, Sighting, TrackedCall } from './call.ts';
 /** All that a batch changes of one call. */
 export interface FoldedCall {
   callSid: string;
+  wasSettled: boolean;
   after: TrackedCall;
   /** New transitions, in order. */
   transitions: Sighting[];
@@ -35,6 +36,7 @@ export function foldReports(
 function untouched(call: TrackedCall): FoldedCall {
   return {
     callSid: call.callSid,
+    wasSettled: call.state.outcome !== null,
     after: { ...call },
     transitions: [],
     amendment: null,

@@ -165,8 +165,8 @@ function stateOf(row: LockedRow): CallState {
 }
 
 /** A report of a settled call that brought nothing tells once more of its end: seldom, and harmless. */
-function isNews({ transitions, after }: FoldedCall): boolean {
-  return transitions.length > 0 || after.state.settledAt !== null;
+function isNews({ transitions, wasSettled, after }: FoldedCall): boolean {
+  return transitions.length > 0 || (!wasSettled && after.state.outcome !== null);
 }
 
 async function write(client: PoolClient, calls: readonly FoldedCall[]): Promise<void> {
