@@ -4,6 +4,7 @@ import { Ajv, type ErrorObject } from 'ajv';
 import { type Static, Type } from 'typebox';
 import type { PolyAiApi, Scope } from './polyai/api.ts';
 import { APIS } from './polyai/apis.ts';
+import { parseJson } from './polyai/json.ts';
 import type { AccountSettings } from './tracking/accounts.ts';
 import type { PaceSettings } from './tracking/pace.ts';
 
@@ -179,14 +180,6 @@ function readText(path: string): string | null {
     return readFileSync(path, 'utf8');
   } catch {
     return null;
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }
 

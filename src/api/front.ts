@@ -14,6 +14,7 @@ import { type PolyAiApi, triggeredCallSid } from '../polyai/api.ts';
 import { APIS } from '../polyai/apis.ts';
 import { PolyAiError } from '../polyai/errors.ts';
 import type { Answer } from '../polyai/exchange.ts';
+import { parseJson } from '../polyai/json.ts';
 import type { Accounts } from '../tracking/accounts.ts';
 import { accountOf, FrontError } from './front-accounts.ts';
 import type { PlacedCalls } from './placed-calls.ts';
@@ -135,7 +136,7 @@ async function answerTrigger(
   { accounts, placedCalls }: FrontRoutesOptions,
 ): Promise<FastifyReply> {
   const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-  const parsed = parseJson(body);
+  const parsed = parseJson(body.toString('utf8'));
   const account = accountOf(request, api, { ...partsOf(request), body: parsed }, accounts.all(), 'write');
   const metadata = triggerMetadata(request.headers['x-polykeep-metadata'], parsed);
   return placedCalls.during(account.name, passOn());
@@ -144,7 +145,7 @@ async function answerTrigger(
     const trigger = { path: pathOf(request.url), headers: ofBody(request.headers), body };
     const answer = await account.trigger(trigger).catch(notPlaced);
     if (answer.statusCode >= 200 && answer.statusCode < 300)
-      await keep(triggeredCallSid(parseJson(answer.body)));
+      await keep(triggeredCallSid(parseJson(answer.body.toString('utf8'))));
     return sendAnswer(reply, answer);
   }
 
@@ -197,12 +198,4 @@ function partsOf({ params, query }: FastifyRequest) {
 
 function asObject(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null ? Object.fromEntries(Object.entries(value)) : {};
-}
-
-function parseJson(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'));
-  } catch {
-    return undefined;
-  }
 }

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Metadata, Registration, Report, Sighting } from '../archive/call.ts';
 import { isRefusal } from '../archive/errors.ts';
 import type { Registrar } from '../archive/registrar.ts';
+import { within } from '../tracking/clock.ts';
 
 /** Calls that PolyAI has, and that are registered whether or not Postgres is there at the moment. */
 export interface PlacedCalls {
@@ -119,11 +120,4 @@ export function createPlacedCalls({ registrar, report, followSoon, log }: Placed
       }
     },
   };
-}
-
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
-  const done = new AbortController();
-  const timeout = sleep(ms, undefined, { signal: done.signal }).catch(() => {});
-  await Promise.race([work, timeout]);
-  done.abort();
 }

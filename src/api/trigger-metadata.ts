@@ -1,4 +1,5 @@
 import type { Metadata } from '../archive/call.ts';
+import { storableText } from '../polyai/json.ts';
 import { FrontError } from './front-accounts.ts';
 
 /**
@@ -16,13 +17,8 @@ export function triggerMetadata(header: string | string[] | undefined, body: unk
   if (typeof metadata !== 'object' || metadata === null) return {};
   return Object.fromEntries(
     Object.entries(metadata).map(([key, value]) => [
-      storable(key),
-      storable(typeof value === 'string' ? value : JSON.stringify(value)),
+      storableText(key),
+      storableText(typeof value === 'string' ? value : JSON.stringify(value)),
     ]),
   );
-}
-
-/** Postgres takes neither NUL nor lone surrogates. */
-function storable(text: string): string {
-  return text.toWellFormed().replaceAll('\0', '\uFFFD');
 }

@@ -1,4 +1,5 @@
 import type { Pool, PoolClient } from 'pg';
+import { whileLocked } from './advisory-lock.ts';
 
 /** One sweep at a time, whichever process does it. */
 const SWEEP_LOCK = 7_066_521_391;
@@ -63,30 +64,16 @@ export function createOverdueCalls({
 }: OverdueOptions): OverdueCalls {
   type Visit = (callSids: string[]) => Promise<void>;
 
-  async function sweep(visit: Visit, { includeFollowed }: { includeFollowed: boolean }): Promise<boolean> {
-    const client = await pool.connect();
-    let locked = false;
-    try {
-      const lock = await client.query<{ locked: boolean; past: string; future: string }>(
-        `select pg_try_advisory_lock($1) as locked, now()::text as past, (now() + $2 * interval '1 ms')::text as future`,
-        [SWEEP_LOCK, longestPromiseMs],
-      );
-      const [row] = lock.rows;
-      locked = row?.locked ?? false;
-      if (row === undefined || !locked) return false;
-      const ranges = includeFollowed
-        ? [{ from: '-infinity', to: 'infinity', promise: false }]
-        : [
-            { from: '-infinity', to: row.past, promise: true },
-            { from: row.future, to: 'infinity', promise: true },
-          ];
-      for (const range of ranges) await sweepRange(client, range, visit);
-      return true;
-    } finally {
-      // A connection that cannot say that it let go of the lock is closed, which lets go of it.
-      const unlocked = !locked || (await unlock(client));
-      client.release(!unlocked);
-    }
+  async function rangesOf(client: PoolClient, includeFollowed: boolean): Promise<Range[]> {
+    if (includeFollowed) return [{ from: '-infinity', to: 'infinity', promise: false }];
+    const { rows } = await client.query<{ past: string; future: string }>(
+      `select now()::text as past, (now() + $1 * interval '1 ms')::text as future`,
+      [longestPromiseMs],
+    );
+    return rows.flatMap(({ past, future }) => [
+      { from: '-infinity', to: past, promise: true },
+      { from: future, to: 'infinity', promise: true },
+    ]);
   }
 
   async function sweepRange(client: PoolClient, { from, to, promise }: Range, visit: Visit): Promise<void> {
@@ -105,12 +92,13 @@ export function createOverdueCalls({
     }
   }
 
-  return { sweep };
-}
-
-async function unlock(client: PoolClient): Promise<boolean> {
-  return client.query('select pg_advisory_unlock($1)', [SWEEP_LOCK]).then(
-    () => true,
-    () => false,
-  );
+  return {
+    async sweep(visit, { includeFollowed }) {
+      const swept = await whileLocked(pool, SWEEP_LOCK, async (client) => {
+        for (const range of await rangesOf(client, includeFollowed)) await sweepRange(client, range, visit);
+        return true;
+      });
+      return swept ?? false;
+    },
+  };
 }

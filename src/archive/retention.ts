@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool, PoolClient } from 'pg';
+import { whileLocked } from './advisory-lock.ts';
 
 /** One process at a time. */
 const RETENTION_LOCK = 7_066_521_392;
@@ -50,28 +51,6 @@ export function createExpiredCalls({
   }
 
   return {
-    async deleteAll(signal) {
-      const client = await pool.connect();
-      let locked = false;
-      try {
-        const { rows } = await client.query<{ locked: boolean }>(
-          'select pg_try_advisory_lock($1) as locked',
-          [RETENTION_LOCK],
-        );
-        locked = rows[0]?.locked ?? false;
-        return locked ? await deleteBatches(client, signal) : null;
-      } finally {
-        // A connection that cannot say that it let go of the lock is closed, which lets go of it.
-        const unlocked = !locked || (await unlock(client));
-        client.release(!unlocked);
-      }
-    },
+    deleteAll: (signal) => whileLocked(pool, RETENTION_LOCK, (client) => deleteBatches(client, signal)),
   };
-}
-
-async function unlock(client: PoolClient): Promise<boolean> {
-  return client.query('select pg_advisory_unlock($1)', [RETENTION_LOCK]).then(
-    () => true,
-    () => false,
-  );
 }

@@ -2,6 +2,7 @@ import { Pool } from 'undici';
 import type { PolyAiApi, Scope } from './api.ts';
 import { PolyAiError } from './errors.ts';
 import { type Answer, type Asked, exchange } from './exchange.ts';
+import { parseJson } from './json.ts';
 import type { Observation } from './observation.ts';
 
 const MAX_STATUS_BYTES = 64 * 1024;
@@ -120,14 +121,6 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
       await Promise.all([polls.destroy(), triggers.destroy()]);
     },
   };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function errorOf({ statusCode, retryAfterMs }: Answer, message: string): PolyAiError {

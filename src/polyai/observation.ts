@@ -1,4 +1,5 @@
 import { PolyAiError } from './errors.ts';
+import { storableText } from './json.ts';
 
 /** What a body tells. */
 export interface Sight {
@@ -92,8 +93,4 @@ function storable(value: unknown, depth: number): unknown {
   return Object.fromEntries(
     Object.entries(value).map(([key, item]) => [storableText(key), storable(item, depth + 1)]),
   );
-}
-
-function storableText(text: string): string {
-  return text.toWellFormed().replaceAll('\0', '\uFFFD');
 }

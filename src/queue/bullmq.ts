@@ -1,7 +1,7 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { DelayedError, type Job, Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
+import { within } from '../tracking/clock.ts';
 import type { Follow, HandedOn } from '../tracking/follow.ts';
 import { type CallQueue, QueueUnavailableError } from './call-queue.ts';
 import { jobIdOf } from './job-id.ts';
@@ -201,18 +201,4 @@ function jobOf(callSid: string, handedOn: HandedOn | null) {
 async function answered(work: Promise<unknown>, patienceMs = REDIS_PATIENCE_MS): Promise<void> {
   if (!(await within(patienceMs, work))) throw new QueueUnavailableError();
   await work;
-}
-
-async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
-  const done = new AbortController();
-  const timeout = sleep(ms, false, { signal: done.signal }).catch(() => false);
-  const inTime = await Promise.race([
-    work.then(
-      () => true,
-      () => true,
-    ),
-    timeout,
-  ]);
-  done.abort();
-  return inTime;
 }

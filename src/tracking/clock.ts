@@ -42,3 +42,18 @@ function sleeper(signal: AbortSignal): Sleep {
     });
   };
 }
+
+/** Whether the work ended, well or not, within so many milliseconds. */
+export async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
+  const done = new AbortController();
+  const timeout = wait(ms, false, { signal: done.signal }).catch(() => false);
+  const inTime = await Promise.race([
+    work.then(
+      () => true,
+      () => true,
+    ),
+    timeout,
+  ]);
+  done.abort();
+  return inTime;
+}

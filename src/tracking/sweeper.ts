@@ -1,11 +1,7 @@
 import type { Logger } from 'pino';
 import type { OverdueCalls } from '../archive/overdue.ts';
 import type { Clock } from './clock.ts';
-
-export interface Sweeper {
-  start(): void;
-  stop(): Promise<void>;
-}
+import { createRounds, type Rounds } from './rounds.ts';
 
 export interface SweeperOptions {
   overdue: OverdueCalls;
@@ -21,19 +17,14 @@ export interface SweeperOptions {
  * Finds calls that nobody follows: registered while the queue was away, forgotten by a queue that was flushed, or left
  * behind by a process that died. Postgres knows them by a `followed_until` that has passed.
  */
-export function createSweeper({ overdue, requeue, everyMs, alone, clock, log }: SweeperOptions): Sweeper {
-  const stopped = new AbortController();
-  let running: Promise<void> = Promise.resolve();
+export function createSweeper({ overdue, requeue, everyMs, alone, clock, log }: SweeperOptions): Rounds {
+  let includeFollowed = alone;
 
-  async function run(): Promise<void> {
-    let includeFollowed = alone;
-    while (!stopped.signal.aborted) {
-      if (await sweep(includeFollowed)) includeFollowed = false;
-      await clock.sleep(everyMs, stopped.signal);
-    }
+  async function work(): Promise<void> {
+    if (await sweep()) includeFollowed = false;
   }
 
-  async function sweep(includeFollowed: boolean): Promise<boolean> {
+  async function sweep(): Promise<boolean> {
     let found = 0;
     try {
       const swept = await overdue.sweep(
@@ -51,13 +42,5 @@ export function createSweeper({ overdue, requeue, everyMs, alone, clock, log }: 
     }
   }
 
-  return {
-    start() {
-      running = run();
-    },
-    async stop() {
-      stopped.abort();
-      await running;
-    },
-  };
+  return createRounds({ work, everyMs, clock });
 }

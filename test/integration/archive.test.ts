@@ -10,6 +10,7 @@ import { createWriter } from '../../src/archive/writer.ts';
 import { lifecycle } from '../../src/tracking/lifecycle.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';
+import { sightingNow } from '../support/sighting.ts';
 
 let test: TestDatabase;
 let database: Database;
@@ -33,18 +34,7 @@ const archive = () => ({
 });
 
 function sighting(status: string, at: string, more: Partial<Sighting> = {}): Sighting {
-  const observedAt = new Date(`2026-11-24T${at}Z`);
-  return {
-    status,
-    reason: null,
-    createdAt: null,
-    lastUpdated: null,
-    payload: { status },
-    body: JSON.stringify({ status }),
-    changedAfter: null,
-    observedAt,
-    ...more,
-  };
+  return { ...sightingNow(status), observedAt: new Date(`2026-11-24T${at}Z`), ...more };
 }
 
 async function register(callSid = newCallSid(), metadata = {}): Promise<string> {

@@ -1,7 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { Client } from 'pg';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import type { Sighting } from '../../src/archive/call.ts';
 import type { ArchiveWriter } from '../../src/archive/writer.ts';
 import { readConfig } from '../../src/config.ts';
 import { type Role, type Sidecar, startSidecar } from '../../src/sidecar.ts';
@@ -11,6 +10,7 @@ import { client } from '../support/client.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';
 import { FAST } from '../support/sidecar.ts';
+import { sightingNow } from '../support/sighting.ts';
 import { type TcpProxy, tcpProxy } from '../support/tcp-proxy.ts';
 
 let test: TestDatabase;
@@ -46,7 +46,7 @@ describe('DELETE /v1/calls/{callSid}', () => {
       ['doomed', 'spared', 'a/b?c'].map((callSid) => ({ callSid, account: 'default', metadata: {} })),
     );
     for (const callSid of ['doomed', 'spared'])
-      await writer.report({ callSid, sighting: sighting('queued') });
+      await writer.report({ callSid, sighting: sightingNow('queued') });
   });
 
   afterEach(async () => {
@@ -90,7 +90,7 @@ describe('DELETE /v1/calls/{callSid}', () => {
     try {
       await eraser.query('begin');
       await eraser.query(`delete from calls where call_sid = 'doomed'`);
-      const reported = writer.report({ callSid: 'doomed', sighting: sighting('calling') });
+      const reported = writer.report({ callSid: 'doomed', sighting: sightingNow('calling') });
       await expect.poll(waitingForLocks).toBe(1);
       await eraser.query('commit');
       expect(await reported).toBeNull();
@@ -123,7 +123,7 @@ describe('DELETE /v1/calls/{callSid}', () => {
   it('leaves the other reports of a batch as they are', async () => {
     await erase('doomed');
     const [gone, there] = await Promise.all(
-      ['doomed', 'spared'].map((callSid) => writer.report({ callSid, sighting: sighting('calling') })),
+      ['doomed', 'spared'].map((callSid) => writer.report({ callSid, sighting: sightingNow('calling') })),
     );
     expect(gone).toBeNull();
     expect(there).toMatchObject({ state: { status: 'calling' } });
@@ -137,20 +137,6 @@ async function waitingForLocks(): Promise<number> {
       where datname = current_database() and wait_event_type = 'Lock'`,
   );
   return row?.waiting ?? -1;
-}
-
-function sighting(status: string): Sighting {
-  const body = JSON.stringify({ status });
-  return {
-    status,
-    reason: null,
-    createdAt: null,
-    lastUpdated: null,
-    payload: { status },
-    body,
-    changedAfter: null,
-    observedAt: new Date(),
-  };
 }
 
 describe.each(['in-process', 'bullmq'])('a followed call on the %s queue', (kind) => {

@@ -2,7 +2,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { type Database, openDatabase } from '../../src/archive/database.ts';
 import { createOverdueCalls } from '../../src/archive/overdue.ts';
 import { systemClock } from '../../src/tracking/clock.ts';
-import { createSweeper, type Sweeper } from '../../src/tracking/sweeper.ts';
+import type { Rounds } from '../../src/tracking/rounds.ts';
+import { createSweeper } from '../../src/tracking/sweeper.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';
 
@@ -109,7 +110,7 @@ describe('among 200,000 calls that are followed', () => {
 });
 
 describe('sweepers', () => {
-  let sweepers: Sweeper[];
+  let sweepers: Rounds[];
   beforeEach(() => {
     sweepers = [];
   });
