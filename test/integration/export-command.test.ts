@@ -47,6 +47,7 @@ async function run(args: string[], environment: Record<string, string> = { DATAB
 async function toFile(format: string, ...more: string[]) {
   const path = join(folder, `calls.${format}`);
   const { stdout, stderr, code } = await run(['--format', format, '--output', path, ...more]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: expect.any(String) });
   const bytes = await readFile(path);
   expect({ stdout, stderr, code }).toEqual({
     stdout: '',
