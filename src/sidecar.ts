@@ -1,22 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import { createPlacedCalls, type PlacedCalls } from './api/placed-calls.ts';
-import { createServer } from './api/server.ts';
-import { createWaiting } from './api/waiting.ts';
-import { type Database, openDatabase } from './archive/database.ts';
+import { openDatabase } from './archive/database.ts';
 import { startEmbeddedPostgres } from './archive/embedded-postgres.ts';
-import { createEraser } from './archive/eraser.ts';
-import { createExporter } from './archive/exporter.ts';
-import { createFeed } from './archive/feed.ts';
 import { migrateDatabase } from './archive/migrations.ts';
-import { createNews, type News } from './archive/news.ts';
-import { createOverdueCalls } from './archive/overdue.ts';
-import { createReader } from './archive/reader.ts';
-import { createRegistrar } from './archive/registrar.ts';
-import { createExpiredCalls } from './archive/retention.ts';
-import { createStats } from './archive/stats.ts';
-import { type ArchiveWriter, createWriter } from './archive/writer.ts';
+import { createNews } from './archive/news.ts';
+import { createWriter } from './archive/writer.ts';
 import type { Config } from './config.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { createBullmqQueue } from './queue/bullmq.ts';
@@ -26,12 +13,11 @@ import { createRateExchange } from './queue/rate-exchange.ts';
 import { connectRedis } from './queue/redis.ts';
 import { type Accounts, createAccounts } from './tracking/accounts.ts';
 import { systemClock } from './tracking/clock.ts';
-import { createFollower, type FollowSettings } from './tracking/follow.ts';
 import { lifecycle } from './tracking/lifecycle.ts';
-import { longestPromise } from './tracking/pace.ts';
 import type { RateExchange } from './tracking/rate-limit.ts';
-import { createRetention } from './tracking/retention.ts';
-import { createSweeper } from './tracking/sweeper.ts';
+import { startFollowing } from './wiring/following.ts';
+import { listen } from './wiring/listening.ts';
+import { FLUSH_WITHIN_MS, longestInterval, unlessHung } from './wiring/parts.ts';
 
 /** `serve` is both in one process. */
 export type Role = 'serve' | 'api' | 'worker';
@@ -52,20 +38,6 @@ export interface SidecarOptions {
   /** First part of every key in Redis. */
   redisPrefix?: string;
 }
-
-const SWEEP_EVERY_MS = 15_000;
-/** How long a call that was swept up may wait for its turn before it is swept up again. */
-const QUEUE_PATIENCE_MS = 60_000;
-const RETENTION_EVERY_MS = 300_000;
-/** Of what reads much: it must not take from Postgres what following calls needs. */
-const STATS_AT_ONCE = 2;
-const EXPORTS_AT_ONCE = 2;
-const FLUSH_WITHIN_MS = 4_000;
-const CLOSE_REQUESTS_MS = 1_000;
-/** For an answer that was just given to reach its client. */
-const LAST_WORDS_MS = 100;
-/** What waits for a server that does not answer is left behind. */
-const HUNG_MS = 1_000;
 
 /** Builds the parts in order and starts them. Throws what the first one that fails says, with all others stopped. */
 export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
@@ -92,9 +64,9 @@ async function start(
   const databaseUrl = config.DATABASE_URL ?? (await embeddedDatabase(config, log, running));
   await migrateDatabase(databaseUrl, log);
   const database = openDatabase(databaseUrl, log);
-  running.defer(() => Promise.race([database.close(), sleep(HUNG_MS)]));
+  running.defer(() => unlessHung(database.close()));
   const news = createNews({ url: databaseUrl, log });
-  running.defer(() => Promise.race([news.stop(), sleep(HUNG_MS)]));
+  running.defer(() => unlessHung(news.stop()));
 
   const metrics = createMetrics();
   const accounts = openAccounts({ config, log, redisPrefix, metrics, running });
@@ -161,139 +133,4 @@ function openQueue(config: Config, log: Logger, prefix: string): CallQueue {
   const yieldAfterMs = longestInterval(config) + config.POLL_TIMEOUT_MS;
   if (config.REDIS_URL === undefined) return createInProcessQueue({ concurrency, yieldAfterMs });
   return createBullmqQueue({ redisUrl: config.REDIS_URL, prefix, concurrency, yieldAfterMs, log });
-}
-
-function longestInterval({ accounts }: Config): number {
-  return Math.max(...accounts.map(({ pace }) => pace.intervalMaxMs));
-}
-
-interface Parts {
-  config: Config;
-  databaseUrl: string;
-  database: Database;
-  news: News;
-  writer: ArchiveWriter;
-  accounts: Accounts;
-  metrics: Metrics;
-  queue: CallQueue;
-  log: Logger;
-  running: AsyncDisposableStack;
-}
-
-async function startFollowing(parts: Parts): Promise<void> {
-  const { config, database, writer, accounts, metrics, queue, log, running } = parts;
-  const settings: FollowSettings = {
-    intervalMinMs: config.POLL_INTERVAL_MIN_MS,
-    intervalMaxMs: longestInterval(config),
-    backoffMaxMs: config.POLL_BACKOFF_MAX_MS,
-    pollTimeoutMs: config.POLL_TIMEOUT_MS,
-    leaseMs: config.LEASE_MS,
-    notFoundGraceMs: config.NOT_FOUND_GRACE_MS,
-    maxTrackingMs: config.MAX_TRACKING_MS,
-  };
-  const follow = createFollower({
-    accounts,
-    archive: writer,
-    metrics,
-    lifecycle,
-    clock: systemClock,
-    random: Math.random,
-    log,
-    settings,
-  });
-  await queue.work(follow, () => !writer.isAway);
-  const sweeper = createSweeper({
-    overdue: createOverdueCalls({
-      pool: database.pool,
-      longestPromiseMs: longestPromise(settings),
-      patienceMs: QUEUE_PATIENCE_MS,
-    }),
-    requeue: (callSids) => queue.requeue(callSids),
-    everyMs: SWEEP_EVERY_MS,
-    // Without Redis no other process can follow calls; what was promised was promised by a process that is gone.
-    alone: config.REDIS_URL === undefined,
-    clock: systemClock,
-    log,
-  });
-  sweeper.start();
-  running.defer(() => Promise.race([sweeper.stop(), sleep(HUNG_MS)]));
-  startRetention(parts);
-}
-
-function startRetention({ config, database, log, running }: Parts): void {
-  if (config.RETENTION_DAYS === undefined) return;
-  const retention = createRetention({
-    expired: createExpiredCalls({ pool: database.pool, retentionDays: config.RETENTION_DAYS }),
-    everyMs: RETENTION_EVERY_MS,
-    clock: systemClock,
-    log,
-  });
-  retention.start();
-  running.defer(() => Promise.race([retention.stop(), sleep(HUNG_MS)]));
-}
-
-async function listen(parts: Parts): Promise<string> {
-  const { config, databaseUrl, database, news, writer, accounts, metrics, queue, log, running } = parts;
-  const registrar = createRegistrar(database.pool);
-  const reader = createReader(database.orm);
-  const feed = createFeed(database.pool);
-  const followSoon = (callSids: readonly string[]) => {
-    if (callSids.length === 0) return;
-    queue.enqueue(callSids).catch((error: unknown) => {
-      log.warn({ err: error, calls: callSids.length }, 'queue is away: the sweeper will bring the calls in');
-    });
-  };
-  const stopFollowing = (callSid: string) => {
-    queue.remove(callSid).catch((error: unknown) => {
-      log.debug({ callSid, err: error }, 'not taken out of the queue: its follower will find no call');
-    });
-  };
-  const placedCalls = createPlacedCalls({ registrar, report: writer.report, followSoon, log });
-  const reports = openDatabase(databaseUrl, log, { max: STATS_AT_ONCE });
-  running.defer(() => Promise.race([reports.close(), sleep(HUNG_MS)]));
-  const server = createServer({
-    log,
-    registrar,
-    reader,
-    feed,
-    waiting: createWaiting({ reader, feed, news, log }),
-    eraser: createEraser(database.pool),
-    stats: createStats(reports.pool),
-    exporter: createExporter({ url: databaseUrl, atMost: EXPORTS_AT_ONCE }),
-    accounts,
-    apiKeys: config.apiKeys,
-    placedCalls,
-    followSoon,
-    stopFollowing,
-    metrics: metrics.text,
-    parts: async () => ({
-      postgres: await isAnswering(database),
-      queue: await queue.state(),
-      accounts: Object.fromEntries(
-        accounts.all().map(({ name, paused }) => [name, paused ? 'paused' : 'active'] as const),
-      ),
-    }),
-  });
-  running.defer(() => stopListening(server, placedCalls));
-  return server.listen({ host: config.HOST, port: config.PORT });
-}
-
-/**
- * A client that keeps a connection open without a request, or half a request, must not hold up the end; one whose
- * trigger is under way is to learn of the call that it placed.
- */
-async function stopListening(server: FastifyInstance, placedCalls: PlacedCalls): Promise<void> {
-  const closed = server.close();
-  await Promise.race([closed, sleep(CLOSE_REQUESTS_MS)]);
-  await placedCalls.close(FLUSH_WITHIN_MS - CLOSE_REQUESTS_MS);
-  await Promise.race([closed, sleep(LAST_WORDS_MS)]);
-  server.server.closeAllConnections();
-  await closed;
-}
-
-async function isAnswering({ pool }: Database): Promise<'up' | 'down'> {
-  return pool.query('select 1').then(
-    () => 'up',
-    () => 'down',
-  );
 }

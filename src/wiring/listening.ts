@@ -1,0 +1,87 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyInstance } from 'fastify';
+import { createPlacedCalls, type PlacedCalls } from '../api/placed-calls.ts';
+import { createServer } from '../api/server.ts';
+import { createWaiting } from '../api/waiting.ts';
+import { type Database, openDatabase } from '../archive/database.ts';
+import { createEraser } from '../archive/eraser.ts';
+import { createExporter } from '../archive/exporter.ts';
+import { createFeed } from '../archive/feed.ts';
+import { createReader } from '../archive/reader.ts';
+import { createRegistrar } from '../archive/registrar.ts';
+import { createStats } from '../archive/stats.ts';
+import { FLUSH_WITHIN_MS, type Parts, unlessHung } from './parts.ts';
+
+/** Of what reads much: it must not take from Postgres what following calls needs. */
+const STATS_AT_ONCE = 2;
+const EXPORTS_AT_ONCE = 2;
+const CLOSE_REQUESTS_MS = 1_000;
+/** For an answer that was just given to reach its client. */
+const LAST_WORDS_MS = 100;
+
+/** Builds the API on its parts, and returns the URL it listens on. */
+export async function listen(parts: Parts): Promise<string> {
+  const { config, databaseUrl, database, news, writer, accounts, metrics, queue, log, running } = parts;
+  const registrar = createRegistrar(database.pool);
+  const reader = createReader(database.orm);
+  const feed = createFeed(database.pool);
+  const followSoon = (callSids: readonly string[]) => {
+    if (callSids.length === 0) return;
+    queue.enqueue(callSids).catch((error: unknown) => {
+      log.warn({ err: error, calls: callSids.length }, 'queue is away: the sweeper will bring the calls in');
+    });
+  };
+  const stopFollowing = (callSid: string) => {
+    queue.remove(callSid).catch((error: unknown) => {
+      log.debug({ callSid, err: error }, 'not taken out of the queue: its follower will find no call');
+    });
+  };
+  const placedCalls = createPlacedCalls({ registrar, report: writer.report, followSoon, log });
+  const reports = openDatabase(databaseUrl, log, { max: STATS_AT_ONCE });
+  running.defer(() => unlessHung(reports.close()));
+  const server = createServer({
+    log,
+    registrar,
+    reader,
+    feed,
+    waiting: createWaiting({ reader, feed, news, log }),
+    eraser: createEraser(database.pool),
+    stats: createStats(reports.pool),
+    exporter: createExporter({ url: databaseUrl, atMost: EXPORTS_AT_ONCE }),
+    accounts,
+    apiKeys: config.apiKeys,
+    placedCalls,
+    followSoon,
+    stopFollowing,
+    metrics: metrics.text,
+    parts: async () => ({
+      postgres: await isAnswering(database),
+      queue: await queue.state(),
+      accounts: Object.fromEntries(
+        accounts.all().map(({ name, paused }) => [name, paused ? 'paused' : 'active'] as const),
+      ),
+    }),
+  });
+  running.defer(() => stopListening(server, placedCalls));
+  return server.listen({ host: config.HOST, port: config.PORT });
+}
+
+/**
+ * A client that keeps a connection open without a request, or half a request, must not hold up the end; one whose
+ * trigger is under way is to learn of the call that it placed.
+ */
+async function stopListening(server: FastifyInstance, placedCalls: PlacedCalls): Promise<void> {
+  const closed = server.close();
+  await Promise.race([closed, sleep(CLOSE_REQUESTS_MS)]);
+  await placedCalls.close(FLUSH_WITHIN_MS - CLOSE_REQUESTS_MS);
+  await Promise.race([closed, sleep(LAST_WORDS_MS)]);
+  server.server.closeAllConnections();
+  await closed;
+}
+
+async function isAnswering({ pool }: Database): Promise<'up' | 'down'> {
+  return pool.query('select 1').then(
+    () => 'up',
+    () => 'down',
+  );
+}

@@ -1,0 +1,37 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { Database } from '../archive/database.ts';
+import type { News } from '../archive/news.ts';
+import type { ArchiveWriter } from '../archive/writer.ts';
+import type { Config } from '../config.ts';
+import type { Metrics } from '../metrics.ts';
+import type { CallQueue } from '../queue/call-queue.ts';
+import type { Accounts } from '../tracking/accounts.ts';
+
+/** What followers saw is written within, once the end has begun. */
+export const FLUSH_WITHIN_MS = 4_000;
+const HUNG_MS = 1_000;
+
+/** What is built once, and handed to whoever needs it. */
+export interface Parts {
+  config: Config;
+  databaseUrl: string;
+  database: Database;
+  news: News;
+  writer: ArchiveWriter;
+  accounts: Accounts;
+  metrics: Metrics;
+  queue: CallQueue;
+  log: Logger;
+  running: AsyncDisposableStack;
+}
+
+/** No call is polled more seldom, but for a fault or a rate limit. */
+export function longestInterval({ accounts }: Config): number {
+  return Math.max(...accounts.map(({ pace }) => pace.intervalMaxMs));
+}
+
+/** At the end, what waits for a server that does not answer is left behind. */
+export async function unlessHung(end: Promise<void>): Promise<void> {
+  await Promise.race([end, sleep(HUNG_MS)]);
+}
