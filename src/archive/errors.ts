@@ -30,6 +30,25 @@ export class FeedPositionAheadError extends Error {
   }
 }
 
+/** The database has migrations that this version of polykeep does not know. */
+export class NewerDatabaseError extends Error {
+  override readonly name = 'NewerDatabaseError';
+  readonly code = 'newer_database';
+
+  constructor() {
+    super(
+      'the database is newer than this polykeep: it has migrations that this version does not know. ' +
+        'Start the version that made them, or a later one; to go back, restore a backup from before the upgrade',
+    );
+  }
+}
+
+/** What a migration needs is held by others for longer than it waits; nothing was changed. */
+export class MigrationBlockedError extends Error {
+  override readonly name = 'MigrationBlockedError';
+  readonly code = 'migration_blocked';
+}
+
 /**
  * True where Postgres refuses the statement's values (SQLSTATE class 22 data exception, 23 constraint, 54 limit):
  * the same statement would fail again. Everything else, a lost connection above all, is worth another try.

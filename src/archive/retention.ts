@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool, PoolClient } from 'pg';
 import { whileLocked } from './advisory-lock.ts';
 
-/** One process at a time. */
-const RETENTION_LOCK = 7_066_521_392;
+/** One process at a time. Not the number of the embedded server's owner: who owns a server is asked in all its databases. */
+const RETENTION_LOCK = 7_066_521_393;
 
 /**
  * Oldest first, by the partial index. What is locked is being read for update or erased by others: the next run finds

@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { csv, ndjson } from '../api/export-formats.ts';
 import type { Call } from '../archive/call.ts';
 import { createExporter } from '../archive/exporter.ts';
+import { refuseNewerDatabase } from '../archive/schema-version.ts';
 import type { Config } from '../config.ts';
 import { archiveUrl } from './archive-url.ts';
 import { readExportOptions } from './export-options.ts';
@@ -23,6 +24,7 @@ export async function exportCalls(args: readonly string[], config: Config): Prom
   const stop = () => ending.abort(new Error('stopped'));
   process.once('SIGINT', stop).once('SIGTERM', stop);
   try {
+    await refuseNewerDatabase(url);
     const batches = await createExporter({ url, atMost: 1 }).open(filter, ending.signal, () =>
       ending.abort(new Error('Postgres has ended it')),
     );

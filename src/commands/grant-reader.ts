@@ -1,11 +1,12 @@
 import { Client } from 'pg';
 import { makeReaderRole } from '../archive/reader-role.ts';
+import { pendingMigrations } from '../archive/schema-version.ts';
 import type { Config } from '../config.ts';
 import { archiveUrl } from './archive-url.ts';
 
 /**
  * Makes a role that reads the schema reporting and nothing else; gives the URL it logs in with. Throws an `Error` of
- * one plain line where there is no database, where Postgres refuses, and as `makeReaderRole` does.
+ * one plain line where there is no database, where it is newer, where Postgres refuses, and as `makeReaderRole` does.
  */
 export async function grantReader(
   config: Pick<Config, 'DATABASE_URL' | 'DATA_DIR'>,
@@ -22,6 +23,7 @@ export async function grantReader(
     await client.connect().catch((error: Error) => {
       throw new Error(`Postgres does not answer (${reason(error)}): is polykeep running?`);
     });
+    await pendingMigrations(client);
     const password = await makeReaderRole(client, name);
     return urlOf(databaseUrl, name, password);
   } finally {

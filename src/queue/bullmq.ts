@@ -84,8 +84,8 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
   async function work(follow: Follow, mayYield = () => true): Promise<void> {
     workerConnection = connectRedis(redisUrl, { maxRetriesPerRequest: null }, log);
     const process = async (job: Job<CallJob>, token = '') => {
+      if (closing.signal.aborted) return returned(job, token);
       const lease = leases.begin(jobIdOf(job.data.callSid), token);
-      if (closing.signal.aborted) lease.abort();
       const isDone = await followUntilHandedBack(follow, job, lease).finally(() => leases.end(lease));
       if (!isDone) throw new DelayedError();
     };
@@ -119,6 +119,12 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
     }
   }
 
+  /** A worker that waits for jobs is given one more when it closes, mostly the one that it has just handed back. */
+  async function returned(job: Job<CallJob>, token: string): Promise<never> {
+    await within(REDIS_PATIENCE_MS, handBack(job, token, job.data.handedOn));
+    throw new DelayedError();
+  }
+
   /**
    * True where nothing is left to follow. A lease that ends while Redis is away, or takes the call back no sooner than
    * in a while, is begun anew here: polling goes on. A hand-back that comes through late makes two followers of one
@@ -136,7 +142,7 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
   }
 
   /** Due at once, whatever the next poll's time: the next follower waits for that, by a clock that does not jump. */
-  async function handBack(job: Job<CallJob>, token: string, handedOn: HandedOn): Promise<void> {
+  async function handBack(job: Job<CallJob>, token: string, handedOn: HandedOn | null): Promise<void> {
     try {
       await job.updateData({ ...job.data, handedOn });
       await job.moveToDelayed(Date.now(), token);
@@ -147,7 +153,7 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
   }
 
   /** Where the lock is another worker's, the job is there and this does nothing; where Redis was flushed it is gone. */
-  async function addAgain(callSid: string, handedOn: HandedOn): Promise<void> {
+  async function addAgain(callSid: string, handedOn: HandedOn | null): Promise<void> {
     try {
       await available();
       await queue.addBulk([jobOf(callSid, handedOn)]);

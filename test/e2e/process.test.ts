@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { access, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,9 +50,10 @@ const place = (count: number, endsAfterMs: number) =>
 describe('kill -9', () => {
   it('in the middle loses no call: the next start brings them all to their end, none twice', async () => {
     const first = start();
-    const callSids = place(200, 4_000);
-    const calls = callSids.map((callSid) => ({ callSid }));
-    await client(await first.url()).post('/v1/calls/batch', { calls });
+    const { post } = client(await first.url());
+    // Not before: a start may take longer than they live.
+    const callSids = place(200, 6_000);
+    await post('/v1/calls/batch', { calls: callSids.map((callSid) => ({ callSid })) });
     await expect.poll(() => simulator.journal.total).toBeGreaterThan(300);
     expect(await first.end('SIGKILL')).toBeNull();
     const killedAt = Date.now();
@@ -202,6 +203,25 @@ describe('bad configuration', () => {
     expect(second.stderr()).toMatch(/^polykeep: DATA_DIR: .* is in use by another polykeep/);
     expect(await polykeep.get('/health/ready')).toMatchObject({ status: 'ok' });
   });
+});
+
+it('an embedded database that is newer is refused with a plain line, and its Postgres stopped again', async () => {
+  const polykeep = start();
+  await polykeep.url();
+  const sql = new Client({
+    connectionString: (await readFile(join(dataDir, 'database-url'), 'utf8')).trim(),
+  });
+  await sql.connect();
+  await sql.query(
+    `insert into drizzle.__drizzle_migrations (hash, created_at) values ('of a later version', 4e12)`,
+  );
+  await sql.end();
+  expect(await polykeep.end('SIGTERM')).toBe(0);
+
+  const refused = start();
+  expect(await refused.exited).toBe(1);
+  expect(refused.stderr()).toMatch(/^polykeep: the database is newer than this polykeep: [^\n]+\n$/);
+  await expect(access(join(dataDir, 'postgres', 'postmaster.pid'))).rejects.toThrow('ENOENT');
 });
 
 it('the embedded database can be asked by SQL, with the URL beside the data', async () => {

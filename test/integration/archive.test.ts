@@ -3,7 +3,6 @@ import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Call, Report, Sighting } from '../../src/archive/call.ts';
 import { type Database, openDatabase } from '../../src/archive/database.ts';
-import { migrateDatabase } from '../../src/archive/migrations.ts';
 import { createReader } from '../../src/archive/reader.ts';
 import { createRegistrar } from '../../src/archive/registrar.ts';
 import { createWriter } from '../../src/archive/writer.ts';
@@ -378,28 +377,5 @@ describe('a session', () => {
       await opened.close();
       await odd.drop();
     }
-  });
-});
-
-describe('migrations', () => {
-  it('run by many processes at once on an empty database are applied once', async () => {
-    const empty = await createDatabase({ migrated: false });
-    try {
-      await Promise.all(Array.from({ length: 5 }, () => migrateDatabase(empty.url, log)));
-      const applied = await empty.query('select hash from drizzle.__drizzle_migrations');
-      expect(new Set(applied.map((row) => JSON.stringify(row))).size).toBe(applied.length);
-      expect(await empty.query('select count(*)::int as calls from calls')).toEqual([{ calls: 0 }]);
-    } finally {
-      await empty.drop();
-    }
-  });
-
-  it('leave no table or column without a comment', async () => {
-    const silent = await test.query(
-      `select c.relname, a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid
-        where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped
-          and (col_description(c.oid, a.attnum) is null or obj_description(c.oid) is null)`,
-    );
-    expect(silent).toEqual([]);
   });
 });

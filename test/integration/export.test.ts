@@ -208,7 +208,8 @@ describe('clients', () => {
       .poll(async () => {
         const [row] = await test.query<{ idle: boolean }>(
           `select now() - state_change > interval '0.5 s' as idle from pg_stat_activity
-            where application_name = 'polykeep export' and state = 'idle in transaction'`,
+            where application_name = 'polykeep export' and state = 'idle in transaction'
+              and datname = current_database()`,
         );
         return row?.idle;
       })
@@ -220,7 +221,8 @@ describe('clients', () => {
     await seed(20_000);
     const response = await slowly();
     await test.query(
-      `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'polykeep export'`,
+      `select pg_terminate_backend(pid) from pg_stat_activity
+        where application_name = 'polykeep export' and datname = current_database()`,
     );
     await expect(text(response)).rejects.toThrow('aborted');
     await expect.poll(connections).toBe(0);

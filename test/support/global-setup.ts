@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { startEmbeddedPostgres } from '../../src/archive/embedded-postgres.ts';
+import { sweepDeadRuns } from './dead-runs.ts';
 import { startRedis } from './redis.ts';
 
 declare module 'vitest' {
@@ -16,6 +17,7 @@ declare module 'vitest' {
 
 /** One real Postgres and one real Redis for the run, whichever files it has. */
 export default async function setup({ provide }: TestProject): Promise<() => Promise<void>> {
+  await sweepDeadRuns(tmpdir(), 'polykeep-test-');
   // What was started is stopped again also where the other does not start.
   await using starting = new AsyncDisposableStack();
   const dataDir = await mkdtemp(join(tmpdir(), 'polykeep-test-'));

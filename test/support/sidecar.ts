@@ -32,8 +32,12 @@ export interface SidecarProcess {
   exited: Promise<number | null>;
 }
 
-export function spawnSidecar(environment: Record<string, string>, command = 'serve'): SidecarProcess {
-  const child = spawn(process.execPath, [MAIN, command], {
+export function spawnSidecar(
+  environment: Record<string, string>,
+  command: string | string[] = 'serve',
+  main = MAIN,
+): SidecarProcess {
+  const child = spawn(process.execPath, [main, ...[command].flat()], {
     env: { PATH: process.env.PATH, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });

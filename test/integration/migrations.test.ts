@@ -1,0 +1,160 @@
+import { Writable } from 'node:stream';
+import { Client } from 'pg';
+import { pino } from 'pino';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { migrateDatabase } from '../../src/archive/migrations.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { silentLog } from '../support/log.ts';
+import { spawnSidecar } from '../support/sidecar.ts';
+import { databaseAt, LEVELS } from '../upgrades/level.ts';
+
+const MIGRATION_LOCK = 7_066_521_390;
+const [first = ''] = LEVELS;
+
+async function database(making: Promise<TestDatabase>): Promise<TestDatabase> {
+  const made = await making;
+  onTestFinished(() => made.drop());
+  return made;
+}
+
+const empty = () => database(createDatabase({ migrated: false }));
+const oldest = () => database(databaseAt(first));
+
+/** Another session of the database, in which the statements have been run. */
+async function session({ url }: TestDatabase, ...statements: string[]): Promise<Client> {
+  const client = new Client({ connectionString: url });
+  client.on('error', () => {});
+  await client.connect();
+  onTestFinished(() => client.end());
+  for (const statement of statements) await client.query(statement);
+  return client;
+}
+
+function listeningLog() {
+  const lines: { msg: string; migration?: string; postgresPid?: number }[] = [];
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      lines.push(JSON.parse(String(chunk)));
+      done();
+    },
+  });
+  return { lines, log: pino(stream) };
+}
+
+const tables = ({ query }: TestDatabase) => query(`select from pg_tables where schemaname = 'public'`);
+
+describe('migrations', () => {
+  it('run by many processes at once are applied once, and told of once', async () => {
+    const test = await empty();
+    const { lines, log } = listeningLog();
+    await Promise.all(Array.from({ length: 5 }, () => migrateDatabase(test.url, log)));
+    const applied = await test.query('select hash from drizzle.__drizzle_migrations');
+    expect(applied).toHaveLength(LEVELS.length);
+    expect(lines.flatMap(({ migration }) => migration ?? [])).toEqual(LEVELS);
+  });
+
+  it('wait for a process that migrates, say so once, and tell of nothing that it has done', async () => {
+    const test = await oldest();
+    const other = await session(test, `select pg_advisory_lock(${MIGRATION_LOCK})`);
+    const [{ pid } = { pid: 0 }] = (await other.query<{ pid: number }>('select pg_backend_pid() as pid'))
+      .rows;
+    const { lines, log } = listeningLog();
+    const migrating = migrateDatabase(test.url, log);
+    await expect.poll(() => lines).toHaveLength(1);
+    expect(lines).toMatchObject([{ msg: 'waiting for another process that migrates', postgresPid: pid }]);
+    await other.query('select pg_advisory_unlock_all()');
+    await migrating;
+    expect(lines.slice(1).map(({ migration }) => migration)).toEqual(LEVELS.slice(1));
+  });
+
+  it('do not wait for ever, and name who is in the way', async () => {
+    const test = await oldest();
+    await session(test, `select pg_advisory_lock(${MIGRATION_LOCK})`);
+    await expect(migrateDatabase(test.url, silentLog, { freeWithinMs: 0 })).rejects.toMatchObject({
+      code: 'migration_blocked',
+      message: expect.stringMatching(/Postgres session \d+.*pg_terminate_backend\(\d+\)/),
+    });
+  });
+
+  it('that have nothing to do need no lock', async () => {
+    const test = await database(createDatabase());
+    await session(test, `select pg_advisory_lock(${MIGRATION_LOCK})`);
+    await migrateDatabase(test.url, silentLog, { freeWithinMs: 0 });
+  });
+
+  it('that wait for a table make room for those that write to it, and try again', async () => {
+    const test = await oldest();
+    const reader = await session(test, 'begin', 'select from calls');
+    const { lines, log } = listeningLog();
+    const migrating = migrateDatabase(test.url, log);
+    const waiting = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    await expect.poll(() => test.query(waiting)).toHaveLength(1);
+    await test.query(`insert into calls (call_sid, account) values ('while-it-waits', 'default')`);
+    await expect.poll(() => lines.length).toBeGreaterThan(0);
+    expect(lines).toMatchObject([{ msg: 'migration waits for a table that others use: trying again' }]);
+    await reader.query('commit');
+    await migrating;
+    expect(lines.flatMap(({ migration }) => migration ?? [])).toEqual(LEVELS.slice(1));
+  });
+
+  it('that get no table in time are given up with a plain word, and have changed nothing', async () => {
+    const test = await oldest();
+    await session(test, 'begin', 'select from calls');
+    await expect(migrateDatabase(test.url, silentLog, { freeWithinMs: 0 })).rejects.toMatchObject({
+      code: 'migration_blocked',
+    });
+    expect(await test.query('select from drizzle.__drizzle_migrations')).toHaveLength(1);
+  });
+
+  it('are a command of their own, which tells what it has done', async () => {
+    const test = await oldest();
+    const messages = async () => {
+      const migrate = spawnSidecar({ DATABASE_URL: test.url }, 'migrate');
+      expect(await migrate.exited).toBe(0);
+      return migrate.log.map(({ msg, migration }) => migration ?? msg);
+    };
+    expect(await messages()).toEqual([...LEVELS.slice(1), 'schema is up to date']);
+    expect(await messages()).toEqual(['schema is up to date']);
+  });
+
+  it('leave no table or column without a comment', async () => {
+    const test = await database(createDatabase());
+    const silent = await test.query(
+      `select c.relname, a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid
+        where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped
+          and (col_description(c.oid, a.attnum) is null or obj_description(c.oid) is null)`,
+    );
+    expect(silent).toEqual([]);
+  });
+});
+
+describe('a database that is newer', () => {
+  const NEWER = `insert into drizzle.__drizzle_migrations (hash, created_at) values ('of a later version', 4e12)`;
+
+  it('is refused, whether or not there is something to do', async () => {
+    for (const test of [await oldest(), await database(createDatabase())]) {
+      await test.query(NEWER);
+      const before = await tables(test);
+      await expect(migrateDatabase(test.url, silentLog)).rejects.toMatchObject({ code: 'newer_database' });
+      expect(await tables(test)).toEqual(before);
+    }
+  });
+
+  it.each(['serve', 'api', 'worker', 'migrate', 'export --output -', 'grant-reader somebody'])(
+    'is one plain line to %s, and exit code 1',
+    async (command) => {
+      const test = await database(createDatabase());
+      await test.query(NEWER);
+      const environment = {
+        DATABASE_URL: test.url,
+        REDIS_URL: 'redis://127.0.0.1:1',
+        POLYAI_AUTH_TOKEN: 'token',
+        PORT: '0',
+      };
+      const process = spawnSidecar(environment, command.split(' '));
+      expect(await process.exited).toBe(1);
+      expect(process.stderr()).toMatch(/^polykeep: [^\n]*the database is newer than this polykeep[^\n]*\n$/);
+      expect(process.log).toEqual([]);
+    },
+  );
+});
