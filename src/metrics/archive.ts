@@ -8,7 +8,7 @@ export interface WatchArchiveOptions {
   unsettled: UnsettledCalls;
   /** Each is told of, also without a call. */
   accounts: Pick<Accounts, 'all'>;
-  /** Postgres is asked no more often than this. */
+  /** Postgres is asked no more often than this, but where it was away. */
   everyMs?: number;
 }
 
@@ -53,7 +53,7 @@ export function watchArchive(
   });
   let last: Reading = { isUp: true, groups: null };
   let readAt = -Infinity;
-  let reading: Promise<void> = Promise.resolve();
+  let reading: Promise<void> | null = null;
 
   async function read(): Promise<void> {
     const groups = unsettled.read();
@@ -82,11 +82,13 @@ export function watchArchive(
 
   return async () => {
     const now = performance.now();
-    if (now - readAt >= everyMs) {
+    if (reading === null && (!last.isUp || now - readAt >= everyMs)) {
       readAt = now;
-      reading = read();
+      reading = read().finally(() => {
+        reading = null;
+      });
     }
-    await within(SCRAPE_PATIENCE_MS, reading);
+    if (reading !== null) await within(SCRAPE_PATIENCE_MS, reading);
     tell(last);
   };
 }

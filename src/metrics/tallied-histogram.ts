@@ -60,16 +60,17 @@ export class TalliedHistogram extends Histogram<'account'> {
   }
 
   #series(account: string, { counts, sum }: Tally) {
+    const sharedLabels = { account };
     let below = 0;
     const buckets = counts.map((count, index) => {
       below += count;
-      const le = this.#bounds[index] ?? '+Inf';
-      return { labels: { le, account }, value: below, metricName: `${this.#name}_bucket` };
+      const labels = { le: this.#bounds[index] ?? '+Inf' };
+      return { labels, sharedLabels, value: below, metricName: `${this.#name}_bucket` };
     });
     return [
       ...buckets,
-      { labels: { account }, value: sum, metricName: `${this.#name}_sum` },
-      { labels: { account }, value: below, metricName: `${this.#name}_count` },
+      { labels: {}, sharedLabels, value: sum, metricName: `${this.#name}_sum` },
+      { labels: {}, sharedLabels, value: below, metricName: `${this.#name}_count` },
     ];
   }
 }
