@@ -8,8 +8,6 @@ export interface WatchArchiveOptions {
   unsettled: UnsettledCalls;
   /** Each is told of, also without a call. */
   accounts: Pick<Accounts, 'all'>;
-  /** Postgres is asked no more often than this, but where it was away. */
-  everyMs?: number;
 }
 
 /** What was read last; null where it could not be. */
@@ -18,7 +16,9 @@ interface Reading {
   groups: readonly UnsettledGroup[] | null;
 }
 
+/** Between two readings; and so many times what the last one took: it must not keep Postgres busy. */
 const READ_EVERY_MS = 10_000;
+const REST_FACTOR = 100;
 /** A scrape waits so long for Postgres, and then tells what is known. */
 const SCRAPE_PATIENCE_MS = 1_000;
 /** After so long Postgres is held for away. */
@@ -29,7 +29,7 @@ const MINUTES = SILENT_AFTER_MS / 60_000;
 /** Tells of the calls that are not settled; returns what is to be done before Prometheus is answered. */
 export function watchArchive(
   registry: Registry,
-  { unsettled, accounts, everyMs = READ_EVERY_MS }: WatchArchiveOptions,
+  { unsettled, accounts }: WatchArchiveOptions,
 ): () => Promise<void> {
   const registers = [registry];
   const up = new Gauge({ name: 'polykeep_archive_up', help: '1 where Postgres answers.', registers });
@@ -52,10 +52,11 @@ export function watchArchive(
     registers,
   });
   let last: Reading = { isUp: true, groups: null };
-  let readAt = -Infinity;
+  let dueAt = 0;
   let reading: Promise<void> | null = null;
 
   async function read(): Promise<void> {
+    const begunAt = performance.now();
     const groups = unsettled.read();
     last = (await within(READ_PATIENCE_MS, groups))
       ? await groups.then(
@@ -63,6 +64,10 @@ export function watchArchive(
           (error: unknown) => ({ isUp: !isUnavailable(error) || isTooSlow(error), groups: null }),
         )
       : { isUp: false, groups: null };
+    const endedAt = performance.now();
+    // Where it was away, the next scrape looks whether it is back.
+    dueAt = last.isUp ? endedAt + Math.max(READ_EVERY_MS, REST_FACTOR * (endedAt - begunAt)) : 0;
+    reading = null;
   }
 
   function tell({ isUp, groups }: Reading): void {
@@ -81,13 +86,7 @@ export function watchArchive(
   }
 
   return async () => {
-    const now = performance.now();
-    if (reading === null && (!last.isUp || now - readAt >= everyMs)) {
-      readAt = now;
-      reading = read().finally(() => {
-        reading = null;
-      });
-    }
+    if (performance.now() >= dueAt) reading ??= read();
     if (reading !== null) await within(SCRAPE_PATIENCE_MS, reading);
     tell(last);
   };

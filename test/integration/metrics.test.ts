@@ -1,6 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Database, openDatabase } from '../../src/archive/database.ts';
-import { createUnsettledCalls, type UnsettledCalls } from '../../src/archive/unsettled.ts';
+import {
+  createUnsettledCalls,
+  SILENT_AFTER_MS,
+  UNSETTLED,
+  type UnsettledCalls,
+} from '../../src/archive/unsettled.ts';
 import { createWriter } from '../../src/archive/writer.ts';
 import { createMetrics, type Metrics, type WatchedParts } from '../../src/metrics/metrics.ts';
 import { KNOWN_STATUSES, lifecycle } from '../../src/tracking/lifecycle.ts';
@@ -61,6 +66,21 @@ describe('the archive', () => {
     for (const status of ['calling', 'queued', 'none', 'other'])
       expect(scrape.value('polykeep_calls_unsettled', { ...us, status })).toBe(1);
     expect(scrape.value('polykeep_calls_unsettled', us)).toBe(4);
+  });
+
+  it('is asked by the index of unsettled calls, however many are settled', async () => {
+    await test.query(
+      `insert into calls (call_sid, account, status, outcome, settled_at)
+       select 'settled-' || n, 'us', 'success', 'success', now() from generate_series(1, 20000) n`,
+    );
+    await test.query('analyze calls');
+    const plan = await database.pool.query<{ 'QUERY PLAN': string }>(`explain ${UNSETTLED}`, [
+      [...KNOWN_STATUSES],
+      SILENT_AFTER_MS,
+    ]);
+    expect(plan.rows.map((row) => row['QUERY PLAN']).join('\n')).toMatch(
+      /Index Scan (using|on) calls_unsettled/,
+    );
   });
 
   it('is asked once for scrapes that come close together', async () => {
