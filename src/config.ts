@@ -25,6 +25,8 @@ const Environment = Type.Object({
   API_KEYS: Type.Optional(Type.String()),
   HOST: Type.String({ default: '127.0.0.1' }),
   PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 8080 }),
+  /** Of a worker, for its health and metrics alone; without it a worker does not listen. */
+  WORKER_PORT: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
   DATABASE_URL: Type.Optional(Type.String({ format: 'postgres-url' })),
   DATA_DIR: Type.String({ default: './data' }),
   REDIS_URL: Type.Optional(Type.String({ format: 'redis-url' })),

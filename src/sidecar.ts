@@ -3,9 +3,10 @@ import { openDatabase } from './archive/database.ts';
 import { startEmbeddedPostgres } from './archive/embedded-postgres.ts';
 import { migrateDatabase } from './archive/migrations.ts';
 import { createNews } from './archive/news.ts';
+import { createUnsettledCalls } from './archive/unsettled.ts';
 import { createWriter } from './archive/writer.ts';
 import type { Config } from './config.ts';
-import { createMetrics, type Metrics } from './metrics.ts';
+import { createMetrics, type Metrics } from './metrics/metrics.ts';
 import { createBullmqQueue } from './queue/bullmq.ts';
 import type { CallQueue } from './queue/call-queue.ts';
 import { createInProcessQueue } from './queue/in-process.ts';
@@ -13,17 +14,17 @@ import { createRateExchange } from './queue/rate-exchange.ts';
 import { connectRedis } from './queue/redis.ts';
 import { type Accounts, createAccounts } from './tracking/accounts.ts';
 import { systemClock } from './tracking/clock.ts';
-import { lifecycle } from './tracking/lifecycle.ts';
+import { KNOWN_STATUSES, lifecycle } from './tracking/lifecycle.ts';
 import type { RateExchange } from './tracking/rate-limit.ts';
 import { startFollowing } from './wiring/following.ts';
-import { listen } from './wiring/listening.ts';
+import { listen, listenForOperators } from './wiring/listening.ts';
 import { FLUSH_WITHIN_MS, longestInterval, unlessHung } from './wiring/parts.ts';
 
 /** `serve` is both in one process. */
 export type Role = 'serve' | 'api' | 'worker';
 
 export interface Sidecar {
-  /** Where the API listens; null for a worker. */
+  /** Where it listens; null for a worker without a port. */
   readonly url: string | null;
   /** Takes over the accounts of a configuration that was read again. */
   reload(config: Config): void;
@@ -68,16 +69,20 @@ async function start(
   const news = createNews({ url: databaseUrl, log });
   running.defer(() => unlessHung(news.stop()));
 
-  const metrics = createMetrics();
+  const metrics = createMetrics(role);
   const accounts = openAccounts({ config, log, redisPrefix, metrics, running });
-  metrics.watch(accounts);
   const queue = openQueue(config, log, redisPrefix);
   running.defer(() => queue.close());
 
-  const writer = createWriter({ pool: database.pool, lifecycle, log });
+  const writer = createWriter({ pool: database.pool, lifecycle, metrics: metrics.writes, log });
+  // A scrape has a connection of its own: it takes none from the followers.
+  const counting = openDatabase(databaseUrl, log, { max: 1 });
+  running.defer(() => unlessHung(counting.close()));
+  const unsettled = createUnsettledCalls(counting.pool, KNOWN_STATUSES);
+  metrics.watch({ accounts, writer, queue, unsettled });
   const parts = { config, databaseUrl, database, news, writer, accounts, metrics, queue, log, running };
   if (role !== 'api') await startFollowing(parts);
-  const url = role === 'worker' ? null : await listen(parts);
+  const url = role === 'worker' ? await listenForOperators(parts) : await listen(parts);
   // The first thing of the end: whoever waits for Postgres then has the same time left.
   running.defer(() => writer.giveUpIn(FLUSH_WITHIN_MS));
   return { url, accounts };
@@ -106,7 +111,7 @@ function openAccounts({
     settings: config.accounts,
     pollTimeoutMs: config.POLL_TIMEOUT_MS,
     exchange: openExchange(config, log, redisPrefix, running),
-    metrics,
+    metrics: metrics.polls,
     clock: systemClock,
     log,
   });

@@ -19,9 +19,21 @@ const MAX_BODY_BYTES = 1024 * 1024;
 /** A callSid of 200 characters, each of up to four bytes written as %XX. */
 const MAX_PARAM_LENGTH = 200 * 4 * 3;
 
+/** What is measured of requests. */
+export interface RequestMetrics {
+  /** `route` is its pattern; `none` where there is no such route. */
+  answered(method: string, route: string, status: number, ms: number): void;
+}
+
+export interface CoreOptions extends HealthRoutesOptions, MetricsRoutesOptions {
+  requests: RequestMetrics;
+  /** None: every caller is let in. */
+  apiKeys: readonly ApiKey[];
+  log: Logger;
+}
+
 export interface ServerOptions
-  extends HealthRoutesOptions,
-    MetricsRoutesOptions,
+  extends CoreOptions,
     CallRoutesOptions,
     TransitionRoutesOptions,
     ErasureRoutesOptions,
@@ -30,13 +42,24 @@ export interface ServerOptions
     FrontRoutesOptions {
   accounts: CallRoutesOptions['accounts'] & FrontRoutesOptions['accounts'];
   reader: ArchiveReader;
-  /** None: every caller is let in. */
-  apiKeys: readonly ApiKey[];
-  log: Logger;
 }
 
 /** The API, ready to listen or to be injected into. */
-export function createServer({ log, apiKeys, ...options }: ServerOptions): FastifyInstance {
+export function createServer(options: ServerOptions): FastifyInstance {
+  const app = createCoreServer(options);
+  // A request that waits must not hold up a shutdown either.
+  app.addHook('preClose', async () => options.waiting.close());
+  app.register(callRoutes, options);
+  app.register(transitionRoutes, options);
+  app.register(erasureRoutes, options);
+  app.register(statsRoutes, options);
+  app.register(exportRoutes, options);
+  app.register(frontRoutes, options);
+  return app;
+}
+
+/** What every process with a port answers, also a worker: its health and its metrics. */
+export function createCoreServer({ log, apiKeys, requests, ...options }: CoreOptions): FastifyInstance {
   const loggerInstance: FastifyBaseLogger = log;
   const app = fastify({
     loggerInstance,
@@ -58,23 +81,14 @@ export function createServer({ log, apiKeys, ...options }: ServerOptions): Fasti
   );
   app.addHook('onResponse', async (request, reply) => {
     const { method, url } = request;
+    const { statusCode: status, elapsedTime: ms } = reply;
+    requests.answered(method, request.routeOptions.url ?? 'none', status, ms);
     const level = /^\/(health\/|metrics)/.test(url) ? 'debug' : 'info';
-    request.log[level](
-      { method, url, key: request.apiKey?.name, status: reply.statusCode, ms: Math.round(reply.elapsedTime) },
-      'request',
-    );
+    request.log[level]({ method, url, key: request.apiKey?.name, status, ms: Math.round(ms) }, 'request');
   });
-  // A request that waits must not hold up a shutdown either.
-  app.addHook('preClose', async () => options.waiting.close());
   guard(app, apiKeys);
   app.register(healthRoutes, options);
   app.register(metricsRoutes, options);
-  app.register(callRoutes, options);
-  app.register(transitionRoutes, options);
-  app.register(erasureRoutes, options);
-  app.register(statsRoutes, options);
-  app.register(exportRoutes, options);
-  app.register(frontRoutes, options);
   return app;
 }
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool, PoolClient } from 'pg';
 import type { Logger } from 'pino';
 import { batched } from './batch.ts';
-import type { CallState, Lifecycle, Outcome, Report, TrackedCall } from './call.ts';
+import type { CallState, Lifecycle, Outcome, Report, Sighting, TrackedCall } from './call.ts';
 import { ArchiveClosedError, isRefusal, ReportRefusedError, sqlState } from './errors.ts';
 import { type FoldedCall, foldReports } from './fold.ts';
 import { newsTeller } from './news.ts';
@@ -10,6 +10,17 @@ import { AMEND_LAST_TRANSITIONS, INSERT_TRANSITIONS, LOCK_CALLS, UPDATE_CALLS } 
 
 const RETRY_FIRST_MS = 100;
 const RETRY_MAX_MS = 2_000;
+
+/** What is measured of the writes. */
+export interface WriteMetrics {
+  /** So many reports were committed at once. */
+  wrote(reports: number, ms: number): void;
+  /** `retried`: a batch, to be tried again; `refused`: one report, whose values Postgres does not take. */
+  failed(kind: 'retried' | 'refused'): void;
+  /** A transition was committed. */
+  transition(account: string, sighting: Sighting): void;
+  settled(account: string, outcome: Outcome): void;
+}
 
 export interface ArchiveWriter {
   /**
@@ -27,10 +38,12 @@ export interface ArchiveWriter {
 export function createWriter({
   pool,
   lifecycle,
+  metrics,
   log,
 }: {
   pool: Pool;
   lifecycle: Lifecycle;
+  metrics: WriteMetrics;
   log: Logger;
 }): ArchiveWriter {
   const closing = new AbortController();
@@ -48,6 +61,7 @@ export function createWriter({
       } catch (error) {
         if (error instanceof ArchiveClosedError) throw error;
         if (isRefusal(error)) return commitApart(reports, error);
+        metrics.failed('retried');
         // One line per change of state, not one per attempt.
         if (!away)
           log.warn({ err: error, reports: reports.length }, 'write failed: trying again until it succeeds');
@@ -75,6 +89,7 @@ export function createWriter({
   ): Promise<(TrackedCall | null | Error)[]> {
     const [first] = reports;
     if (reports.length === 1 && first !== undefined) {
+      metrics.failed('refused');
       log.error({ err: error, callSid: first.callSid }, 'Postgres refuses a report');
       return [new ReportRefusedError(error instanceof Error ? error.message : 'refused')];
     }
@@ -83,6 +98,7 @@ export function createWriter({
   }
 
   async function commitOnce(reports: readonly Report[]): Promise<(TrackedCall | null)[]> {
+    const begunAt = performance.now();
     const client = await pool.connect();
     let broken = true;
     try {
@@ -92,6 +108,8 @@ export function createWriter({
       await write(client, folded);
       await client.query('commit');
       broken = false;
+      metrics.wrote(reports.length, performance.now() - begunAt);
+      measure(folded, metrics);
       if (folded.some(isNews)) tellNews();
       const after = new Map(folded.map((call) => [call.callSid, call.after]));
       return reports.map(({ callSid }) => after.get(callSid) ?? null);
@@ -167,6 +185,14 @@ function stateOf(row: LockedRow): CallState {
 /** A report of a settled call that brought nothing tells once more of its end: seldom, and harmless. */
 function isNews({ transitions, wasSettled, after }: FoldedCall): boolean {
   return transitions.length > 0 || (!wasSettled && after.state.outcome !== null);
+}
+
+function measure(calls: readonly FoldedCall[], metrics: WriteMetrics): void {
+  for (const { transitions, wasSettled, after } of calls) {
+    const { account, state } = after;
+    for (const sighting of transitions) metrics.transition(account, sighting);
+    if (!wasSettled && state.outcome !== null) metrics.settled(account, state.outcome);
+  }
 }
 
 async function write(client: PoolClient, calls: readonly FoldedCall[]): Promise<void> {

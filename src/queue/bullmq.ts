@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { within } from '../tracking/clock.ts';
 import type { Follow, HandedOn } from '../tracking/follow.ts';
-import { type CallQueue, QueueUnavailableError } from './call-queue.ts';
+import { type CallQueue, type QueueDepth, QueueUnavailableError } from './call-queue.ts';
 import { jobIdOf } from './job-id.ts';
 import { type Lease, Leases } from './leases.ts';
 import { renewLocks } from './locks.ts';
@@ -163,6 +163,18 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
     }
   }
 
+  async function depth(): Promise<QueueDepth | null> {
+    try {
+      const counts = queue.getJobCounts('active', 'waiting', 'delayed');
+      await answered(counts, STATE_PATIENCE_MS);
+      const { active = 0, waiting = 0, delayed = 0 } = await counts;
+      return { active, waiting, delayed };
+    } catch (error) {
+      log.debug({ err: error }, 'the queue could not be counted');
+      return null;
+    }
+  }
+
   async function close(): Promise<void> {
     closing.abort();
     clearInterval(yieldCheck);
@@ -190,6 +202,10 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
         () => 'down',
       );
     },
+    get following() {
+      return leases.size;
+    },
+    depth,
     close,
   };
 }

@@ -15,8 +15,20 @@ export interface CallQueue {
   work(follow: Follow, mayYield?: () => boolean): Promise<void>;
   /** Whether the queue answers now. */
   state(): Promise<'up' | 'down'>;
+  /** How many calls this process follows. */
+  readonly following: number;
+  /** Calls in the queue of all processes; null where the queue does not answer. */
+  depth(): Promise<QueueDepth | null>;
   /** Takes no more work, lets followers hand back what they hold, and resolves when all have. */
   close(): Promise<void>;
+}
+
+export interface QueueDepth {
+  /** Followed by some process. */
+  active: number;
+  waiting: number;
+  /** Handed back, and waiting as soon as a worker looks. */
+  delayed: number;
 }
 
 /** The queue cannot be reached for now; the sweeper will bring in what could not be enqueued. */

@@ -81,6 +81,14 @@ export function createInProcessQueue({ concurrency, yieldAfterMs }: InProcessQue
       return 'up';
     },
 
+    get following() {
+      return leases.size;
+    },
+
+    async depth() {
+      return { active: leases.size, waiting: waiting.size, delayed: 0 };
+    },
+
     async close() {
       closed = true;
       clearInterval(yieldCheck);

@@ -44,6 +44,10 @@ export class Leases {
     if (this.#leases.get(lease.id) === lease) this.#leases.delete(lease.id);
   }
 
+  get size(): number {
+    return this.#leases.size;
+  }
+
   get isFull(): boolean {
     return this.#leases.size >= this.#atMost;
   }

@@ -19,6 +19,9 @@ const RANK: ReadonlyMap<string, number> = new Map([
   ['in-progress', 4],
 ]);
 
+/** Every status that means something here; PolyAI may show others. */
+export const KNOWN_STATUSES: ReadonlySet<string> = new Set([...RANK.keys(), ...OUTCOME_OF_STATUS.keys()]);
+
 /** The outcome that a (lower-cased) status stands for, or null where it is not terminal. */
 export function outcomeOf(status: string): Outcome | null {
   return OUTCOME_OF_STATUS.get(status) ?? null;

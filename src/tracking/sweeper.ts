@@ -3,12 +3,18 @@ import type { OverdueCalls } from '../archive/overdue.ts';
 import type { Clock } from './clock.ts';
 import { createRounds, type Rounds } from './rounds.ts';
 
+/** What is measured of the sweeper. */
+export interface SweepMetrics {
+  sweptUp(calls: number): void;
+}
+
 export interface SweeperOptions {
   overdue: OverdueCalls;
   requeue: (callSids: readonly string[]) => Promise<void>;
   everyMs: number;
   /** Nobody else can be following anything: the first sweep takes up every unsettled call, whatever was promised. */
   alone: boolean;
+  metrics: SweepMetrics;
   clock: Clock;
   log: Logger;
 }
@@ -17,7 +23,15 @@ export interface SweeperOptions {
  * Finds calls that nobody follows: registered while the queue was away, forgotten by a queue that was flushed, or left
  * behind by a process that died. Postgres knows them by a `followed_until` that has passed.
  */
-export function createSweeper({ overdue, requeue, everyMs, alone, clock, log }: SweeperOptions): Rounds {
+export function createSweeper({
+  overdue,
+  requeue,
+  everyMs,
+  alone,
+  metrics,
+  clock,
+  log,
+}: SweeperOptions): Rounds {
   let includeFollowed = alone;
 
   async function work(): Promise<void> {
@@ -31,6 +45,7 @@ export function createSweeper({ overdue, requeue, everyMs, alone, clock, log }: 
         async (callSids) => {
           found += callSids.length;
           await requeue(callSids);
+          metrics.sweptUp(callSids.length);
         },
         { includeFollowed },
       );

@@ -28,7 +28,7 @@ export async function startFollowing(parts: Parts): Promise<void> {
   const follow = createFollower({
     accounts,
     archive: writer,
-    metrics,
+    metrics: metrics.polls,
     lifecycle,
     clock: systemClock,
     random: Math.random,
@@ -46,6 +46,7 @@ export async function startFollowing(parts: Parts): Promise<void> {
     everyMs: SWEEP_EVERY_MS,
     // Without Redis no other process can follow calls; what was promised was promised by a process that is gone.
     alone: config.REDIS_URL === undefined,
+    metrics: metrics.sweeps,
     clock: systemClock,
     log,
   });

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { createPlacedCalls, type PlacedCalls } from '../api/placed-calls.ts';
-import { createServer } from '../api/server.ts';
+import { type CoreOptions, createCoreServer, createServer } from '../api/server.ts';
 import { createWaiting } from '../api/waiting.ts';
 import { type Database, openDatabase } from '../archive/database.ts';
 import { createEraser } from '../archive/eraser.ts';
@@ -21,7 +21,7 @@ const LAST_WORDS_MS = 100;
 
 /** Builds the API on its parts, and returns the URL it listens on. */
 export async function listen(parts: Parts): Promise<string> {
-  const { config, databaseUrl, database, news, writer, accounts, metrics, queue, log, running } = parts;
+  const { config, databaseUrl, database, news, writer, accounts, queue, log, running } = parts;
   const registrar = createRegistrar(database.pool);
   const reader = createReader(database.orm);
   const feed = createFeed(database.pool);
@@ -40,7 +40,7 @@ export async function listen(parts: Parts): Promise<string> {
   const reports = openDatabase(databaseUrl, log, { max: STATS_AT_ONCE });
   running.defer(() => unlessHung(reports.close()));
   const server = createServer({
-    log,
+    ...coreOptions(parts),
     registrar,
     reader,
     feed,
@@ -49,10 +49,28 @@ export async function listen(parts: Parts): Promise<string> {
     stats: createStats(reports.pool),
     exporter: createExporter({ url: databaseUrl, atMost: EXPORTS_AT_ONCE }),
     accounts,
-    apiKeys: config.apiKeys,
     placedCalls,
     followSoon,
     stopFollowing,
+  });
+  running.defer(() => stopListening(server, placedCalls));
+  return server.listen({ host: config.HOST, port: config.PORT });
+}
+
+/** Health and metrics of a worker, where it is given a port: null where not, so that many can run on one machine. */
+export async function listenForOperators(parts: Parts): Promise<string | null> {
+  const { HOST: host, WORKER_PORT: port } = parts.config;
+  if (port === undefined) return null;
+  const server = createCoreServer(coreOptions(parts));
+  parts.running.defer(() => server.close());
+  return server.listen({ host, port });
+}
+
+function coreOptions({ config, database, queue, accounts, metrics, log }: Parts): CoreOptions {
+  return {
+    log,
+    apiKeys: config.apiKeys,
+    requests: metrics.requests,
     metrics: metrics.text,
     parts: async () => ({
       postgres: await isAnswering(database),
@@ -61,9 +79,7 @@ export async function listen(parts: Parts): Promise<string> {
         accounts.all().map(({ name, paused }) => [name, paused ? 'paused' : 'active'] as const),
       ),
     }),
-  });
-  running.defer(() => stopListening(server, placedCalls));
-  return server.listen({ host: config.HOST, port: config.PORT });
+  };
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Database } from '../archive/database.ts';
 import type { News } from '../archive/news.ts';
 import type { ArchiveWriter } from '../archive/writer.ts';
 import type { Config } from '../config.ts';
-import type { Metrics } from '../metrics.ts';
+import type { Metrics } from '../metrics/metrics.ts';
 import type { CallQueue } from '../queue/call-queue.ts';
 import type { Accounts } from '../tracking/accounts.ts';
 

@@ -68,7 +68,7 @@ function connect(token: string, api: PolyAiApi = outboundCallingApi, scope: Scop
 }
 
 function follower(more: Partial<FollowSettings> = {}) {
-  const writer = createWriter({ pool: database.pool, lifecycle, log });
+  const writer = createWriter({ pool: database.pool, lifecycle, metrics: noMetrics, log });
   const writing = new Set<Promise<unknown>>();
   const clock = leapingClock(() => Promise.allSettled(writing));
   const limit = createRateLimit({ account: 'default', max: null, exchange: null, clock, log });

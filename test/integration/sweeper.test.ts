@@ -6,6 +6,7 @@ import type { Rounds } from '../../src/tracking/rounds.ts';
 import { createSweeper } from '../../src/tracking/sweeper.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';
+import { noMetrics } from '../support/metrics.ts';
 
 let test: TestDatabase;
 let database: Database;
@@ -121,7 +122,15 @@ describe('sweepers', () => {
 
   function start(requeue: (callSids: readonly string[]) => Promise<void>): void {
     const overdue = overdueCalls(10);
-    const sweeper = createSweeper({ overdue, requeue, everyMs: 20, alone: false, clock: systemClock, log });
+    const sweeper = createSweeper({
+      overdue,
+      requeue,
+      everyMs: 20,
+      alone: false,
+      metrics: noMetrics,
+      clock: systemClock,
+      log,
+    });
     sweeper.start();
     sweepers.push(sweeper);
   }

@@ -10,6 +10,7 @@ import { createRegistrar, type Registrar } from '../../src/archive/registrar.ts'
 import { type ArchiveWriter, createWriter } from '../../src/archive/writer.ts';
 import { lifecycle } from '../../src/tracking/lifecycle.ts';
 import { silentLog as log } from './log.ts';
+import { noMetrics } from './metrics.ts';
 import { serverOn } from './server.ts';
 
 /** The API on a database, without anything that follows calls: what PolyAI shows is told to `writer`. */
@@ -40,7 +41,7 @@ export function startApiServer({
   const database = openDatabase(url, log);
   const { pool, orm } = database;
   const registrar = createRegistrar(pool);
-  const writer = createWriter({ pool, lifecycle, log });
+  const writer = createWriter({ pool, lifecycle, metrics: noMetrics, log });
   const reader = createReader(orm);
   const feed = createFeed(pool);
   const news = newsUrl === null ? null : createNews({ url: newsUrl, log });

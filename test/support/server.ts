@@ -12,6 +12,7 @@ import { createStats } from '../../src/archive/stats.ts';
 import { createWriter } from '../../src/archive/writer.ts';
 import { lifecycle } from '../../src/tracking/lifecycle.ts';
 import { silentLog as log } from './log.ts';
+import { noMetrics } from './metrics.ts';
 
 /** The API on an archive, with nothing behind it that follows calls. */
 export function serverOn(
@@ -22,7 +23,7 @@ export function serverOn(
   const registrar = createRegistrar(pool);
   const reader = createReader(orm);
   const feed = createFeed(pool);
-  const { report } = createWriter({ pool, lifecycle, log });
+  const { report } = createWriter({ pool, lifecycle, metrics: noMetrics, log });
   const followSoon = () => {};
   return createServer({
     log,
@@ -37,6 +38,7 @@ export function serverOn(
     placedCalls: createPlacedCalls({ registrar, report, followSoon, log }),
     apiKeys: [],
     metrics: async () => ({ body: '', contentType: 'text/plain' }),
+    requests: noMetrics,
     followSoon,
     stopFollowing: () => {},
     parts: async () => ({ postgres: 'up', queue: 'up', accounts: { default: 'active' } }),

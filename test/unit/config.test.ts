@@ -57,6 +57,7 @@ describe('one plain line that names the variable for', () => {
     ['PORT', 'eighty'],
     ['PORT', '70000'],
     ['PORT', '80.5'],
+    ['WORKER_PORT', '65536'],
     ['LEASE_MS', '0'],
     ['LEASE_MS', '99999999999'],
     ['WORKER_CONCURRENCY', '-1'],
@@ -95,6 +96,9 @@ describe('one plain line that names the variable for', () => {
       'DATABASE_URL: required by the command worker',
       'REDIS_URL: required by the command worker',
     ]);
+    expect(
+      problems({ ...minimal, DATABASE_URL: 'postgres://p', REDIS_URL: 'redis://r', HOST: '::' }, 'worker'),
+    ).toEqual([expect.stringMatching(/^HOST: must be a loopback address/)]);
     expect(problems({}, 'migrate')).toEqual(['DATABASE_URL: required by the command migrate']);
   });
 });

@@ -1,0 +1,98 @@
+import { Gauge, type Registry } from 'prom-client';
+import { isUnavailable, sqlState } from '../archive/errors.ts';
+import { SILENT_AFTER_MS, type UnsettledCalls, type UnsettledGroup } from '../archive/unsettled.ts';
+import type { Accounts } from '../tracking/accounts.ts';
+import { within } from '../tracking/clock.ts';
+
+export interface WatchArchiveOptions {
+  unsettled: UnsettledCalls;
+  /** Each is told of, also without a call. */
+  accounts: Pick<Accounts, 'all'>;
+}
+
+/** What was read last; null where it could not be. */
+interface Reading {
+  isUp: boolean;
+  groups: readonly UnsettledGroup[] | null;
+}
+
+/** Between two readings; and so many times what the last one took: it must not keep Postgres busy. */
+const READ_EVERY_MS = 10_000;
+const REST_FACTOR = 100;
+/** A scrape waits so long for Postgres, and then tells what is known. */
+const SCRAPE_PATIENCE_MS = 1_000;
+/** After so long Postgres is held for away. */
+const READ_PATIENCE_MS = 6_000;
+const EVERY_PROCESS = 'Every process tells the same: take the max().';
+const MINUTES = SILENT_AFTER_MS / 60_000;
+
+/** Tells of the calls that are not settled; returns what is to be done before Prometheus is answered. */
+export function watchArchive(
+  registry: Registry,
+  { unsettled, accounts }: WatchArchiveOptions,
+): () => Promise<void> {
+  const registers = [registry];
+  const up = new Gauge({ name: 'polykeep_archive_up', help: '1 where Postgres answers.', registers });
+  const calls = new Gauge({
+    name: 'polykeep_calls_unsettled',
+    help: `Calls that are not settled, by the status PolyAI showed last (none: not yet any; other: one that polykeep does not know). ${EVERY_PROCESS}`,
+    labelNames: ['account', 'status'],
+    registers,
+  });
+  const atRisk = new Gauge({
+    name: 'polykeep_calls_at_risk',
+    help: `Unsettled calls of which PolyAI has shown nothing for ${MINUTES} minutes (since their registration, where it never has): if they ended, it forgets them two hours after that. ${EVERY_PROCESS}`,
+    labelNames: ['account'],
+    registers,
+  });
+  const oldest = new Gauge({
+    name: 'polykeep_oldest_unpolled_seconds',
+    help: `Since PolyAI last showed a status (since the registration, where it never has) of the unsettled call that has waited longest; 0 without such. Written once a lease. ${EVERY_PROCESS}`,
+    labelNames: ['account'],
+    registers,
+  });
+  let last: Reading = { isUp: true, groups: null };
+  let dueAt = 0;
+  let reading: Promise<void> | null = null;
+
+  async function read(): Promise<void> {
+    const begunAt = performance.now();
+    const groups = unsettled.read();
+    last = (await within(READ_PATIENCE_MS, groups))
+      ? await groups.then(
+          (groups) => ({ isUp: true, groups }),
+          (error: unknown) => ({ isUp: !isUnavailable(error) || isTooSlow(error), groups: null }),
+        )
+      : { isUp: false, groups: null };
+    const endedAt = performance.now();
+    // Where it was away, the next scrape looks whether it is back.
+    dueAt = last.isUp ? endedAt + Math.max(READ_EVERY_MS, REST_FACTOR * (endedAt - begunAt)) : 0;
+    reading = null;
+  }
+
+  function tell({ isUp, groups }: Reading): void {
+    up.set(isUp ? 1 : 0);
+    for (const gauge of [calls, atRisk, oldest]) gauge.reset();
+    if (groups === null) return;
+    for (const { name: account } of accounts.all())
+      for (const gauge of [atRisk, oldest]) gauge.set({ account }, 0);
+    const longest = new Map<string, number>();
+    for (const { account, status, count, silent, longestSilenceS } of groups) {
+      calls.set({ account, status }, count);
+      atRisk.inc({ account }, silent);
+      longest.set(account, Math.max(longest.get(account) ?? 0, longestSilenceS));
+    }
+    for (const [account, seconds] of longest) oldest.set({ account }, seconds);
+  }
+
+  return async () => {
+    if (performance.now() >= dueAt) reading ??= read();
+    if (reading !== null) await within(SCRAPE_PATIENCE_MS, reading);
+    tell(last);
+  };
+}
+
+/** Stopped by the statement's own time-out: there are more calls than can be counted so often. */
+function isTooSlow(error: unknown): boolean {
+  return sqlState(error) === '57014';
+}

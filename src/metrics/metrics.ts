@@ -1,0 +1,61 @@
+import { Counter, Registry } from 'prom-client';
+import type { RequestMetrics } from '../api/server.ts';
+import type { UnsettledCalls } from '../archive/unsettled.ts';
+import type { ArchiveWriter, WriteMetrics } from '../archive/writer.ts';
+import type { CallQueue } from '../queue/call-queue.ts';
+import type { PollMetrics } from '../tracking/account.ts';
+import type { Accounts } from '../tracking/accounts.ts';
+import type { SweepMetrics } from '../tracking/sweeper.ts';
+import { watchAccounts } from './accounts.ts';
+import { watchArchive } from './archive.ts';
+import { createPollMetrics } from './polls.ts';
+import { watchProcess } from './process.ts';
+import { watchQueue } from './queue.ts';
+import { createRequestMetrics } from './requests.ts';
+import { createWriteMetrics, watchWriter } from './writes.ts';
+
+/** What each part tells of its work, and what Prometheus is told. */
+export interface Metrics {
+  readonly polls: PollMetrics;
+  readonly writes: WriteMetrics;
+  readonly sweeps: SweepMetrics;
+  readonly requests: RequestMetrics;
+  /** From now on the state of these parts is told too. */
+  watch(parts: WatchedParts): void;
+  /** Prometheus' text format, and its content type. */
+  text(): Promise<{ body: string; contentType: string }>;
+}
+
+export interface WatchedParts {
+  accounts: Pick<Accounts, 'all'>;
+  writer: Pick<ArchiveWriter, 'isAway'>;
+  queue: Pick<CallQueue, 'following' | 'depth'>;
+  unsettled: UnsettledCalls;
+}
+
+export function createMetrics(role: string): Metrics {
+  const registry = new Registry();
+  const sweptUp = new Counter({
+    name: 'polykeep_swept_up_total',
+    help: 'Calls that nobody followed, and that the sweeper of this process had followed again.',
+    registers: [registry],
+  });
+  let asked: (() => Promise<void>)[] = [];
+  watchProcess(registry, role);
+
+  return {
+    polls: createPollMetrics(registry),
+    writes: createWriteMetrics(registry),
+    sweeps: { sweptUp: (calls) => sweptUp.inc(calls) },
+    requests: createRequestMetrics(registry),
+    watch({ accounts, writer, queue, unsettled }) {
+      watchAccounts(registry, accounts);
+      watchWriter(registry, writer);
+      asked = [watchQueue(registry, queue), watchArchive(registry, { unsettled, accounts })];
+    },
+    async text() {
+      await Promise.all(asked.map((ask) => ask()));
+      return { body: await registry.metrics(), contentType: registry.contentType };
+    },
+  };
+}

@@ -1,0 +1,30 @@
+import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
+import polykeep from '../../package.json' with { type: 'json' };
+
+/**
+ * They cost more than they tell: the first six list every timer and socket of the process, which takes half of a
+ * scrape's time with 20,000 calls followed.
+ */
+const LEFT_OUT = [
+  'nodejs_active_resources',
+  'nodejs_active_resources_total',
+  'nodejs_active_handles',
+  'nodejs_active_handles_total',
+  'nodejs_active_requests',
+  'nodejs_active_requests_total',
+  'nodejs_heap_space_size_total_bytes',
+  'nodejs_heap_space_size_used_bytes',
+  'nodejs_heap_space_size_available_bytes',
+];
+
+/** Tells of the process: event-loop lag, memory, processor time, garbage collection, and what it is. */
+export function watchProcess(registry: Registry, role: string): void {
+  collectDefaultMetrics({ register: registry });
+  for (const name of LEFT_OUT) registry.removeSingleMetric(name);
+  new Gauge({
+    name: 'polykeep_build_info',
+    help: '1, with the version of polykeep and the role of the process.',
+    labelNames: ['version', 'role'],
+    registers: [registry],
+  }).set({ version: polykeep.version, role }, 1);
+}

@@ -1,0 +1,36 @@
+import { Gauge, type Registry } from 'prom-client';
+import type { CallQueue } from '../queue/call-queue.ts';
+
+/** Tells who follows what; returns what is to be done before Prometheus is answered. */
+export function watchQueue(
+  registry: Registry,
+  queue: Pick<CallQueue, 'following' | 'depth'>,
+): () => Promise<void> {
+  const registers = [registry];
+  new Gauge({
+    name: 'polykeep_calls_followed',
+    help: 'Calls that this process follows now.',
+    registers,
+    collect() {
+      this.set(queue.following);
+    },
+  });
+  const up = new Gauge({
+    name: 'polykeep_queue_up',
+    help: '1 where the queue answers.',
+    registers,
+  });
+  const calls = new Gauge({
+    name: 'polykeep_queue_calls',
+    help: 'Calls in the queue of all processes: active (followed), waiting for a worker, or delayed (handed back, and soon waiting). Every process tells the same: take the max(). Missing while the queue is away.',
+    labelNames: ['state'],
+    registers,
+  });
+
+  return async () => {
+    const depth = await queue.depth();
+    up.set(depth === null ? 0 : 1);
+    calls.reset();
+    for (const [state, count] of Object.entries(depth ?? {})) calls.set({ state }, count);
+  };
+}
