@@ -24,6 +24,20 @@ const NOT_RUN = new Map([
     'never end: process.test.ts runs them',
   ],
   ['psql "$url"', 'interactive, and psql does not come with npm; reporting.test.ts runs the queries'],
+  [
+    'pg_dump --format=custom --file=polykeep.dump "$DATABASE_URL"',
+    'pg_dump does not come with npm, and may be no older than the server',
+  ],
+  [
+    [
+      'createdb --maintenance-db="$SERVER_URL" polykeep',
+      'pg_restore --no-owner --no-privileges --exit-on-error --dbname="$DATABASE_URL" polykeep.dump',
+      `psql "$DATABASE_URL" -c 'update transitions set xid = pg_current_xact_id()' -c 'vacuum analyze'`,
+      'npx node src/main.ts migrate',
+    ].join('\n'),
+    'likewise',
+  ],
+  ['kill -HUP "$PID"', 'accounts.test.ts does so'],
 ]);
 
 interface Block {
