@@ -11,7 +11,7 @@ const duration = (defaultMs: number, minimum = 1) =>
   Type.Integer({ minimum, maximum: MAX_TIMER_MS, default: defaultMs });
 
 /** The environment, as README documents it. Values are text there; whole numbers are read from it. */
-const Environment = Type.Object({
+export const Environment = Type.Object({
   POLYAI_AUTH_TOKEN: Type.Optional(Type.String({ pattern: '^[\\x21-\\x7e]*$' })),
   POLYAI_BASE_URL: Type.Optional(Type.String({ format: 'http-url' })),
   POLYAI_API: Type.Enum(
@@ -45,7 +45,7 @@ const Environment = Type.Object({
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], { default: 'info' }),
 });
 
-type Environment = Static<typeof Environment>;
+export type Environment = Static<typeof Environment>;
 
 export interface Config extends Omit<Environment, 'API_KEYS' | 'POLYAI_AUTH_TOKEN'> {
   /** Of the single-account variables and the accounts file; none for commands that talk to no PolyAI. */
