@@ -1,16 +1,22 @@
-import type { Socket } from 'node:net';
+import helmet from '@fastify/helmet';
+import rateLimit from '@fastify/rate-limit';
+import underPressure from '@fastify/under-pressure';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import type { ApiKey } from '../api-keys.ts';
 import type { ArchiveReader } from '../archive/reader.ts';
 import { guard } from './access.ts';
 import { type CallRoutesOptions, callRoutes } from './calls.ts';
+import { CONNECTION_TIMES, refuseConnection } from './connections.ts';
 import { type ErasureRoutesOptions, erasureRoutes } from './erasure.ts';
 import { type ExportRoutesOptions, exportRoutes } from './export.ts';
 import { type FrontRoutesOptions, frontRoutes } from './front.ts';
+import { ANSWER_HEADERS } from './headers.ts';
 import { type HealthRoutesOptions, healthRoutes } from './health.ts';
 import { type MetricsRoutesOptions, metricsRoutes } from './metrics.ts';
-import { handleError, ProblemError, problemBody, sendProblem } from './problem.ts';
+import { PRESSURE } from './pressure.ts';
+import { handleError, ProblemError, pathOf, sendProblem } from './problem.ts';
+import { type QueueBoardOptions, queueBoard } from './queue-board.ts';
 import { type StatsRoutesOptions, statsRoutes } from './stats.ts';
 import { type TransitionRoutesOptions, transitionRoutes } from './transitions.ts';
 import { validatorCompiler } from './validation.ts';
@@ -27,46 +33,64 @@ export interface ServerOptions
     ErasureRoutesOptions,
     StatsRoutesOptions,
     ExportRoutesOptions,
-    FrontRoutesOptions {
+    FrontRoutesOptions,
+    QueueBoardOptions {
   accounts: CallRoutesOptions['accounts'] & FrontRoutesOptions['accounts'];
   reader: ArchiveReader;
   /** None: every caller is let in. */
   apiKeys: readonly ApiKey[];
+  /** Of one key; without keys, of one address. */
+  maxRequestsPerSecond: number;
   log: Logger;
 }
 
 /** The API, ready to listen or to be injected into. */
-export function createServer({ log, apiKeys, ...options }: ServerOptions): FastifyInstance {
+export function createServer({
+  log,
+  apiKeys,
+  maxRequestsPerSecond,
+  ...options
+}: ServerOptions): FastifyInstance {
   const loggerInstance: FastifyBaseLogger = log;
   const app = fastify({
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true }),
+    ...CONNECTION_TIMES,
     bodyLimit: MAX_BODY_BYTES,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     // A keep-alive connection must not hold up a shutdown.
     forceCloseConnections: 'idle',
     frameworkErrors: (error, request, reply) => handleError(error, request, reply),
-    clientErrorHandler: refuse,
+    clientErrorHandler: refuseConnection,
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setErrorHandler(handleError);
   app.setNotFoundHandler((request, reply) =>
     sendProblem(
       reply,
-      new ProblemError(404, 'route_not_found', `no route ${request.method} ${request.url.split('?')[0]}`),
+      new ProblemError(404, 'route_not_found', `no route ${request.method} ${pathOf(request)}`),
     ),
   );
   app.addHook('onResponse', async (request, reply) => {
-    const { method, url } = request;
-    const level = /^\/(health\/|metrics)/.test(url) ? 'debug' : 'info';
+    const level = request.routeOptions.config.isProbe ? 'debug' : 'info';
     request.log[level](
-      { method, url, key: request.apiKey?.name, status: reply.statusCode, ms: Math.round(reply.elapsedTime) },
+      {
+        method: request.method,
+        path: pathOf(request),
+        key: request.apiKey?.name,
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+      },
       'request',
     );
   });
   // A request that waits must not hold up a shutdown either.
   app.addHook('preClose', async () => options.waiting.close());
-  guard(app, apiKeys);
+  app.register(helmet, ANSWER_HEADERS);
+  app.register(underPressure, PRESSURE);
+  app.register(rateLimit, { global: false });
+  // After those, that what is refused has the headers too.
+  app.after(() => guard(app, { keys: apiKeys, maxPerSecond: maxRequestsPerSecond }));
   app.register(healthRoutes, options);
   app.register(metricsRoutes, options);
   app.register(callRoutes, options);
@@ -75,14 +99,6 @@ export function createServer({ log, apiKeys, ...options }: ServerOptions): Fasti
   app.register(statsRoutes, options);
   app.register(exportRoutes, options);
   app.register(frontRoutes, options);
+  app.register(queueBoard, { prefix: '/queues', ...options });
   return app;
-}
-
-/** What is no HTTP gets the same kind of answer as what is no request. */
-function refuse(error: Error, socket: Socket): void {
-  if (!socket.writable) return void socket.destroy();
-  const body = problemBody(new ProblemError(400, 'invalid_request', `request: ${error.message}`));
-  socket.end(
-    `HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
 }

@@ -50,6 +50,8 @@ export async function listen(parts: Parts): Promise<string> {
     exporter: createExporter({ url: databaseUrl, atMost: EXPORTS_AT_ONCE }),
     accounts,
     apiKeys: config.apiKeys,
+    maxRequestsPerSecond: config.API_MAX_REQUESTS_PER_SECOND,
+    queue,
     placedCalls,
     followSoon,
     stopFollowing,
