@@ -35,6 +35,7 @@ const environment = {
   POLL_INTERVAL_MAX_MS: '600000',
   POLL_BACKOFF_MAX_MS: '600000',
   PORT: '0',
+  API_MAX_REQUESTS_PER_SECOND: '1000000',
 };
 
 try {

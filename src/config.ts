@@ -23,6 +23,8 @@ export const Environment = Type.Object({
   POLYAI_MAX_REQUESTS_PER_SECOND: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1_000_000 })),
   ACCOUNTS_FILE: Type.Optional(Type.String()),
   API_KEYS: Type.Optional(Type.String()),
+  /** Of one key in one process; without keys, of one address. */
+  API_MAX_REQUESTS_PER_SECOND: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 5_000 }),
   HOST: Type.String({ default: '127.0.0.1' }),
   PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 8080 }),
   /** Of a worker, for its health and metrics alone; without it a worker does not listen. */

@@ -18,6 +18,7 @@ import { parseJson } from '../polyai/json.ts';
 import type { Accounts } from '../tracking/accounts.ts';
 import { accountOf, FrontError } from './front-accounts.ts';
 import type { PlacedCalls } from './placed-calls.ts';
+import { ProblemError, RETRY_AFTER_SECONDS } from './problem.ts';
 import { CallSid } from './schemas.ts';
 import { triggerMetadata } from './trigger-metadata.ts';
 import { checker } from './validation.ts';
@@ -63,8 +64,10 @@ function inItsWords(
   reply: FastifyReply,
 ): FastifyReply {
   const status = error.statusCode ?? 500;
-  if (status >= 500 && !(error instanceof FrontError)) request.log.error({ err: error }, 'request failed');
-  const message = status >= 500 && !(error instanceof FrontError) ? 'an error of polykeep' : error.message;
+  const isFault = status >= 500 && !(error instanceof FrontError || error instanceof ProblemError);
+  if (isFault) request.log.error({ err: error }, 'request failed');
+  if (error instanceof ProblemError && status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS);
+  const message = isFault ? 'an error of polykeep' : error.message;
   return reply.code(status).send(api.errorBody(message, error.code));
 }
 

@@ -15,7 +15,7 @@ export const healthRoutes: FastifyPluginCallbackTypebox<HealthRoutesOptions> = (
   app.get(
     '/health/live',
     {
-      config: { access: 'open' },
+      config: { access: 'open', isProbe: true },
       schema: { response: { 200: Type.Object({ status: Type.Literal('ok') }) } },
     },
     async () => ({
@@ -25,7 +25,7 @@ export const healthRoutes: FastifyPluginCallbackTypebox<HealthRoutesOptions> = (
 
   app.get(
     '/health/ready',
-    { config: { access: 'open' }, schema: { response: { 200: HealthJson, 503: HealthJson } } },
+    { config: { access: 'open', isProbe: true }, schema: { response: { 200: HealthJson, 503: HealthJson } } },
     async (_request, reply) => {
       const state = await parts();
       const status = statusOf(state);

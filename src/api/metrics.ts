@@ -6,7 +6,7 @@ export interface MetricsRoutesOptions {
 }
 
 export function metricsRoutes(app: FastifyInstance, options: MetricsRoutesOptions, done: () => void): void {
-  app.get('/metrics', { config: { access: 'local' } }, async (_request, reply) => {
+  app.get('/metrics', { config: { access: 'local', isProbe: true } }, async (_request, reply) => {
     const { body, contentType } = await options.metrics();
     return reply.type(contentType).send(body);
   });

@@ -1,7 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { ArchiveUnavailableError } from '../archive/errors.ts';
 
-const RETRY_AFTER_SECONDS = 5;
+export const RETRY_AFTER_SECONDS = 5;
 
 export interface FieldError {
   /** Name of the field, parameter or header, e.g. `callSid`, `metadata.campaign`, `calls`. */
@@ -22,6 +22,10 @@ export class ProblemError extends Error {
     this.code = code;
     this.errors = errors;
   }
+
+  get title(): string {
+    return TITLES[this.statusCode] ?? 'Error';
+  }
 }
 
 export function invalidField(field: string, detail: string): ProblemError {
@@ -33,9 +37,12 @@ const TITLES: Record<number, string> = {
   401: 'Unauthorized',
   403: 'Forbidden',
   404: 'Not Found',
+  408: 'Request Timeout',
   413: 'Content Too Large',
   414: 'URI Too Long',
   415: 'Unsupported Media Type',
+  429: 'Too Many Requests',
+  431: 'Request Header Fields Too Large',
   500: 'Internal Server Error',
   503: 'Service Unavailable',
 };
@@ -45,10 +52,10 @@ export function sendProblem(reply: FastifyReply, problem: ProblemError): Fastify
 }
 
 /** The body as text: also for answers that are written before there is a request. */
-export function problemBody({ statusCode, code, message, errors }: ProblemError): string {
+export function problemBody({ statusCode, title, code, message, errors }: ProblemError): string {
   return JSON.stringify({
     type: 'about:blank',
-    title: TITLES[statusCode] ?? 'Error',
+    title,
     status: statusCode,
     detail: message,
     code,
@@ -56,12 +63,17 @@ export function problemBody({ statusCode, code, message, errors }: ProblemError)
   });
 }
 
+/** A query may hold what no log should: a number of somebody's, or a key that was to be a header. */
+export function pathOf({ url }: FastifyRequest): string {
+  return url.split('?', 1)[0] ?? '';
+}
+
 /** Turns whatever a route threw into a problem. What went wrong inside is logged, never told. */
 export function handleError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const problem = problemOf(error);
   if (problem.statusCode === 503) reply.header('retry-after', RETRY_AFTER_SECONDS);
-  if (problem.statusCode >= 500)
-    request.log.error({ err: error, method: request.method, url: request.url }, 'request failed');
+  if (problem.statusCode >= 500 && problem !== error)
+    request.log.error({ err: error, method: request.method, path: pathOf(request) }, 'request failed');
   return sendProblem(reply, problem);
 }
 

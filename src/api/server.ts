@@ -1,16 +1,22 @@
-import type { Socket } from 'node:net';
+import helmet from '@fastify/helmet';
+import rateLimit from '@fastify/rate-limit';
+import underPressure from '@fastify/under-pressure';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import type { ApiKey } from '../api-keys.ts';
 import type { ArchiveReader } from '../archive/reader.ts';
 import { guard } from './access.ts';
 import { type CallRoutesOptions, callRoutes } from './calls.ts';
+import { CONNECTION_TIMES, refuseConnection } from './connections.ts';
 import { type ErasureRoutesOptions, erasureRoutes } from './erasure.ts';
 import { type ExportRoutesOptions, exportRoutes } from './export.ts';
 import { type FrontRoutesOptions, frontRoutes } from './front.ts';
+import { ANSWER_HEADERS } from './headers.ts';
 import { type HealthRoutesOptions, healthRoutes } from './health.ts';
 import { type MetricsRoutesOptions, metricsRoutes } from './metrics.ts';
-import { handleError, ProblemError, problemBody, sendProblem } from './problem.ts';
+import { PRESSURE } from './pressure.ts';
+import { handleError, ProblemError, pathOf, sendProblem } from './problem.ts';
+import { type QueueBoardOptions, queueBoard } from './queue-board.ts';
 import { type StatsRoutesOptions, statsRoutes } from './stats.ts';
 import { type TransitionRoutesOptions, transitionRoutes } from './transitions.ts';
 import { validatorCompiler } from './validation.ts';
@@ -29,6 +35,8 @@ export interface CoreOptions extends HealthRoutesOptions, MetricsRoutesOptions {
   requests: RequestMetrics;
   /** None: every caller is let in. */
   apiKeys: readonly ApiKey[];
+  /** Of one key, or of one address that brings none. */
+  maxRequestsPerSecond: number;
   log: Logger;
 }
 
@@ -39,7 +47,8 @@ export interface ServerOptions
     ErasureRoutesOptions,
     StatsRoutesOptions,
     ExportRoutesOptions,
-    FrontRoutesOptions {
+    FrontRoutesOptions,
+    QueueBoardOptions {
   accounts: CallRoutesOptions['accounts'] & FrontRoutesOptions['accounts'];
   reader: ArchiveReader;
 }
@@ -55,48 +64,54 @@ export function createServer(options: ServerOptions): FastifyInstance {
   app.register(statsRoutes, options);
   app.register(exportRoutes, options);
   app.register(frontRoutes, options);
+  app.register(queueBoard, { prefix: '/queues', ...options });
   return app;
 }
 
 /** What every process with a port answers, also a worker: its health and its metrics. */
-export function createCoreServer({ log, apiKeys, requests, ...options }: CoreOptions): FastifyInstance {
+export function createCoreServer({
+  log,
+  apiKeys,
+  maxRequestsPerSecond,
+  requests,
+  ...options
+}: CoreOptions): FastifyInstance {
   const loggerInstance: FastifyBaseLogger = log;
   const app = fastify({
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true }),
+    ...CONNECTION_TIMES,
     bodyLimit: MAX_BODY_BYTES,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     // A keep-alive connection must not hold up a shutdown.
     forceCloseConnections: 'idle',
     frameworkErrors: (error, request, reply) => handleError(error, request, reply),
-    clientErrorHandler: refuse,
+    clientErrorHandler: refuseConnection,
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setErrorHandler(handleError);
   app.setNotFoundHandler((request, reply) =>
     sendProblem(
       reply,
-      new ProblemError(404, 'route_not_found', `no route ${request.method} ${request.url.split('?')[0]}`),
+      new ProblemError(404, 'route_not_found', `no route ${request.method} ${pathOf(request)}`),
     ),
   );
   app.addHook('onResponse', async (request, reply) => {
-    const { method, url } = request;
     const { statusCode: status, elapsedTime: ms } = reply;
-    requests.answered(method, request.routeOptions.url ?? 'none', status, ms);
-    const level = /^\/(health\/|metrics)/.test(url) ? 'debug' : 'info';
-    request.log[level]({ method, url, key: request.apiKey?.name, status, ms: Math.round(ms) }, 'request');
+    const { method, routeOptions } = request;
+    requests.answered(method, routeOptions.url ?? 'none', status, ms);
+    const level = routeOptions.config.isProbe ? 'debug' : 'info';
+    request.log[level](
+      { method, path: pathOf(request), key: request.apiKey?.name, status, ms: Math.round(ms) },
+      'request',
+    );
   });
-  guard(app, apiKeys);
+  app.register(helmet, ANSWER_HEADERS);
+  app.register(underPressure, PRESSURE);
+  app.register(rateLimit, { global: false });
+  // After those, that what is refused has the headers too.
+  app.after(() => guard(app, { keys: apiKeys, maxPerSecond: maxRequestsPerSecond }));
   app.register(healthRoutes, options);
   app.register(metricsRoutes, options);
   return app;
-}
-
-/** What is no HTTP gets the same kind of answer as what is no request. */
-function refuse(error: Error, socket: Socket): void {
-  if (!socket.writable) return void socket.destroy();
-  const body = problemBody(new ProblemError(400, 'invalid_request', `request: ${error.message}`));
-  socket.end(
-    `HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
 }

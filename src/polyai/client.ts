@@ -1,7 +1,7 @@
 import { Pool } from 'undici';
 import type { PolyAiApi, Scope } from './api.ts';
 import { PolyAiError } from './errors.ts';
-import { type Answer, type Asked, exchange } from './exchange.ts';
+import { type Answer, type Asked, type ExchangeLimits, exchange } from './exchange.ts';
 import { parseJson } from './json.ts';
 import type { Observation } from './observation.ts';
 
@@ -45,7 +45,7 @@ export interface PolyAiClientOptions {
   baseUrl: string;
   api: PolyAiApi;
   scope: Scope;
-  /** Never let out again: an error body that repeats it is blotted. */
+  /** Never let out again: where an answer repeats it, it is blotted. */
   token: string;
   /** Of a status request, from asking for a connection to the last byte. */
   timeoutMs: number;
@@ -68,6 +68,18 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
 
   const limits = { timeoutMs, maxBytes: MAX_STATUS_BYTES };
 
+  /** The answer as it came, but for the token: it goes on to the archive, and to clients that may not know it. */
+  async function ask(
+    pool: Pool,
+    asked: Asked,
+    within: ExchangeLimits,
+    signal?: AbortSignal,
+  ): Promise<Answer> {
+    const answer = await exchange(pool, asked, within, signal);
+    if (!answer.body.includes(token)) return answer;
+    return { ...answer, body: Buffer.from(blot(answer.body.toString('utf8'))) };
+  }
+
   /** Throws `PolyAiError` where the answer is no status of the call. */
   function read(callSid: string, answer: Answer): Observation {
     const text = answer.body.toString('utf8');
@@ -89,11 +101,11 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
 
   return {
     async getStatus(callSid, signal) {
-      return read(callSid, await exchange(polls, statusRequest(callSid), limits, signal));
+      return read(callSid, await ask(polls, statusRequest(callSid), limits, signal));
     },
 
     async askStatus(callSid) {
-      const answer = await exchange(polls, statusRequest(callSid), limits);
+      const answer = await ask(polls, statusRequest(callSid), limits);
       try {
         return { answer, result: read(callSid, answer) };
       } catch (error) {
@@ -103,7 +115,7 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
     },
 
     trigger: ({ path, headers: ofBody, body }) =>
-      exchange(
+      ask(
         triggers,
         {
           method: 'POST',

@@ -1,3 +1,4 @@
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { DelayedError, type Job, Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
@@ -206,6 +207,8 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
       return leases.size;
     },
     depth,
+    // Jobs that somebody takes out or retries by hand would only be a riddle: the sweeper brings them back.
+    board: new BullMQAdapter(queue, { readOnlyMode: true }),
     close,
   };
 }

@@ -1,3 +1,4 @@
+import type { BaseAdapter } from '@bull-board/api/baseAdapter';
 import type { Follow } from '../tracking/follow.ts';
 
 /** Who follows which call. It holds no truth: what it forgets, the sweeper brings back from Postgres. */
@@ -19,6 +20,8 @@ export interface CallQueue {
   readonly following: number;
   /** Calls in the queue of all processes; null where the queue does not answer. */
   depth(): Promise<QueueDepth | null>;
+  /** What a queue board shows, and nothing can be done to; null where there is nothing that it could. */
+  readonly board: BaseAdapter | null;
   /** Takes no more work, lets followers hand back what they hold, and resolves when all have. */
   close(): Promise<void>;
 }

@@ -77,6 +77,8 @@ export function createInProcessQueue({ concurrency, yieldAfterMs }: InProcessQue
       startWaiting();
     },
 
+    board: null,
+
     async state() {
       return 'up';
     },

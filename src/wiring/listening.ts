@@ -49,6 +49,7 @@ export async function listen(parts: Parts): Promise<string> {
     stats: createStats(reports.pool),
     exporter: createExporter({ url: databaseUrl, atMost: EXPORTS_AT_ONCE }),
     accounts,
+    queue,
     placedCalls,
     followSoon,
     stopFollowing,
@@ -70,6 +71,7 @@ function coreOptions({ config, database, queue, accounts, metrics, log }: Parts)
   return {
     log,
     apiKeys: config.apiKeys,
+    maxRequestsPerSecond: config.API_MAX_REQUESTS_PER_SECOND,
     requests: metrics.requests,
     metrics: metrics.text,
     parts: async () => ({

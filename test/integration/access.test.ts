@@ -1,11 +1,13 @@
+import rateLimit from '@fastify/rate-limit';
 import fastify, { type FastifyInstance } from 'fastify';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { guard } from '../../src/api/access.ts';
 import { handleError, ProblemError, sendProblem } from '../../src/api/problem.ts';
 import { readApiKeys } from '../../src/api-keys.ts';
 
 const READ = 'the-key-that-may-read';
 const WRITE = 'the-key-that-may-write';
+const MAX_PER_SECOND = 100;
 
 let app: FastifyInstance;
 const done = async () => ({ ok: true });
@@ -16,22 +18,30 @@ function serverWith(keys: string | null): FastifyInstance {
   server.setNotFoundHandler((_, reply) =>
     sendProblem(reply, new ProblemError(404, 'route_not_found', 'no route')),
   );
-  guard(server, keys === null ? [] : readApiKeys(keys, []));
-  server.get('/open', { config: { access: 'open' } }, done);
-  server.get('/local', { config: { access: 'local' } }, done);
-  server.get('/front', { config: { access: 'front' } }, async ({ apiKey }) => ({
-    key: apiKey?.name ?? null,
-  }));
-  server.get('/calls', done);
-  server.post('/calls', done);
+  server.register(rateLimit, { global: false });
+  server.after(() => {
+    guard(server, {
+      keys: keys === null ? [] : readApiKeys(keys, []),
+      maxPerSecond: MAX_PER_SECOND,
+    });
+    server.get('/probe', { config: { access: 'open', isProbe: true } }, done);
+    server.get('/open', { config: { access: 'open' } }, done);
+    server.get('/local', { config: { access: 'local' } }, done);
+    server.get('/front', { config: { access: 'front' } }, async ({ apiKey }) => ({
+      key: apiKey?.name ?? null,
+    }));
+    server.get('/board', { config: { access: 'board' } }, done);
+    server.get('/calls', done);
+    server.post('/calls', done);
+  });
   return server;
 }
 
-beforeAll(() => {
+beforeEach(() => {
   app = serverWith(`bi:read:${READ},web:write:${WRITE}`);
 });
 
-afterAll(() => app.close());
+afterEach(() => app.close());
 
 const ask = (method: 'GET' | 'POST' | 'HEAD', url: string, key?: string, remoteAddress = '10.0.0.9') =>
   app.inject({
@@ -92,8 +102,120 @@ describe('with API keys', () => {
   });
 });
 
-it('without keys every caller is let in: the configuration sees to it that only this machine can call', async () => {
-  const server = serverWith(null);
-  expect((await server.inject({ method: 'POST', url: '/calls' })).statusCode).toBe(200);
-  await server.close();
+describe('the queue board', () => {
+  const basic = (password: string) => ({
+    authorization: `Basic ${Buffer.from(`anybody:${password}`).toString('base64')}`,
+  });
+  const board = (headers: Record<string, string>, url = '/board') =>
+    app.inject({ method: 'GET', url, headers });
+
+  it('opens for a write key alone, which a browser may send as a password', async () => {
+    const refused = await board({});
+    expect(refused.statusCode).toBe(401);
+    expect(refused.headers['www-authenticate']).toMatch(/^Basic realm=/);
+    for (const [key, status] of [
+      [WRITE, 200],
+      [READ, 403],
+      ['the-key-that-is-none', 401],
+      ['', 401],
+    ] as const) {
+      expect((await board(basic(key))).statusCode).toBe(status);
+      expect(await statusOf('GET', '/board', key)).toBe(status);
+    }
+    expect((await board({ authorization: 'Basic !' })).statusCode).toBe(401);
+  });
+
+  it('alone takes a password: a page elsewhere could have a browser send it', async () => {
+    expect((await board(basic(WRITE), '/calls')).statusCode).toBe(401);
+  });
+});
+
+describe('more requests than are allowed', () => {
+  const overstep = async (ask: () => Promise<{ statusCode: number }>) => {
+    for (let count = 0; count < 10 * MAX_PER_SECOND; count++) {
+      const answer = await ask();
+      if (answer.statusCode === 429) return answer;
+    }
+    throw new Error('never refused');
+  };
+
+  it('are refused for a while, those of this key alone', async () => {
+    await overstep(() => ask('GET', '/calls', READ));
+    const answers = await Promise.all(
+      Array.from({ length: 5 * MAX_PER_SECOND }, () => ask('GET', '/calls', READ)),
+    );
+    const refused = answers.filter(({ statusCode }) => statusCode === 429).at(-1);
+    expect(refused?.headers['content-type']).toMatch(/^application\/problem\+json/);
+    expect(refused?.headers['retry-after']).toBe('1');
+    expect(refused?.json()).toMatchObject({
+      status: 429,
+      code: 'too_many_requests',
+      title: 'Too Many Requests',
+    });
+    expect(await statusOf('GET', '/calls', WRITE)).toBe(200);
+    await expect.poll(() => statusOf('GET', '/calls', READ)).toBe(200);
+  });
+
+  it('are counted by address without a key, whatever they ask for; probes are not', async () => {
+    await overstep(() => ask('GET', '/nowhere'));
+    const statuses = async (url: string, remoteAddress?: string) => {
+      const asked = Array.from({ length: 5 * MAX_PER_SECOND }, () =>
+        statusOf('GET', url, undefined, remoteAddress),
+      );
+      return new Set(await Promise.all(asked));
+    };
+    expect(await statuses('/calls')).toContain(429);
+    expect(await statuses('/probe')).toEqual(new Set([200]));
+    expect(await statusOf('GET', '/calls', undefined, '10.0.0.10')).toBe(401);
+    expect(await statusOf('GET', '/calls', WRITE)).toBe(200);
+  });
+});
+
+describe('wrong keys', () => {
+  const guess = (count: number, key: (index: number) => string) =>
+    Promise.all(Array.from({ length: count }, (_, index) => statusOf('GET', '/calls', key(index))));
+
+  it('many different ones from an address: it is told no more whether one is right', async () => {
+    const guesses = guess(50, (index) => `a-guess-of-a-key-${index}`);
+    const right = statusOf('GET', '/calls', WRITE);
+    const elsewhere = statusOf('GET', '/calls', WRITE, '10.0.0.10');
+    expect(new Set(await guesses)).toEqual(new Set([401, 429]));
+    expect(await right).toBe(429);
+    expect(await elsewhere).toBe(200);
+    await expect.poll(() => statusOf('GET', '/calls', WRITE)).toBe(200);
+  });
+
+  it('the same one over and over is somebody who has not heard, and keeps nobody out', async () => {
+    expect(new Set(await guess(50, () => 'a-key-of-yesterday'))).toEqual(new Set([401]));
+    expect(await statusOf('GET', '/calls', WRITE)).toBe(200);
+  });
+});
+
+describe('without keys', () => {
+  let open: FastifyInstance;
+  beforeEach(() => {
+    open = serverWith(null);
+  });
+  afterEach(() => open.close());
+
+  it('every caller is let in: the configuration sees to it that only this machine can call', async () => {
+    expect((await open.inject({ method: 'POST', url: '/calls' })).statusCode).toBe(200);
+    expect((await open.inject({ url: '/board' })).statusCode).toBe(200);
+  });
+
+  it.each([
+    ['localhost', 200],
+    ['LOCALHOST:8080', 200],
+    ['127.0.0.1:8080', 200],
+    ['[::1]:8080', 200],
+    ['evil.example', 403],
+    ['127.0.0.1.evil.example:8080', 403],
+    ['localhost.evil.example', 403],
+  ])('a request to the name %s gets %i: a page may have its own name lead here', async (host, status) => {
+    for (const url of ['/calls', '/front', '/board', '/local']) {
+      const answer = await open.inject({ url, headers: { host }, remoteAddress: '10.0.0.9' });
+      expect(answer.statusCode).toBe(status);
+    }
+    expect((await open.inject({ url: '/open', headers: { host } })).statusCode).toBe(200);
+  });
 });

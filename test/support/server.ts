@@ -37,6 +37,8 @@ export function serverOn(
     accounts: { has: () => true, fallback: 'default', all: () => [] },
     placedCalls: createPlacedCalls({ registrar, report, followSoon, log }),
     apiKeys: [],
+    maxRequestsPerSecond: 1_000_000,
+    queue: { board: null, state: async () => 'up' },
     metrics: async () => ({ body: '', contentType: 'text/plain' }),
     requests: noMetrics,
     followSoon,

@@ -29,6 +29,7 @@ it('a token is all that is needed; the rest has the documented defaults', () => 
       },
     ],
     apiKeys: [],
+    API_MAX_REQUESTS_PER_SECOND: 5_000,
     POLYAI_API: 'outbound-calling',
     HOST: '127.0.0.1',
     PORT: 8080,
@@ -78,6 +79,7 @@ describe('one plain line that names the variable for', () => {
     ['API_KEYS', 'a-key-of-sixteen-characters'],
     ['API_KEYS', 'me:read:sha256:abc'],
     ['API_KEYS', 'me:read:a-key-of-sixteen-characters,me:write:a-key-of-sixteen-character2'],
+    ['API_MAX_REQUESTS_PER_SECOND', '0'],
     ['ACCOUNTS_FILE', 'nowhere/accounts.json'],
   ])('%s=%s', (name, value) => {
     const found = problems({ ...minimal, [name]: value });

@@ -1,0 +1,131 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import { request } from 'undici';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type ApiServer, startApiServer } from '../support/api-server.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+
+let database: TestDatabase;
+let server: ApiServer;
+let app: FastifyInstance;
+let url: string;
+
+beforeAll(async () => {
+  database = await createDatabase();
+  server = startApiServer({ url: database.url });
+  app = server.app;
+  url = await app.listen({ port: 0, host: '127.0.0.1' });
+});
+
+afterAll(async () => {
+  await server.stop();
+  await database.drop();
+});
+
+/** A connection on which a text has been sent, and all that comes back until its end. */
+async function send(text: string): Promise<{ socket: Socket; answer: Promise<string> }> {
+  const socket = connect(Number(new URL(url).port), '127.0.0.1');
+  const answer = (async () => {
+    let all = '';
+    for await (const chunk of socket) all += chunk;
+    return all;
+  })();
+  await once(socket, 'connect');
+  socket.write(text);
+  return { socket, answer };
+}
+
+const problemIn = (answer: string): unknown => JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')));
+
+describe('every answer', () => {
+  it.each(['/health/live', '/metrics', '/v1/calls', '/v1/calls?limit=0', '/v1/calls/none', '/nowhere'])(
+    'says of %s that nothing in it is to be run, guessed, framed or shared',
+    async (path) => {
+      const { headers } = await app.inject(path);
+      expect(headers).toMatchObject({
+        'content-security-policy': "default-src 'none';frame-ancestors 'none'",
+        'x-content-type-options': 'nosniff',
+        'x-frame-options': 'DENY',
+        'referrer-policy': 'no-referrer',
+        'cross-origin-resource-policy': 'same-origin',
+      });
+      expect(headers).not.toHaveProperty('strict-transport-security');
+    },
+  );
+});
+
+describe('an event loop that is late', () => {
+  const late = new Int32Array(new SharedArrayBuffer(4));
+
+  it('has requests refused until it is not, but for those that ask how the process is', async () => {
+    const blocking = setInterval(() => Atomics.wait(late, 0, 0, 1_200), 0);
+    try {
+      await expect.poll(async () => (await app.inject('/v1/calls')).statusCode).toBe(503);
+      const [refused, ofFront, ...probes] = await Promise.all(
+        ['/v1/calls', '/v1/outbound-calling/OUT-1/status', '/health/live', '/health/ready', '/metrics'].map(
+          (path) => app.inject(path),
+        ),
+      );
+      expect(refused?.json()).toMatchObject({ status: 503, code: 'overloaded' });
+      expect(refused?.headers['content-type']).toMatch(/^application\/problem\+json/);
+      expect(refused?.headers['retry-after']).toBe('5');
+      expect(ofFront?.statusCode).toBe(503);
+      expect(ofFront?.headers['retry-after']).toBe('5');
+      for (const probe of probes) expect(probe.statusCode).toBe(200);
+    } finally {
+      clearInterval(blocking);
+    }
+    await expect.poll(async () => (await app.inject('/v1/calls')).statusCode).toBe(200);
+  });
+});
+
+describe('a connection', () => {
+  it('with headers over 16 KB is told so, as a problem', async () => {
+    const { answer } = await send(
+      `GET /v1/calls HTTP/1.1\r\nHost: localhost\r\nX-Much: ${'x'.repeat(20_000)}\r\n\r\n`,
+    );
+    expect(await answer).toMatch(/^HTTP\/1\.1 431 Request Header Fields Too Large\r\n/);
+    expect(problemIn(await answer)).toMatchObject({ status: 431, code: 'headers_too_large' });
+  });
+
+  it('that speaks no HTTP is told so, as a problem', async () => {
+    const { answer } = await send('hello\r\n\r\n');
+    expect(problemIn(await answer)).toMatchObject({ status: 400, code: 'invalid_request' });
+  });
+
+  it('on which a request comes in too slowly is ended; one whose answer takes long is not', async () => {
+    expect(app.server).toMatchObject({ requestTimeout: 60_000, headersTimeout: 20_000 });
+    Object.assign(app.server, { requestTimeout: 200, headersTimeout: 200 });
+    const slow = 'POST /v1/calls HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n';
+    const slowHeaders = await send(slow);
+    const slowBody = await send(`${slow}Content-Length: 100\r\n\r\n{"call`);
+    await server.registrar.register({ callSid: 'held', account: 'default', metadata: {} });
+    const held = request(`${url}/v1/calls/held?wait=60`);
+    for (const { answer } of [slowHeaders, slowBody]) {
+      expect(await answer).toMatch(/^HTTP\/1\.1 408 Request Timeout\r\n/);
+      expect(problemIn(await answer)).toMatchObject({ status: 408, code: 'request_timeout' });
+    }
+    expect(server.waiting.held).toBe(1);
+    server.waiting.close();
+    const answer = await held;
+    expect(answer.statusCode).toBe(200);
+    await answer.body.dump();
+  });
+});
+
+describe('a body over 1 MB', () => {
+  it.each(['/v1/calls', '/v1/calls/batch', '/v1/outbound-calling', '/v1/agents/a/telephony/outbound-calls'])(
+    'is refused by %s, whatever it is',
+    async (path) => {
+      const headers = { 'content-type': 'application/json' };
+      const { statusCode } = await app.inject({
+        method: 'POST',
+        url: path,
+        headers,
+        payload: 'x'.repeat(1_048_577),
+      });
+      expect(statusCode).toBe(413);
+    },
+  );
+});
