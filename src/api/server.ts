@@ -10,6 +10,7 @@ import { type ExportRoutesOptions, exportRoutes } from './export.ts';
 import { type FrontRoutesOptions, frontRoutes } from './front.ts';
 import { type HealthRoutesOptions, healthRoutes } from './health.ts';
 import { type MetricsRoutesOptions, metricsRoutes } from './metrics.ts';
+import { describeRoutes } from './openapi.ts';
 import { handleError, ProblemError, problemBody, sendProblem } from './problem.ts';
 import { type StatsRoutesOptions, statsRoutes } from './stats.ts';
 import { type TransitionRoutesOptions, transitionRoutes } from './transitions.ts';
@@ -67,6 +68,7 @@ export function createServer({ log, apiKeys, ...options }: ServerOptions): Fasti
   // A request that waits must not hold up a shutdown either.
   app.addHook('preClose', async () => options.waiting.close());
   guard(app, apiKeys);
+  describeRoutes(app);
   app.register(healthRoutes, options);
   app.register(metricsRoutes, options);
   app.register(callRoutes, options);
