@@ -45,6 +45,7 @@ export function triggerOperation(api: PolyAiApi, route: string): FastifySchema {
         ...REFUSALS,
         404: 'PolyAI has no such route.',
         413: 'The body is larger than 1 MB.',
+        415: 'The content type is none.',
         502: 'PolyAI could not be reached: the call was not placed.',
         504: 'PolyAI did not answer: it is not known whether the call was placed.',
       }),

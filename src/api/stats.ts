@@ -66,6 +66,7 @@ const StatsJson = Type.Object(
 
 const BUCKET_MS = { hour: 3_600_000, day: 86_400_000 };
 const DEFAULT_DAYS = 30;
+const YEAR_1 = Date.parse('0001-01-01T00:00:00Z');
 
 export const statsRoutes: FastifyPluginCallbackTypebox<StatsRoutesOptions> = (app, { stats }, done) => {
   app.get(
@@ -104,8 +105,9 @@ export const statsRoutes: FastifyPluginCallbackTypebox<StatsRoutesOptions> = (ap
   done();
 };
 
+/** As for a time that is given, there is none before year 1. */
 function daysBefore(to: Date): Date {
-  return new Date(to.getTime() - DEFAULT_DAYS * BUCKET_MS.day);
+  return new Date(Math.max(to.getTime() - DEFAULT_DAYS * BUCKET_MS.day, YEAR_1));
 }
 
 /**
