@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createConfig, lintFromString } from '@redocly/openapi-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { openapiText } from '../support/openapi.ts';
+import { openapiText, routes } from '../support/openapi.ts';
 import { type Content, type OpenapiDocument, readDocument } from '../support/openapi-document.ts';
 
 let text: string;
@@ -15,6 +15,12 @@ beforeAll(async () => {
 describe('openapi.json', () => {
   it('is what the server serves; after a change of the API: npm run openapi', async () => {
     expect(await readFile(new URL('../../openapi.json', import.meta.url), 'utf8')).toBe(text);
+  });
+
+  it('has every route but those that show it', async () => {
+    const shown = document.operations.map(({ method, path }) => `${method} ${path}`);
+    const others = (await routes()).filter((route) => !/^GET \/(docs|openapi\.json)/.test(route));
+    expect(shown.sort()).toEqual(others.sort());
   });
 
   it('is without a fault to a linter made for it', async () => {
