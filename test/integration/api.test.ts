@@ -271,6 +271,8 @@ describe('GET /v1/calls', () => {
     ['outcome=maybe', 'outcome'],
     ['limit=0', 'limit'],
     ['limit=1001', 'limit'],
+    ['limit=Infinity', 'limit'],
+    ['limit=-1e999', 'limit'],
     ['limit=ten', 'limit'],
     ['limit=1&limit=2', 'limit'],
     ['cursor=nonsense', 'cursor'],
