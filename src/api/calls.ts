@@ -16,7 +16,7 @@ import {
   CallQuery,
   CallSid,
   callJson,
-  MAX_PAGE,
+  Limit,
   PageJson,
   RegistrationBody,
 } from './schemas.ts';
@@ -36,8 +36,10 @@ const Params = Type.Object({ callSid: CallSid });
 const ListQuery = Type.Object(
   {
     ...filterFields,
-    limit: Type.Integer({ minimum: 1, maximum: MAX_PAGE, default: 100 }),
-    cursor: Type.Optional(Type.String()),
+    limit: Limit,
+    cursor: Type.Optional(
+      Type.String({ description: 'The `nextCursor` of the page before. Without it the newest calls come.' }),
+    ),
   },
   filterOptions,
 );
@@ -47,7 +49,18 @@ export const callRoutes: FastifyPluginCallbackTypebox<CallRoutesOptions> = (app,
 
   app.post(
     '/v1/calls',
-    { schema: { body: RegistrationBody, response: { '2xx': CallJson } } },
+    {
+      schema: {
+        operationId: 'registerCall',
+        summary: 'Register a call',
+        description:
+          'The call is followed from then on. 201 where it is new, 200 where it was known already. PolyAI’s answer to ' +
+          'a trigger can be posted as it is.',
+        tags: ['Calls'],
+        body: RegistrationBody,
+        response: { 200: CallJson, 201: CallJson },
+      },
+    },
     async (request, reply) => {
       const registration = readRegistration(request.body, accounts);
       const created = await registrar.register(registration);
@@ -58,7 +71,15 @@ export const callRoutes: FastifyPluginCallbackTypebox<CallRoutesOptions> = (app,
 
   app.post(
     '/v1/calls/batch',
-    { schema: { body: BatchBody, response: { 200: BatchResultSchema } } },
+    {
+      schema: {
+        operationId: 'registerCalls',
+        summary: 'Register up to 10,000 calls',
+        tags: ['Calls'],
+        body: BatchBody,
+        response: { 200: BatchResultSchema },
+      },
+    },
     async (request) => {
       const items = request.body.calls.map((item) => readItem(item, accounts));
       const valid = items.filter((item) => item.kind === 'valid').map((item) => item.registration);
@@ -70,14 +91,33 @@ export const callRoutes: FastifyPluginCallbackTypebox<CallRoutesOptions> = (app,
 
   app.get(
     '/v1/calls/:callSid',
-    { schema: { params: Params, querystring: CallQuery, response: { 200: CallJson } } },
+    {
+      schema: {
+        operationId: 'getCall',
+        summary: 'Read a call',
+        description: 'With `wait`, as soon as the call is settled, or as it is after so many seconds.',
+        tags: ['Calls'],
+        params: Params,
+        querystring: CallQuery,
+        response: { 200: CallJson },
+        problems: ['call_not_found'],
+      },
+    },
     async ({ params: { callSid }, query: { wait } }, reply) =>
       wait === 0 ? readJson(callSid) : jsonOf(await readSettled(callSid, wait, reply)),
   );
 
   app.get(
     '/v1/calls',
-    { schema: { querystring: ListQuery, response: { 200: PageJson } } },
+    {
+      schema: {
+        operationId: 'listCalls',
+        summary: 'List calls, newest first',
+        tags: ['Calls'],
+        querystring: ListQuery,
+        response: { 200: PageJson },
+      },
+    },
     async (request) => {
       const { limit, cursor } = request.query;
       // One more than asked for tells whether there is a next page.

@@ -17,7 +17,16 @@ export const erasureRoutes: FastifyPluginCallbackTypebox<ErasureRoutesOptions> =
 
   app.delete(
     '/v1/calls/:callSid',
-    { schema: { params: Params, response: { 204: Type.Null() } } },
+    {
+      schema: {
+        operationId: 'eraseCall',
+        summary: 'Stop following a call, and erase it',
+        tags: ['Calls'],
+        params: Params,
+        response: { 204: Type.Null({ description: 'The call and its transitions are gone.' }) },
+        problems: ['call_not_found'],
+      },
+    },
     async (request, reply) => {
       const { callSid } = request.params;
       // The row first: a follower that is stopped before it would find the call, and take it up again.

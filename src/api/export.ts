@@ -3,7 +3,8 @@ import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebo
 import { Type } from 'typebox';
 import { TooManyExportsError } from '../archive/errors.ts';
 import type { Exporter } from '../archive/exporter.ts';
-import { csv, ndjson } from './export-formats.ts';
+import { EXAMPLE_CALL } from './examples.ts';
+import { COLUMNS, csv, ndjson } from './export-formats.ts';
 import { filterFields, filterOptions, readFilter } from './filter.ts';
 import { ProblemError } from './problem.ts';
 
@@ -19,15 +20,48 @@ const FORMATS = {
 const EXPORT_WITHIN_MS = 60 * 60_000;
 
 const ExportQuery = Type.Object(
-  { ...filterFields, format: Type.Enum(['csv', 'ndjson'], { default: 'ndjson' }) },
+  {
+    ...filterFields,
+    format: Type.Enum(['csv', 'ndjson'], {
+      type: 'string',
+      default: 'ndjson',
+      description:
+        'A row for each call with a header, or a line of JSON as `GET /v1/calls/{callSid}` answers it.',
+    }),
+  },
   filterOptions,
 );
+
+const ANSWERS: Readonly<Record<number, object>> = {
+  200: {
+    description: 'The calls. A connection that is cut means that some are missing.',
+    headers: { 'Content-Disposition': { type: 'string', description: 'With a name for the file.' } },
+    content: {
+      'application/x-ndjson': {
+        schema: { type: 'string' },
+        example: `${JSON.stringify(EXAMPLE_CALL)}\n`,
+      },
+      'text/csv': { schema: { type: 'string' }, example: `${COLUMNS.join(',')}\r\n` },
+    },
+  },
+};
 
 export const exportRoutes: FastifyPluginCallbackTypebox<ExportRoutesOptions> = (app, { exporter }, done) => {
   app.get(
     '/v1/export',
     // A HEAD would read the whole archive for nothing.
-    { schema: { querystring: ExportQuery }, exposeHeadRoute: false },
+    {
+      schema: {
+        operationId: 'exportCalls',
+        summary: 'Stream all calls that fit',
+        description: 'In csv, text that a spreadsheet would take for a formula has an apostrophe in front.',
+        tags: ['Reports'],
+        querystring: ExportQuery,
+        response: ANSWERS,
+        problems: ['too_many_exports'],
+      },
+      exposeHeadRoute: false,
+    },
     async (request, reply) => {
       const { format } = request.query;
       const gone = new AbortController();

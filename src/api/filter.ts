@@ -2,27 +2,51 @@ import { type Static, Type } from 'typebox';
 import { type Metadata, OUTCOMES } from '../archive/call.ts';
 import type { CallFilter } from '../archive/filter.ts';
 import { invalidField } from './problem.ts';
-import { STORABLE, Time } from './schemas.ts';
+import { Account, STORABLE } from './schemas.ts';
 
 const METADATA_PREFIX = 'metadata.';
 
 /** Of every route that is about many calls. */
 export const scopeFields = {
-  account: Type.Optional(Type.String({ pattern: STORABLE })),
-  registeredFrom: Type.Optional(Time),
-  registeredTo: Type.Optional(Time),
+  account: Type.Optional(Account),
+  registeredFrom: Type.Optional(
+    Type.String({ format: 'date-time', description: 'Only calls that were registered then or later.' }),
+  ),
+  registeredTo: Type.Optional(
+    Type.String({ format: 'date-time', description: 'Only calls that were registered before then.' }),
+  ),
 };
 
 export const filterFields = {
   ...scopeFields,
-  status: Type.Optional(Type.String({ pattern: STORABLE })),
-  outcome: Type.Optional(Type.Enum([...OUTCOMES, 'none'])),
+  status: Type.Optional(
+    Type.String({ pattern: STORABLE, description: 'Only calls whose last status is this.' }),
+  ),
+  outcome: Type.Optional(
+    Type.Enum([...OUTCOMES, 'none'], {
+      type: 'string',
+      description: 'Only calls that ended so; `none`: that are still followed.',
+    }),
+  ),
 };
+
+const MetadataValue = Type.String({ pattern: STORABLE });
 
 /** `metadata.KEY=value`, any number of them; every name that is not listed is refused. */
 export const filterOptions = {
   additionalProperties: false,
-  patternProperties: { '^metadata\\.[^]+$': Type.String({ pattern: STORABLE }) },
+  patternProperties: { '^metadata\\.[^]+$': MetadataValue },
+};
+
+/** The same in the words of OpenAPI: the fields of an object in a query are parameters of their own. */
+export const MetadataFilter = {
+  type: 'object',
+  propertyNames: { pattern: '^metadata\\.[^]+$' },
+  additionalProperties: MetadataValue,
+  description:
+    'Only calls whose metadata has this value: `metadata.KEY=VALUE`, with any key, and any number of them. ' +
+    '(`metadata` itself is no parameter.)',
+  examples: [{}, { 'metadata.campaign': 'spring' }],
 };
 
 const FilterQuery = Type.Object(filterFields, filterOptions);

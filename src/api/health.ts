@@ -16,7 +16,12 @@ export const healthRoutes: FastifyPluginCallbackTypebox<HealthRoutesOptions> = (
     '/health/live',
     {
       config: { access: 'open', isProbe: true },
-      schema: { response: { 200: Type.Object({ status: Type.Literal('ok') }) } },
+      schema: {
+        operationId: 'getLiveness',
+        summary: 'Whether the process answers',
+        tags: ['Operations'],
+        response: { 200: Type.Object({ status: Type.Literal('ok') }, { examples: [{ status: 'ok' }] }) },
+      },
     },
     async () => ({
       status: 'ok' as const,
@@ -25,7 +30,16 @@ export const healthRoutes: FastifyPluginCallbackTypebox<HealthRoutesOptions> = (
 
   app.get(
     '/health/ready',
-    { config: { access: 'open', isProbe: true }, schema: { response: { 200: HealthJson, 503: HealthJson } } },
+    {
+      config: { access: 'open', isProbe: true },
+      schema: {
+        operationId: 'getReadiness',
+        summary: 'Whether the process keeps its promises, and the state of each part',
+        description: '503 where Postgres is away; then nothing can be promised.',
+        tags: ['Operations'],
+        response: { 200: HealthJson, 503: HealthJson },
+      },
+    },
     async (_request, reply) => {
       const state = await parts();
       const status = statusOf(state);

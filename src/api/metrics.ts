@@ -5,8 +5,27 @@ export interface MetricsRoutesOptions {
   metrics: () => Promise<{ body: string; contentType: string }>;
 }
 
+const schema = {
+  operationId: 'getMetrics',
+  summary: 'Metrics for Prometheus',
+  description: 'Open to this machine; to others with a key.',
+  tags: ['Operations'],
+  response: {
+    200: {
+      description: 'In Prometheus’ text format.',
+      content: {
+        'text/plain': {
+          schema: { type: 'string' },
+          example:
+            '# TYPE polykeep_polls_total counter\npolykeep_polls_total{account="default",result="ok"} 94\n',
+        },
+      },
+    },
+  },
+};
+
 export function metricsRoutes(app: FastifyInstance, options: MetricsRoutesOptions, done: () => void): void {
-  app.get('/metrics', { config: { access: 'local', isProbe: true } }, async (_request, reply) => {
+  app.get('/metrics', { config: { access: 'local', isProbe: true }, schema }, async (_request, reply) => {
     const { body, contentType } = await options.metrics();
     return reply.type(contentType).send(body);
   });

@@ -92,6 +92,12 @@ function problemOf(error: FastifyError): ProblemError {
       return new ProblemError(415, 'unsupported_media_type', 'content-type: must be application/json', [
         { field: 'content-type', detail: 'must be application/json' },
       ]);
+    case 'FST_ERR_MAX_PARAM_LENGTH':
+      return new ProblemError(414, 'uri_too_long', 'url: a part of the path is too long', [
+        { field: 'url', detail: 'a part of the path is too long' },
+      ]);
+    case 'FST_ERR_BAD_URL':
+      return invalidField('url', 'is not percent-encoded UTF-8');
   }
   const status = error.statusCode ?? 500;
   if (status < 400 || status >= 500) return new ProblemError(500, 'internal_error', 'an error of the server');

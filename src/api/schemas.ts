@@ -1,7 +1,17 @@
 import { type Static, Type } from 'typebox';
 import { type Call, OUTCOMES, type Transition } from '../archive/call.ts';
+import {
+  EXAMPLE_BATCH,
+  EXAMPLE_BATCH_RESULT,
+  EXAMPLE_CALL,
+  EXAMPLE_CALL_SID,
+  EXAMPLE_FEED_PAGE,
+  EXAMPLE_HEALTH,
+  EXAMPLE_PAGE,
+  EXAMPLE_REGISTRATION,
+} from './examples.ts';
 
-/** JSON of the API: validation, serialisation and types from one source. */
+/** JSON of the API: validation, serialisation, types and `openapi.json` from one source. */
 
 export const MAX_BATCH = 10_000;
 export const MAX_PAGE = 1_000;
@@ -11,6 +21,8 @@ export const CallSid = Type.String({
   minLength: 1,
   maxLength: 200,
   pattern: '^(?!\\.{1,2}$)[^\\p{Cc}\\p{Cs}]+$',
+  description: 'PolyAI’s id of the call.',
+  examples: [EXAMPLE_CALL_SID],
 });
 
 // As Postgres can keep it: without NUL and lone surrogates.
@@ -20,99 +32,171 @@ const Metadata = Type.Object(
   {
     propertyNames: { type: 'string', pattern: STORABLE },
     additionalProperties: Type.String({ pattern: STORABLE }),
+    description: 'Kept with the call, for filters and statistics: at most 8 KB as JSON.',
   },
 );
 
 /** Other fields are let through and ignored, so that PolyAI's answer to a trigger can be posted as it is. */
-export const RegistrationBody = Type.Object({
-  callSid: Type.Optional(CallSid),
-  call_sid: Type.Optional(CallSid),
-  account: Type.Optional(Type.String()),
-  metadata: Type.Optional(Metadata),
-});
+export const RegistrationBody = Type.Object(
+  {
+    callSid: Type.Optional(CallSid),
+    call_sid: Type.Optional(CallSid),
+    account: Type.Optional(
+      Type.String({ description: 'A configured account. Without it `default`, or the only one.' }),
+    ),
+    metadata: Type.Optional(Metadata),
+  },
+  {
+    description: '`callSid` or `call_sid` is required. Other fields are ignored.',
+    examples: [EXAMPLE_REGISTRATION],
+  },
+);
 export type RegistrationBody = Static<typeof RegistrationBody>;
 
-export const BatchBody = Type.Object({ calls: Type.Array(Type.Unknown(), { maxItems: MAX_BATCH }) });
+export const BatchBody = Type.Object(
+  {
+    calls: Type.Array(Type.Unknown(), {
+      maxItems: MAX_BATCH,
+      description: 'Each as the body of `POST /v1/calls`; one that is not keeps none of the others out.',
+    }),
+  },
+  { examples: [EXAMPLE_BATCH] },
+);
 
 export const Nullable = <T extends Parameters<typeof Type.Union>[0][number]>(type: T) =>
   Type.Union([type, Type.Null()]);
 export const Time = Type.String({ format: 'date-time' });
+export const Account = Type.String({ pattern: STORABLE, description: 'Only what belongs to this account.' });
 
-export const TransitionJson = Type.Object({
-  seq: Type.Integer(),
-  status: Type.String(),
-  reason: Nullable(Type.String()),
-  changedAfter: Nullable(Time),
-  observedAt: Time,
-  lastUpdated: Nullable(Time),
-});
+export const TransitionJson = Type.Object(
+  {
+    seq: Type.Integer(),
+    status: Type.String(),
+    reason: Nullable(Type.String()),
+    changedAfter: Nullable(Time),
+    observedAt: Time,
+    lastUpdated: Nullable(Time),
+  },
+  {
+    description:
+      'A status that PolyAI showed. It changed after `changedAfter`, the last poll that saw another, and before ' +
+      '`observedAt`, the poll that saw it; `lastUpdated` is PolyAI’s own time, where it gives one.',
+  },
+);
 
 export type TransitionJson = Static<typeof TransitionJson>;
 
-export const CallJson = Type.Object({
-  callSid: Type.String(),
-  account: Type.String(),
-  status: Nullable(Type.String()),
-  outcome: Nullable(Type.Enum([...OUTCOMES])),
-  reason: Nullable(Type.String()),
-  metadata: Type.Record(Type.String(), Type.String()),
-  registeredAt: Time,
-  createdAt: Nullable(Time),
-  lastUpdated: Nullable(Time),
-  firstSeenAt: Nullable(Time),
-  lastSeenAt: Nullable(Time),
-  settledAt: Nullable(Time),
-  polls: Type.Integer(),
-  failedPolls: Type.Integer(),
-  lastError: Nullable(Type.String()),
-  transitions: Type.Array(TransitionJson),
-});
+export const CallJson = Type.Object(
+  {
+    callSid: Type.String(),
+    account: Type.String(),
+    status: Nullable(Type.String()),
+    outcome: Nullable(Type.Enum([...OUTCOMES])),
+    reason: Nullable(Type.String()),
+    metadata: Type.Record(Type.String(), Type.String()),
+    registeredAt: Time,
+    createdAt: Nullable(Time),
+    lastUpdated: Nullable(Time),
+    firstSeenAt: Nullable(Time),
+    lastSeenAt: Nullable(Time),
+    settledAt: Nullable(Time),
+    polls: Type.Integer(),
+    failedPolls: Type.Integer(),
+    lastError: Nullable(Type.String()),
+    transitions: Type.Array(TransitionJson),
+  },
+  {
+    description:
+      'A call with every transition that was seen. `outcome` is null while it is followed; `createdAt` and ' +
+      '`lastUpdated` are PolyAI’s own times.',
+    examples: [EXAMPLE_CALL],
+  },
+);
 export type CallJson = Static<typeof CallJson>;
 
-export const BatchResultJson = Type.Object({
-  results: Type.Array(
-    Type.Object({
-      callSid: Nullable(Type.String()),
-      result: Type.Enum(['created', 'existing', 'invalid']),
-      error: Type.Optional(Type.String()),
-    }),
-  ),
-});
+export const BatchResultJson = Type.Object(
+  {
+    results: Type.Array(
+      Type.Object({
+        callSid: Nullable(Type.String()),
+        result: Type.Enum(['created', 'existing', 'invalid']),
+        error: Type.Optional(Type.String()),
+      }),
+    ),
+  },
+  { description: 'One result for each call, in their order.', examples: [EXAMPLE_BATCH_RESULT] },
+);
 export type BatchResultJson = Static<typeof BatchResultJson>;
 
-export const PageJson = Type.Object({ data: Type.Array(CallJson), nextCursor: Nullable(Type.String()) });
+export const PageJson = Type.Object(
+  { data: Type.Array(CallJson), nextCursor: Nullable(Type.String()) },
+  {
+    description:
+      'Newest first. `nextCursor` is what to give as `cursor` for the next page; null on the last one.',
+    examples: [EXAMPLE_PAGE],
+  },
+);
 
-/** Seconds. */
-const Wait = Type.Integer({ minimum: 0, maximum: 60, default: 0 });
+export const Limit = Type.Integer({
+  minimum: 1,
+  maximum: MAX_PAGE,
+  default: 100,
+  description: 'How many there may be in an answer.',
+});
+
+const Wait = Type.Integer({
+  minimum: 0,
+  maximum: 60,
+  default: 0,
+  description: 'For how many seconds the request may be held until there is something new to tell.',
+});
 
 export const CallQuery = Type.Object({ wait: Wait });
 
 export const FeedQuery = Type.Object(
   {
-    after: Type.Optional(Type.String()),
-    limit: Type.Integer({ minimum: 1, maximum: MAX_PAGE, default: 100 }),
-    account: Type.Optional(Type.String({ pattern: STORABLE })),
+    after: Type.Optional(
+      Type.String({
+        description:
+          'The `nextCursor` of the page before. Without it the feed begins with the first transition.',
+      }),
+    ),
+    limit: Limit,
+    account: Type.Optional(Account),
     wait: Wait,
   },
   { additionalProperties: false },
 );
 
-export const FeedPageJson = Type.Object({
-  data: Type.Array(
-    Type.Object({ callSid: Type.String(), account: Type.String(), ...TransitionJson.properties }),
-  ),
-  nextCursor: Type.String(),
-});
+export const FeedPageJson = Type.Object(
+  {
+    data: Type.Array(
+      Type.Object({ callSid: Type.String(), account: Type.String(), ...TransitionJson.properties }),
+    ),
+    nextCursor: Type.String(),
+  },
+  {
+    description:
+      'In the order they were committed in. `nextCursor` is there on every page: ask with it again.',
+    examples: [EXAMPLE_FEED_PAGE],
+  },
+);
 export type FeedPageJson = Static<typeof FeedPageJson>;
 
-export const HealthJson = Type.Object({
-  status: Type.Enum(['ok', 'degraded', 'unavailable']),
-  parts: Type.Object({
-    postgres: Type.Enum(['up', 'down']),
-    queue: Type.Enum(['up', 'down']),
-    accounts: Type.Record(Type.String(), Type.Enum(['active', 'paused'])),
-  }),
-});
+export const HealthJson = Type.Object(
+  {
+    status: Type.Enum(['ok', 'degraded', 'unavailable']),
+    parts: Type.Object({
+      postgres: Type.Enum(['up', 'down']),
+      queue: Type.Enum(['up', 'down']),
+      accounts: Type.Record(Type.String(), Type.Enum(['active', 'paused'])),
+    }),
+  },
+  {
+    description: 'The state of each part. An account is paused while PolyAI refuses its token.',
+    examples: [EXAMPLE_HEALTH],
+  },
+);
 export type HealthJson = Static<typeof HealthJson>;
 
 export function callJson(call: Call): CallJson {

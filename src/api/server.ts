@@ -14,6 +14,7 @@ import { type FrontRoutesOptions, frontRoutes } from './front.ts';
 import { ANSWER_HEADERS } from './headers.ts';
 import { type HealthRoutesOptions, healthRoutes } from './health.ts';
 import { type MetricsRoutesOptions, metricsRoutes } from './metrics.ts';
+import { describeRoutes } from './openapi.ts';
 import { PRESSURE } from './pressure.ts';
 import { handleError, ProblemError, pathOf, sendProblem } from './problem.ts';
 import { type QueueBoardOptions, queueBoard } from './queue-board.ts';
@@ -55,9 +56,12 @@ export interface ServerOptions
 
 /** The API, ready to listen or to be injected into. */
 export function createServer(options: ServerOptions): FastifyInstance {
-  const app = createCoreServer(options);
+  const app = guardedServer(options);
   // A request that waits must not hold up a shutdown either.
   app.addHook('preClose', async () => options.waiting.close());
+  describeRoutes(app);
+  app.register(healthRoutes, options);
+  app.register(metricsRoutes, options);
   app.register(callRoutes, options);
   app.register(transitionRoutes, options);
   app.register(erasureRoutes, options);
@@ -69,13 +73,15 @@ export function createServer(options: ServerOptions): FastifyInstance {
 }
 
 /** What every process with a port answers, also a worker: its health and its metrics. */
-export function createCoreServer({
-  log,
-  apiKeys,
-  maxRequestsPerSecond,
-  requests,
-  ...options
-}: CoreOptions): FastifyInstance {
+export function createCoreServer(options: CoreOptions): FastifyInstance {
+  const app = guardedServer(options);
+  app.register(healthRoutes, options);
+  app.register(metricsRoutes, options);
+  return app;
+}
+
+/** Without routes yet. */
+function guardedServer({ log, apiKeys, maxRequestsPerSecond, requests }: CoreOptions): FastifyInstance {
   const loggerInstance: FastifyBaseLogger = log;
   const app = fastify({
     loggerInstance,
@@ -111,7 +117,5 @@ export function createCoreServer({
   app.register(rateLimit, { global: false });
   // After those, that what is refused has the headers too.
   app.after(() => guard(app, { keys: apiKeys, maxPerSecond: maxRequestsPerSecond }));
-  app.register(healthRoutes, options);
-  app.register(metricsRoutes, options);
   return app;
 }

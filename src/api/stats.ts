@@ -8,6 +8,7 @@ import {
   UnknownTimeZoneError,
 } from '../archive/errors.ts';
 import { type ArchiveStats, MAX_STATS_ROWS, type StatsQuestion, type StatsRow } from '../archive/stats.ts';
+import { EXAMPLE_STATS } from './examples.ts';
 import { filterOptions, readFilter, scopeFields } from './filter.ts';
 import { invalidField, ProblemError } from './problem.ts';
 import { Nullable, Time } from './schemas.ts';
@@ -19,40 +20,68 @@ export interface StatsRoutesOptions {
 const StatsQuery = Type.Object(
   {
     ...scopeFields,
-    bucket: Type.Enum(['hour', 'day'], { default: 'day' }),
-    timezone: Type.String({ default: 'UTC' }),
-    groupBy: Type.Optional(Type.String({ pattern: '^(account|metadata\\.[^\\u0000\\p{Cs}]+)$' })),
+    bucket: Type.Enum(['hour', 'day'], {
+      type: 'string',
+      default: 'day',
+      description: 'How long each part of the time is.',
+    }),
+    timezone: Type.String({
+      default: 'UTC',
+      description: 'Whose days and hours: UTC or an IANA name.',
+      examples: ['Europe/London'],
+    }),
+    groupBy: Type.Optional(
+      Type.String({
+        pattern: '^(account|metadata\\.[^\\u0000\\p{Cs}]+)$',
+        description: 'Apart for each `account`, or for each value of `metadata.KEY`.',
+        examples: ['metadata.campaign'],
+      }),
+    ),
   },
   filterOptions,
 );
 
 const PercentilesJson = Nullable(Type.Object({ p50: Type.Number(), p90: Type.Number(), p99: Type.Number() }));
 
-const StatsJson = Type.Object({
-  timezone: Type.String(),
-  bucket: Type.Enum(['hour', 'day']),
-  data: Type.Array(
-    Type.Object({
-      bucket: Time,
-      group: Nullable(Type.String()),
-      calls: Type.Integer(),
-      outcomes: Type.Object({
-        ...Object.fromEntries(OUTCOMES.map((outcome) => [outcome, Type.Integer()])),
-        none: Type.Integer(),
+const StatsJson = Type.Object(
+  {
+    timezone: Type.String(),
+    bucket: Type.Enum(['hour', 'day']),
+    data: Type.Array(
+      Type.Object({
+        bucket: Time,
+        group: Nullable(Type.String()),
+        calls: Type.Integer(),
+        outcomes: Type.Object({
+          ...Object.fromEntries(OUTCOMES.map((outcome) => [outcome, Type.Integer()])),
+          none: Type.Integer(),
+        }),
+        successRate: Nullable(Type.Number()),
+        seconds: Type.Object({ queued: PercentilesJson, calling: PercentilesJson }),
       }),
-      successRate: Nullable(Type.Number()),
-      seconds: Type.Object({ queued: PercentilesJson, calling: PercentilesJson }),
-    }),
-  ),
-});
+    ),
+  },
+  { description: '`seconds` is how long calls were in a status.', examples: [EXAMPLE_STATS] },
+);
 
 const BUCKET_MS = { hour: 3_600_000, day: 86_400_000 };
 const DEFAULT_DAYS = 30;
+const YEAR_1 = Date.parse('0001-01-01T00:00:00Z');
 
 export const statsRoutes: FastifyPluginCallbackTypebox<StatsRoutesOptions> = (app, { stats }, done) => {
   app.get(
     '/v1/stats',
-    { schema: { querystring: StatsQuery, response: { 200: StatsJson } } },
+    {
+      schema: {
+        operationId: 'getStats',
+        summary: 'Outcomes and times over time',
+        description: 'Of calls by the time they were registered; of the last 30 days unless told otherwise.',
+        tags: ['Reports'],
+        querystring: StatsQuery,
+        response: { 200: StatsJson },
+        problems: ['too_many_stats', 'stats_too_slow'],
+      },
+    },
     async (request) => {
       const { bucket, timezone, groupBy } = request.query;
       const { registeredTo = new Date(), ...rest } = readFilter(request.query);
@@ -76,8 +105,9 @@ export const statsRoutes: FastifyPluginCallbackTypebox<StatsRoutesOptions> = (ap
   done();
 };
 
+/** As for a time that is given, there is none before year 1. */
 function daysBefore(to: Date): Date {
-  return new Date(to.getTime() - DEFAULT_DAYS * BUCKET_MS.day);
+  return new Date(Math.max(to.getTime() - DEFAULT_DAYS * BUCKET_MS.day, YEAR_1));
 }
 
 /**

@@ -19,7 +19,18 @@ export const transitionRoutes: FastifyPluginCallbackTypebox<TransitionRoutesOpti
 ) => {
   app.get(
     '/v1/transitions',
-    { schema: { querystring: FeedQuerySchema, response: { 200: FeedPageJson } } },
+    {
+      schema: {
+        operationId: 'readTransitions',
+        summary: 'Read the feed of transitions',
+        description:
+          'Every transition exactly once, in the order they were committed in. With `wait`, as soon as there is one, ' +
+          'or an empty page after so many seconds.',
+        tags: ['Feed'],
+        querystring: FeedQuerySchema,
+        response: { 200: FeedPageJson },
+      },
+    },
     async ({ query }, reply) => {
       const { limit, account = null, wait } = query;
       const asked = { after: readAfter(query.after), limit, account };

@@ -5,7 +5,8 @@ import addFormats from 'ajv-formats';
 const forBodies = addFormats.default(new Ajv({ removeAdditional: false }));
 /** Queries and paths are text, from which numbers are read. */
 const forText = addFormats.default(
-  new Ajv({ removeAdditional: false, coerceTypes: true, useDefaults: true }),
+  // With strict numbers, what `Infinity` is read as is held against no minimum and maximum.
+  new Ajv({ removeAdditional: false, coerceTypes: true, useDefaults: true, strictNumbers: false }),
 );
 
 /** Fastify's validator compiler. */

@@ -12,6 +12,19 @@ export const agentsApi: PolyAiApi = {
   scope: { agentId: /^[^\s/?#]{1,200}$/, environment: /^(sandbox|pre-release|live)$/ },
   statusRoute: `${CALLS}/:callSid/status`,
   triggerRoutes: [CALLS],
+  examples: {
+    trigger: { toNumber: '+442079460000', environment: 'live', metadata: { campaign: 'spring' } },
+    triggered: { callSid: 'OUT-550e8400-e29b-41d4-a716-446655440000', status: 'QUEUED' },
+    status: { callSid: 'OUT-550e8400-e29b-41d4-a716-446655440000', status: 'SUCCESS', reason: '' },
+    error: {
+      success: false,
+      error: 'Invalid or missing token',
+      error_id: '0b6f8e1c-7d1a-4c55-9a3e-1f6f0f2f8a11',
+      error_code: 'unauthorized',
+      error_message: 'Invalid or missing token',
+      data: null,
+    },
+  },
 
   statusPath(callSid, { agentId = '', environment = '' }) {
     const calls = CALLS.replace(':agentId', encodeURIComponent(agentId));

@@ -22,6 +22,8 @@ export interface PolyAiApi {
   /** Routes in Fastify's notation: the drop-in front answers them. */
   readonly statusRoute: string;
   readonly triggerRoutes: readonly string[];
+  /** Bodies, as PolyAI documents them. */
+  readonly examples: Readonly<Record<'trigger' | 'triggered' | 'status' | 'error', object>>;
   /** Path and query of the status request. */
   statusPath(callSid: string, scope: Scope): string;
   /** The scope that a status or trigger request is for; a part that it leaves out is undefined. */

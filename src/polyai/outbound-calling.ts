@@ -12,6 +12,12 @@ export const outboundCallingApi: PolyAiApi = {
   scope: {},
   statusRoute: '/v1/outbound-calling/:callSid/status',
   triggerRoutes: ['/v1/outbound-calling', '/v1/outbound-calling/trigger'],
+  examples: {
+    trigger: { to_number: '+442079460000', metadata: { campaign: 'spring' } },
+    triggered: { call_sid: 'OUT-550e8400-e29b-41d4-a716-446655440000' },
+    status: { status: 'failure', reason: 'call queueing: max timeout limit exceeded' },
+    error: { error: 'Invalid or missing token', code: 'unauthorized' },
+  },
 
   statusPath: (callSid) => `/v1/outbound-calling/${encodeURIComponent(callSid)}/status`,
   scopeOf: () => ({}),

@@ -271,6 +271,8 @@ describe('GET /v1/calls', () => {
     ['outcome=maybe', 'outcome'],
     ['limit=0', 'limit'],
     ['limit=1001', 'limit'],
+    ['limit=Infinity', 'limit'],
+    ['limit=-1e999', 'limit'],
     ['limit=ten', 'limit'],
     ['limit=1&limit=2', 'limit'],
     ['cursor=nonsense', 'cursor'],
@@ -296,6 +298,16 @@ describe('everything else', () => {
     expect(response.statusCode).toBe(404);
     expect(response.headers['content-type']).toMatch(/^application\/problem\+json/);
     expect(response.json()).toMatchObject({ code: 'route_not_found', detail: 'no route GET /v1/nothing' });
+  });
+
+  it.each([
+    ['/v1/calls/%zz', 400, 'invalid_request'],
+    [`/v1/calls/${'x'.repeat(2_401)}`, 414, 'uri_too_long'],
+  ])('a path that cannot be read is a problem of the URL: %.20s', async (url, status, code) => {
+    const response = await get(url);
+    expect(response.statusCode).toBe(status);
+    expect(response.headers['content-type']).toMatch(/^application\/problem\+json/);
+    expect(response.json()).toMatchObject({ code, errors: [{ field: 'url' }] });
   });
 
   it('is live', async () => {

@@ -107,6 +107,10 @@ describe('GET /v1/stats', () => {
     expect(data.reduce((sum: number, { calls }: { calls: number }) => sum + calls, 0)).toBe(2);
   });
 
+  it('of the first days that there are begins with the first', async () => {
+    expect((await get({ registeredTo: '0001-01-02T00:00:00Z' })).json()).toMatchObject({ data: [] });
+  });
+
   it('begins days where the time zone begins them, also when the clocks change', async () => {
     // Berlin goes back to winter time on 25 October 2026, so that day has 25 hours.
     const times = ['24T21:59:59Z', '24T22:00:00Z', '25T22:59:59Z', '25T23:00:00Z'];
