@@ -117,10 +117,11 @@ describe('a status request', () => {
   );
 
   it('for an unknown call is asked of PolyAI, and the call is followed from then on', async () => {
-    const callSid = polyai.place({ script: LIFE });
+    const callSid = polyai.place({ script: ONGOING });
     const first = await ask(statusPath(callSid), { headers: withToken });
     expect(first.status).toBe(200);
     expect(first.text).toBe((await ask(statusPath(callSid), { at: polyai.url, headers: withToken })).text);
+    polyai.setStatus(callSid, 'failure', 'no answer');
     await settled(callSid);
   });
 

@@ -50,9 +50,14 @@ describe.each([
 ])('polykeep on the %s queue', (_, environment) => {
   it('follows a call to its end, and answers for it after PolyAI has forgotten it', async () => {
     const polykeep = await start('serve', environment());
-    const callSid = simulator.place({ script: LIFE });
+    const callSid = simulator.place({ script: [{ status: 'queued', forMs: Infinity }] });
     expect((await polykeep.register(callSid)).status).toBe(201);
-    await expect.poll(async () => (await polykeep.call(callSid)).outcome).toBe('failure');
+    const archived = async () => (await polykeep.call(callSid)).status;
+    await expect.poll(archived).toBe('queued');
+    simulator.setStatus(callSid, 'calling');
+    await expect.poll(archived).toBe('calling');
+    simulator.setStatus(callSid, 'failure', 'no answer');
+    await expect.poll(archived).toBe('failure');
     simulator.forget(callSid);
 
     const call = await polykeep.call(callSid);
@@ -76,7 +81,7 @@ describe.each([
     await polykeep.register(callSid);
     expect(await polykeep.get(`/v1/calls/${callSid}?wait=30`)).toMatchObject({ outcome: 'failure' });
     const { data, nextCursor } = Value.Parse(FeedPageJson, await polykeep.get('/v1/transitions'));
-    expect(data.map(({ status }) => status)).toEqual(['queued', 'calling', 'failure']);
+    expect(data.map(({ status }) => status)).toEqual(simulator.journal.shownStatuses(callSid));
 
     const held = polykeep.get(`/v1/transitions?after=${nextCursor}&wait=60`);
     await expect
