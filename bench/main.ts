@@ -3,6 +3,7 @@ import { openBench } from './bench.ts';
 import { describeMachine } from './machine.ts';
 import type { Part } from './part.ts';
 import { polling } from './parts/polling.ts';
+import { profile } from './parts/profile.ts';
 import { tuning } from './parts/tuning.ts';
 import { readResults, tableText, writeResults } from './results.ts';
 
@@ -11,7 +12,7 @@ import { readResults, tableText, writeResults } from './results.ts';
  * `npm run bench` for all parts, `npm run bench -- polling` for one. It starts what it needs, and writes `RESULTS.md`,
  * `results.json` and the charts. With `--quick` it only shows that all parts run, and writes nothing.
  */
-const PARTS: readonly Part[] = [polling];
+const PARTS: readonly Part[] = [polling, profile];
 /** Run by name alone, and kept out of the results. */
 const ASIDE: readonly Part[] = [tuning];
 
