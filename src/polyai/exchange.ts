@@ -41,13 +41,10 @@ export async function exchange(
   { timeoutMs, maxBytes }: ExchangeLimits,
   signal?: AbortSignal,
 ): Promise<Answer> {
-  let lastTimer: NodeJS.Timeout | undefined;
   const reading = new Reading(maxBytes);
   const timer = setTimeout(timeOut, timeoutMs, reading, timeoutMs);
-  const onAbort = () => {
-    lastTimer = setTimeout(() => reading.breakOff(signal?.reason), LAST_ANSWER_MS);
-  };
-  signal?.addEventListener('abort', onAbort, { once: true });
+  const ending = signal && underWayUntil(signal);
+  ending?.add(reading);
   try {
     signal?.throwIfAborted();
     pool.dispatch(asked, reading);
@@ -57,9 +54,23 @@ export async function exchange(
     throw error instanceof PolyAiError ? error : networkError(error);
   } finally {
     clearTimeout(timer);
-    clearTimeout(lastTimer);
-    signal?.removeEventListener('abort', onAbort);
+    ending?.delete(reading);
   }
+}
+
+const underWay = new WeakMap<AbortSignal, Set<Reading>>();
+
+/** What is asked under a signal, which is listened to once: a lease's has one poll after another. */
+function underWayUntil(signal: AbortSignal): Set<Reading> {
+  const known = underWay.get(signal);
+  if (known !== undefined) return known;
+  const readings = new Set<Reading>();
+  underWay.set(signal, readings);
+  const breakOff = () => {
+    for (const reading of readings) reading.breakOff(signal.reason);
+  };
+  signal.addEventListener('abort', () => setTimeout(breakOff, LAST_ANSWER_MS).unref(), { once: true });
+  return readings;
 }
 
 function timeOut(reading: Reading, timeoutMs: number): void {
