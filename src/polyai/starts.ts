@@ -11,12 +11,14 @@ export class Starts {
   #left = PER_TURN;
   #perTurn = PER_TURN;
   #isTurning = false;
-  readonly #waiting: (() => void)[] = [];
+  /** From `#next` on; what is before has begun. */
+  #waiting: (() => void)[] = [];
+  #next = 0;
 
   /** Resolves when it is this one's turn. */
   async turn(): Promise<void> {
     this.#beginTurns();
-    if (this.#waiting.length === 0 && this.#left > 0) this.#left--;
+    if (this.#next === this.#waiting.length && this.#left > 0) this.#left--;
     else await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
@@ -37,9 +39,13 @@ export class Starts {
   }
 
   #begin(): void {
-    const starting = this.#waiting.splice(0, this.#perTurn);
-    this.#left = this.#perTurn - starting.length;
-    for (const start of starting) start();
+    const end = Math.min(this.#waiting.length, this.#next + this.#perTurn);
+    this.#left = this.#perTurn - (end - this.#next);
+    while (this.#next < end) this.#waiting[this.#next++]?.();
+    // A shift at each would move all others.
+    if (this.#next < this.#waiting.length / 2) return this.#beginTurns();
+    this.#waiting = this.#waiting.slice(this.#next);
+    this.#next = 0;
     if (this.#waiting.length > 0) this.#beginTurns();
   }
 }
