@@ -1,0 +1,51 @@
+import { execFileSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { cpus, release, totalmem } from 'node:os';
+import { Client } from 'pg';
+
+/** Where and of what numbers are: they compare with those of the same machine and versions alone. */
+export interface Machine {
+  cpu: string;
+  cores: number;
+  memoryGb: number;
+  kernel: string;
+  versions: Record<string, string>;
+  commit: string;
+  at: string;
+}
+
+const LIBRARIES = ['undici', 'bullmq', 'ioredis', 'pg', 'fastify', 'graphile-worker', 'pg-boss'];
+
+export async function describeMachine(databaseUrl: string): Promise<Machine> {
+  return {
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cores: cpus().length,
+    memoryGb: Math.round(totalmem() / 2 ** 30),
+    kernel: release(),
+    versions: {
+      Node: process.version.slice(1),
+      Postgres: await postgresVersion(databaseUrl),
+      Redis: /v=(\S+)/.exec(output('redis-server', '--version'))?.[1] ?? 'unknown',
+      ...Object.fromEntries(LIBRARIES.map((name) => [name, versionOf(name)])),
+    },
+    commit: output('git', 'describe', '--always', '--dirty', '--abbrev=12'),
+    at: new Date().toISOString(),
+  };
+}
+
+async function postgresVersion(url: string): Promise<string> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  const { rows } = await client.query<{ server_version: string }>('show server_version');
+  await client.end();
+  return rows[0]?.server_version ?? 'unknown';
+}
+
+function versionOf(library: string): string {
+  const { dependencies, devDependencies } = createRequire(import.meta.url)('../package.json');
+  return { ...dependencies, ...devDependencies }[library];
+}
+
+function output(command: string, ...args: string[]): string {
+  return execFileSync(command, args, { encoding: 'utf8' }).trim();
+}

@@ -1,0 +1,56 @@
+import type { Bench } from './bench.ts';
+
+/** One part of the benchmark: `npm run bench -- NAME` runs it alone. */
+export interface Part {
+  readonly name: string;
+  run(bench: Bench): Promise<Section>;
+}
+
+/** What a part has found, as `RESULTS.md` shows it and `results.json` keeps it. */
+export interface Section {
+  title: string;
+  /** What was measured, and how: a paragraph or two above the tables. */
+  text: string;
+  tables: Table[];
+  targets: Target[];
+  /** What a reader must know of the numbers: settings that were found best, what was the bottleneck. */
+  notes: string[];
+  /** Bars of one chart, the longest first. */
+  bars?: Bars;
+  /** Every round as it was measured, for `results.json` alone. */
+  rounds: unknown;
+}
+
+export interface Table {
+  /** The first column is text, all others numbers. */
+  head: string[];
+  rows: (string | number)[][];
+}
+
+/** A ratio or bound that is to be reached; `wanted` as the reader sees it (`≥ 0.85`), `got` likewise. */
+export interface Target {
+  name: string;
+  wanted: string;
+  got: string;
+  met: boolean;
+}
+
+export interface Bars {
+  title: string;
+  unit: string;
+  bars: { label: string; value: number; ours: boolean }[];
+}
+
+/** A target with a number on each side. */
+export function atLeast(name: string, wanted: number, got: number, unit = ''): Target {
+  return { name, wanted: `≥ ${wanted}${unit}`, got: `${round(got)}${unit}`, met: got >= wanted };
+}
+
+export function atMost(name: string, wanted: number, got: number, unit = ''): Target {
+  return { name, wanted: `≤ ${wanted}${unit}`, got: `${round(got)}${unit}`, met: got <= wanted };
+}
+
+/** Three digits that say something. */
+export function round(value: number): number {
+  return value >= 100 ? Math.round(value) : Number(value.toPrecision(3));
+}
