@@ -2,6 +2,9 @@ import { parseArgs } from 'node:util';
 import { openBench } from './bench.ts';
 import { describeMachine } from './machine.ts';
 import type { Part } from './part.ts';
+import { crowd } from './parts/crowd.ts';
+import { intake } from './parts/intake.ts';
+import { lag } from './parts/lag.ts';
 import { polling } from './parts/polling.ts';
 import { readResults, tableText, writeResults } from './results.ts';
 
@@ -10,7 +13,7 @@ import { readResults, tableText, writeResults } from './results.ts';
  * `npm run bench` for all parts, `npm run bench -- polling` for one. It starts what it needs, and writes `RESULTS.md`,
  * `results.json` and the charts. With `--quick` it only shows that all parts run, and writes nothing.
  */
-const PARTS: readonly Part[] = [polling];
+const PARTS: readonly Part[] = [polling, crowd, intake, lag];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

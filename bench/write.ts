@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { pipeline } from 'node:stream/promises';
 import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { stringify } from 'csv-stringify/sync';
 import { Pool } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
@@ -58,7 +58,11 @@ export async function measureWrites(
   }
 }
 
-async function rate(pool: Pool, calls: number, run: (seen: readonly Seen[]) => Promise<void>): Promise<number> {
+async function rate(
+  pool: Pool,
+  calls: number,
+  run: (seen: readonly Seen[]) => Promise<void>,
+): Promise<number> {
   const callSids = await register(pool, calls);
   const seen = LIFE.flatMap((_, step) => callSids.map((callSid) => sight(callSid, step)));
   await pool.query('checkpoint');
@@ -72,7 +76,9 @@ async function register(pool: Pool, calls: number): Promise<string[]> {
   const callSids = Array.from({ length: calls }, () => `OUT-${randomUUID()}`);
   for (let start = 0; start < calls; start += BATCH) {
     const batch = callSids.slice(start, start + BATCH);
-    await registerAll(batch.map((callSid) => ({ callSid, account: 'default', metadata: { campaign: 'bench' } })));
+    await registerAll(
+      batch.map((callSid) => ({ callSid, account: 'default', metadata: { campaign: 'bench' } })),
+    );
   }
   return callSids;
 }
