@@ -2,10 +2,13 @@ import { parseArgs } from 'node:util';
 import { openBench } from './bench.ts';
 import { describeMachine } from './machine.ts';
 import type { Part } from './part.ts';
+import { archive } from './parts/archive.ts';
 import { crowd } from './parts/crowd.ts';
 import { intake } from './parts/intake.ts';
 import { lag } from './parts/lag.ts';
 import { polling } from './parts/polling.ts';
+import { profile } from './parts/profile.ts';
+import { tuning } from './parts/tuning.ts';
 import { readResults, tableText, writeResults } from './results.ts';
 
 /**
@@ -13,7 +16,9 @@ import { readResults, tableText, writeResults } from './results.ts';
  * `npm run bench` for all parts, `npm run bench -- polling` for one. It starts what it needs, and writes `RESULTS.md`,
  * `results.json` and the charts. With `--quick` it only shows that all parts run, and writes nothing.
  */
-const PARTS: readonly Part[] = [polling, crowd, intake, lag];
+const PARTS: readonly Part[] = [polling, crowd, intake, archive, lag, profile];
+/** Run by name alone, and kept out of the results. */
+const ASIDE: readonly Part[] = [tuning];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -36,7 +41,7 @@ for (const part of wanted) {
   ]);
   console.log(`${tableText({ head: ['target', 'wanted', 'got', ''], rows })}\n`);
   for (const note of section.notes) console.log(`- ${note}`);
-  if (quick) continue;
+  if (quick || ASIDE.includes(part)) continue;
   // After each part: one that fails leaves those before it.
   const at = new Date().toISOString();
   const results = { ...(await readResults()), [part.name]: { machine: { ...machine, at }, section } };
@@ -47,7 +52,8 @@ for (const part of wanted) {
 }
 
 function partOf(name: string): Part {
-  const part = PARTS.find((one) => one.name === name);
-  if (part === undefined) throw new Error(`no part ${name}: ${PARTS.map((one) => one.name).join(', ')}`);
+  const all = [...PARTS, ...ASIDE];
+  const part = all.find((one) => one.name === name);
+  if (part === undefined) throw new Error(`no part ${name}: ${all.map((one) => one.name).join(', ')}`);
   return part;
 }

@@ -1,6 +1,7 @@
 import { Client } from 'pg';
 import { Pool } from 'undici';
 import { encodeFeedCursor } from '../src/archive/feed-cursor.ts';
+import { quantile } from './quantile.ts';
 
 /** One kind of request, whose paths are asked for in turn. */
 export interface Case {
@@ -108,7 +109,7 @@ export async function measure(
 }
 
 /** Milliseconds of each request. Throws where one is not answered with 200. */
-async function ask(
+export async function ask(
   url: string,
   paths: readonly string[],
   concurrency: number,
@@ -151,10 +152,4 @@ function summary(
     ratio50: over(({ bare, times }) => quantile(times, 0.5) / quantile(bare, 0.5)),
     ratio99: over(({ bare, times }) => quantile(times, 0.99) / quantile(bare, 0.99)),
   };
-}
-
-/** The smallest value that is not below so large a part of all. */
-function quantile(numbers: readonly number[], part: number): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(sorted.length * part) - 1)] ?? Number.NaN;
 }

@@ -1,0 +1,18 @@
+/** Something that polls calls: polykeep in one of its modes, or a peer. */
+export interface Candidate {
+  /** As the issue has it. */
+  letter: string;
+  name: string;
+  ours: boolean;
+  /** What was set, and what was found best. */
+  settings: string;
+  start(): Promise<Running>;
+}
+
+/** A candidate that is ready for its calls. */
+export interface Running {
+  /** null where it has none. */
+  pids: { own: number; redis: number | null; postmaster: number | null };
+  follow(callSids: string[]): Promise<void>;
+  stop(): Promise<void>;
+}
