@@ -25,6 +25,7 @@ export function chart({ title, unit, bars }: Bars): string {
     ].join('\n');
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="system-ui, sans-serif" font-size="14" fill="${TEXT}">
+<title>${escaped(`${title} (${unit})`)}</title>
 <rect width="100%" height="100%" fill="#ffffff"/>
 <text x="16" y="30" font-size="17" font-weight="600">${escaped(title)} <tspan font-size="13" font-weight="400">(${escaped(unit)})</tspan></text>
 ${rows.join('\n')}

@@ -9,7 +9,7 @@ import { lag } from './parts/lag.ts';
 import { polling } from './parts/polling.ts';
 import { profile } from './parts/profile.ts';
 import { tuning } from './parts/tuning.ts';
-import { readResults, tableText, writeResults } from './results.ts';
+import { readResults, tableText, targetTable, writeResults } from './results.ts';
 
 /**
  * How fast polykeep is, beside the least that its work can take and beside what people would write instead:
@@ -33,13 +33,7 @@ const machine = await describeMachine(await bench.database({ migrated: false }))
 for (const part of wanted) {
   const section = await part.run(bench);
   for (const table of section.tables) console.log(`${section.title}\n${tableText(table)}\n`);
-  const rows = section.targets.map(({ name, wanted, got, met }) => [
-    name,
-    wanted,
-    got,
-    met ? 'met' : 'missed',
-  ]);
-  console.log(`${tableText({ head: ['target', 'wanted', 'got', ''], rows })}\n`);
+  if (section.targets.length > 0) console.log(`${targetTable(section.targets)}\n`);
   for (const note of section.notes) console.log(`- ${note}`);
   if (quick || ASIDE.includes(part)) continue;
   // After each part: one that fails leaves those before it.

@@ -27,7 +27,11 @@ export async function writeResults(results: Results, order: readonly string[]): 
   for (const { name, section } of parts) {
     if (section.bars !== undefined) await writeFile(pathOf(chartOf(name)), chart(section.bars));
   }
-  const text = [INTRODUCTION, summary(parts), ...parts.map(sectionText)].join('\n\n');
+  const text = [
+    INTRODUCTION,
+    targetTable(parts.flatMap(({ section }) => section.targets)),
+    ...parts.map(sectionText),
+  ].join('\n\n');
   await writeFile(pathOf('RESULTS.md'), `${text}\n`);
 }
 
@@ -42,9 +46,8 @@ const INTRODUCTION = `# Results
 Made by \`npm run bench\`; one part alone by \`npm run bench -- PART\`. Every number is the median of its rounds, and every
 ratio the median of the rounds' ratios: each round measures all candidates, one after the other, on the same machine.`;
 
-function summary(parts: readonly Run[]): string {
-  const rows = parts.flatMap(({ section }) => section.targets.map(targetRow));
-  return tableText({ head: ['target', 'wanted', 'got', ''], rows });
+export function targetTable(targets: readonly Target[]): string {
+  return tableText({ head: ['target', 'wanted', 'got', ''], rows: targets.map(targetRow) });
 }
 
 function targetRow({ name, wanted, got, met }: Target): string[] {

@@ -5,10 +5,10 @@ import { startEmbedded, startWorker } from './polykeep.ts';
 
 /** Of each peer, the sizes that `npm run bench -- tuning` tries; the first is the one it was found best with. */
 export const SIZES = {
-  bare: [64, 16, 32, 128, 256, 512],
-  bullmq: [200, 50, 100, 400],
+  bare: [48, 16, 32, 64, 128, 512],
+  bullmq: [400, 100, 200, 800],
   'graphile-worker': [24, 10, 50, 100],
-  'pg-boss': [4, 1, 2, 8],
+  'pg-boss': [6, 2, 4, 8],
 } satisfies Record<string, readonly number[]>;
 
 export type Sized = keyof typeof SIZES;
@@ -65,7 +65,7 @@ export function candidatesOf(bench: Bench): Candidate[] {
       letter: 'f1',
       name: 'graphile-worker',
       ours: false,
-      settings: `a job per poll; concurrentJobs ${SIZES['graphile-worker'][0]}, localQueue 500, completeJobBatchDelay 0, jobs added in batches`,
+      settings: `a job per poll; concurrentJobs ${SIZES['graphile-worker'][0]}, localQueue 500, completeJobBatchDelay 250, jobs added in batches`,
       start: () => startSized(bench, 'graphile-worker'),
     },
     {

@@ -35,9 +35,9 @@ export async function startWorker(bench: Bench, more: Record<string, string> = {
 }
 
 /** Everything in one process, but for the Postgres that it brings. */
-export async function startEmbedded(bench: Bench): Promise<Running> {
+export async function startEmbedded(bench: Bench, more: Record<string, string> = {}): Promise<Running> {
   const dataDir = join(bench.folder, randomUUID());
-  const sidecar = spawnSidecar({ ...(await environmentOf(bench)), DATA_DIR: dataDir });
+  const sidecar = spawnSidecar({ ...(await environmentOf(bench)), DATA_DIR: dataDir, ...more });
   await sidecar.url();
   return {
     pids: { own: sidecar.process.pid ?? 0, redis: null, postmaster: await postmasterOf(dataDir) },

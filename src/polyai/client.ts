@@ -4,6 +4,7 @@ import { PolyAiError } from './errors.ts';
 import { type Answer, type Asked, exchange } from './exchange.ts';
 import { parseJson } from './json.ts';
 import type { Observation } from './observation.ts';
+import { Starts } from './starts.ts';
 
 const MAX_STATUS_BYTES = 64 * 1024;
 const MAX_TRIGGER_BYTES = 1024 * 1024;
@@ -24,9 +25,10 @@ export interface Trigger {
 export interface PolyAiClient {
   /**
    * Asks PolyAI for a call's status, once. Throws `PolyAiError` where the answer is no status, and the signal's
-   * reason where it was aborted and no answer came within another 2 s.
+   * reason where it was aborted and no answer came within another 2 s. Gives back what was seen `before` where the
+   * body is the same: it is not read again.
    */
-  getStatus(callSid: string, signal: AbortSignal): Promise<Observation>;
+  getStatus(callSid: string, signal: AbortSignal, before: Observation | null): Promise<Observation>;
   /** As `getStatus`, with the answer as it came. Throws `PolyAiError` where there is none. */
   askStatus(callSid: string): Promise<{ answer: Answer; result: Observation | PolyAiError }>;
   /**
@@ -60,6 +62,7 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
   const polls = new Pool(base.origin, { ...settings, connections: options.connections ?? 512 });
   // Without pipelining undici keeps no connection alive.
   const triggers = new Pool(base.origin, { ...settings, pipelining: 0 });
+  const starts = new Starts();
   const headers = { [api.tokenHeader]: token, accept: 'application/json' };
 
   function statusRequest(callSid: string): Asked {
@@ -69,8 +72,9 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
   const limits = { timeoutMs, maxBytes: MAX_STATUS_BYTES };
 
   /** Throws `PolyAiError` where the answer is no status of the call. */
-  function read(callSid: string, answer: Answer): Observation {
+  function read(callSid: string, answer: Answer, before: Observation | null = null): Observation {
     const text = answer.body.toString('utf8');
+    if (answer.statusCode === 200 && text === before?.body) return before;
     const body = parseJson(text);
     if (answer.statusCode !== 200) throw errorOf(answer, describe(answer.statusCode, body));
     if (body === undefined) throw new PolyAiError('malformed', '200 with a body that is not JSON');
@@ -88,8 +92,9 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
   }
 
   return {
-    async getStatus(callSid, signal) {
-      return read(callSid, await exchange(polls, statusRequest(callSid), limits, signal));
+    async getStatus(callSid, signal, before) {
+      await starts.turn();
+      return read(callSid, await exchange(polls, statusRequest(callSid), limits, signal), before);
     },
 
     async askStatus(callSid) {
@@ -115,6 +120,7 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
       ),
 
     async close() {
+      await starts.open();
       await Promise.all([polls.close(), triggers.close()]);
     },
     async destroy() {

@@ -1,6 +1,6 @@
-import { pipeline, type Readable } from 'node:stream';
-import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
-import { errors, type Pool } from 'undici';
+import type { IncomingHttpHeaders } from 'node:http';
+import { type Dispatcher, errors, type Pool } from 'undici';
+import { decoderOf, TooLargeError } from './decoding.ts';
 import { PolyAiError } from './errors.ts';
 import { retryAfterMs } from './retry-after.ts';
 
@@ -41,74 +41,134 @@ export async function exchange(
   { timeoutMs, maxBytes }: ExchangeLimits,
   signal?: AbortSignal,
 ): Promise<Answer> {
-  const abort = new AbortController();
-  const timedOut = () => new PolyAiError('unavailable', `no whole answer within ${timeoutMs} ms`);
-  const timer = setTimeout(() => abort.abort(timedOut()), timeoutMs);
-  let lastTimer: NodeJS.Timeout | undefined;
-  const onAbort = () => {
-    lastTimer = setTimeout(() => abort.abort(signal?.reason), LAST_ANSWER_MS);
-  };
-  signal?.addEventListener('abort', onAbort, { once: true });
+  const reading = new Reading(maxBytes);
+  const timer = setTimeout(timeOut, timeoutMs, reading, timeoutMs);
+  const ending = signal && underWayUntil(signal);
+  ending?.add(reading);
   try {
     signal?.throwIfAborted();
-    const response = await pool.request({ ...asked, signal: abort.signal });
-    const { 'content-encoding': encoding, 'content-type': type, 'retry-after': retry } = response.headers;
-    const retryAfter = first(retry);
-    return {
-      statusCode: response.statusCode,
-      contentType: first(type),
-      retryAfter,
-      retryAfterMs: retryAfterMs(retryAfter, Date.now()),
-      body: await readBody(decoded(response.body, first(encoding)), maxBytes, response.statusCode),
-    };
+    pool.dispatch(asked, reading);
+    return await reading.answer;
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     throw error instanceof PolyAiError ? error : networkError(error);
   } finally {
     clearTimeout(timer);
-    clearTimeout(lastTimer);
-    signal?.removeEventListener('abort', onAbort);
+    ending?.delete(reading);
   }
 }
 
-function first(header: string | string[] | undefined): string | null {
-  return (Array.isArray(header) ? header[0] : header) ?? null;
+const underWay = new WeakMap<AbortSignal, Set<Reading>>();
+
+/** What is asked under a signal, which is listened to once: a lease's has one poll after another. */
+function underWayUntil(signal: AbortSignal): Set<Reading> {
+  const known = underWay.get(signal);
+  if (known !== undefined) return known;
+  const readings = new Set<Reading>();
+  underWay.set(signal, readings);
+  const breakOff = () => {
+    for (const reading of readings) reading.breakOff(signal.reason);
+  };
+  signal.addEventListener('abort', () => setTimeout(breakOff, LAST_ANSWER_MS).unref(), { once: true });
+  return readings;
 }
 
-/** Nobody asks for compression, but a proxy may compress all the same. The limit is on what comes out. */
-function decoded(body: Readable, encoding: string | null): AsyncIterable<Buffer> {
-  const decoder = decoderOf(`${encoding}`.toLowerCase());
-  return decoder === null ? body : pipeline(body, decoder, () => {});
+function timeOut(reading: Reading, timeoutMs: number): void {
+  reading.breakOff(new PolyAiError('unavailable', `no whole answer within ${timeoutMs} ms`));
 }
 
-function decoderOf(encoding: string) {
-  switch (encoding) {
-    case 'gzip':
-    case 'x-gzip':
-      return createGunzip();
-    case 'deflate':
-      return createInflate();
-    case 'br':
-      return createBrotliDecompress();
-    default:
-      return null;
+/**
+ * Takes an answer in. undici's own `request` makes a stream and an abort signal of each: half of what a poll takes.
+ */
+class Reading implements Dispatcher.DispatchHandler {
+  readonly answer: Promise<Answer>;
+  readonly #resolve: (answer: Answer | Promise<Answer>) => void;
+  readonly #reject: (error: unknown) => void;
+  readonly #maxBytes: number;
+  #controller: Dispatcher.DispatchController | null = null;
+  #brokenOff: { reason: Error } | null = null;
+  #statusCode = 0;
+  #headers: IncomingHttpHeaders = {};
+  readonly #chunks: Buffer[] = [];
+  #size = 0;
+
+  constructor(maxBytes: number) {
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    this.answer = promise;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#maxBytes = maxBytes;
   }
-}
 
-/** An error says what it says by its status: a page that is too large does not make a 401 anything else. */
-async function readBody(body: AsyncIterable<Buffer>, maxBytes: number, statusCode: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    size += chunk.length;
-    // Leaving the loop destroys the body, and with it the connection.
-    if (size > maxBytes) {
-      if (statusCode !== 200) return Buffer.alloc(0);
-      throw new PolyAiError('malformed', `a body of over ${maxBytes} bytes`);
+  /** Also before there is a connection; one that has asked already is closed. */
+  breakOff(reason: Error): void {
+    this.#brokenOff ??= { reason };
+    this.#reject(reason);
+    this.#controller?.abort(reason);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#brokenOff !== null) controller.abort(this.#brokenOff.reason);
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    statusCode: number,
+    headers: IncomingHttpHeaders,
+  ): void {
+    this.#statusCode = statusCode;
+    this.#headers = headers;
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#size += chunk.length;
+    if (this.#size <= this.#maxBytes) return void this.#chunks.push(chunk);
+    const tooLarge = new TooLargeError(this.#maxBytes);
+    this.#resolve(this.#answerWith(Promise.reject(tooLarge)));
+    controller.abort(tooLarge);
+  }
+
+  onResponseEnd(): void {
+    const [first = NOTHING, ...more] = this.#chunks;
+    const body = more.length === 0 ? first : Buffer.concat(this.#chunks);
+    const decode = decoderOf(headerOf(this.#headers['content-encoding'])?.toLowerCase());
+    if (decode === null) this.#resolve(this.#whole(body));
+    else this.#resolve(this.#answerWith(decode(body, this.#maxBytes)));
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#reject(error);
+  }
+
+  /** An error says what it says by its status: a page that is too large does not make a 401 anything else. */
+  async #answerWith(body: Promise<Buffer>): Promise<Answer> {
+    try {
+      return this.#whole(await body);
+    } catch (error) {
+      if (!(error instanceof TooLargeError)) throw error;
+      if (this.#statusCode !== 200) return this.#whole(NOTHING);
+      throw new PolyAiError('malformed', error.message);
     }
-    chunks.push(chunk);
   }
-  return Buffer.concat(chunks);
+
+  #whole(body: Buffer): Answer {
+    const { 'content-type': type, 'retry-after': retry } = this.#headers;
+    const retryAfter = headerOf(retry);
+    return {
+      statusCode: this.#statusCode,
+      contentType: headerOf(type),
+      retryAfter,
+      retryAfterMs: retryAfterMs(retryAfter, Date.now()),
+      body,
+    };
+  }
+}
+
+const NOTHING = Buffer.alloc(0);
+
+function headerOf(header: string | string[] | undefined): string | null {
+  return (Array.isArray(header) ? header[0] : header) ?? null;
 }
 
 const NOTHING_SENT = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)/;

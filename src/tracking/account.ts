@@ -41,7 +41,7 @@ export interface Account {
   /** As `RateLimit.turn`; at once while the account is paused, since no poll is made then. */
   turn(dueAt: number, until: number, signal: AbortSignal): Promise<boolean>;
   /** As `PolyAiClient.getStatus`; throws `AccountPausedError` without asking while the account is paused. */
-  getStatus(callSid: string, signal: AbortSignal): Promise<Observation>;
+  getStatus(callSid: string, signal: AbortSignal, before: Observation | null): Promise<Observation>;
   /** As `PolyAiClient.askStatus`: for a caller who waits. Counts against the rate limit, and does not wait for it. */
   askStatus(callSid: string): Promise<{ answer: Answer; result: Observation | PolyAiError }>;
   /** As `PolyAiClient.trigger`; counts against the rate limit likewise. */
@@ -66,7 +66,11 @@ export function createAccount(options: AccountOptions): Account {
   let paused = false;
   let probeAt = 0;
 
-  async function getStatus(callSid: string, signal: AbortSignal): Promise<Observation> {
+  async function getStatus(
+    callSid: string,
+    signal: AbortSignal,
+    before: Observation | null,
+  ): Promise<Observation> {
     if (paused) {
       if (clock.monotonic() < probeAt) throw new AccountPausedError(name);
       probeAt = clock.monotonic() + PROBE_EVERY_MS;
@@ -74,7 +78,7 @@ export function createAccount(options: AccountOptions): Account {
     const asked = connection;
     const askedAt = clock.monotonic();
     try {
-      const observation = await asked.client.getStatus(callSid, signal);
+      const observation = await asked.client.getStatus(callSid, signal, before);
       learn(asked, 'status', null, askedAt);
       return observation;
     } catch (error) {

@@ -32,6 +32,7 @@ export class Following {
   #nextPollAt: number;
   #lastAskedAt: number | null;
   #lastBody: string | null = null;
+  #lastSeen: Observation | null = null;
 
   constructor(options: FollowerOptions, account: Account, call: TrackedCall, handedOn: HandedOn | null) {
     const { archive, clock, settings, random } = options;
@@ -98,7 +99,8 @@ export class Following {
     const askedAt = clock.now();
     const askedAtMs = clock.monotonic();
     try {
-      const observation = await this.#account.getStatus(this.#callSid, signal);
+      const observation = await this.#account.getStatus(this.#callSid, signal, this.#lastSeen);
+      this.#lastSeen = observation;
       this.#measureInterval(askedAtMs);
       await this.#saw(observation, askedAt, askedAtMs);
     } catch (error) {
