@@ -8,20 +8,20 @@ import { Pool } from 'pg';
  */
 const pool = new Pool({ connectionString: process.env.DATABASE_URL, max: 10, keepAlive: true });
 const app = fastify();
+const ms = (column: string) => `(extract(epoch from t.${column}) * 1000)::int8`;
 const ONE_CALL = `
-select c.call_sid, c.account, c.status, c.outcome, c.reason, c.metadata, c.registered_at, c.created_at, c.last_updated,
-       c.first_seen_at, c.last_seen_at, c.settled_at, c.polls, c.failed_polls, c.last_error,
-       t.seq, t.status as t_status, t.reason as t_reason, t.changed_after, t.observed_at,
-       t.last_updated as t_last_updated
-  from calls c
-  left join transitions t on t.call_sid = c.call_sid
- where c.call_sid = $1
- order by t.seq`;
+select call_sid, account, status, outcome, reason, metadata, registered_at, created_at, last_updated, first_seen_at,
+       last_seen_at, settled_at, polls, failed_polls, last_error,
+       (select json_agg(json_build_array(t.seq, t.status, t.reason, ${ms('changed_after')}, ${ms('observed_at')},
+                                         ${ms('last_updated')}) order by t.seq)
+          from transitions t where t.call_sid = calls.call_sid) as history
+  from calls
+ where call_sid = $1`;
 
 app.get('/', async () => (await pool.query<{ one: number }>('select 1 as one')).rows[0]);
 app.get<{ Params: { callSid: string } }>('/v1/calls/:callSid', async ({ params: { callSid } }) => {
   const { rows } = await pool.query({ name: 'one_call', text: ONE_CALL, values: [callSid] });
-  return rows;
+  return rows[0];
 });
 console.log(await app.listen({ host: '127.0.0.1', port: 0 }));
 process.once('SIGTERM', () => process.exit(0));
