@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { spawnSidecar } from '../../test/support/sidecar.ts';
+import { startApi } from '../api-process.ts';
 import { startBare } from '../bare-process.ts';
 import type { Bench } from '../bench.ts';
 import { archiveSizes, fillArchive, type Sizes } from '../large-archive.ts';
@@ -92,29 +92,20 @@ async function measureLarge(bench: Bench): Promise<{ reads: Reads[][]; sizes: Si
     given === undefined
       ? await fillArchive(databaseUrl, bench.quick ? QUICK_CALLS : CALLS, bench.say)
       : await archiveSizes(databaseUrl);
-  const sidecar = spawnSidecar(
-    {
-      DATABASE_URL: databaseUrl,
-      REDIS_URL: (await bench.redis()).url,
-      POLYAI_AUTH_TOKEN: 'bench-asks-nobody',
-      POLYAI_BASE_URL: 'http://127.0.0.1:9',
-      PORT: '0',
-    },
-    'api',
-  );
+  const api = await startApi(bench, databaseUrl);
   const bare = await startBare(BARE, databaseUrl);
   try {
     const cases = (await casesFor(databaseUrl)).filter(({ name }) => SHOWN.includes(name));
-    return { reads: await measureReads(bench, cases, await sidecar.url(), bare.url), sizes };
+    return { reads: await measureReads(bench, cases, api.url, bare.url), sizes };
   } finally {
-    await Promise.all([sidecar.end('SIGTERM'), bare.stop()]);
+    await Promise.all([api.stop(), bare.stop()]);
   }
 }
 
 async function measureReads(
   bench: Bench,
   cases: readonly Case[],
-  sidecarUrl: string,
+  apiUrl: string,
   bareUrl: string,
 ): Promise<Reads[][]> {
   const oneCall = cases.find(({ name }) => name === ONE_CALL);
@@ -124,7 +115,7 @@ async function measureReads(
       name,
       paths,
       atOnce: Math.max(...concurrencies),
-      url: sidecarUrl,
+      url: apiUrl,
     })),
   ];
   const rounds: Reads[][] = [];

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { spawnSidecar } from '../../test/support/sidecar.ts';
+import { startApi } from '../api-process.ts';
 import { startBare } from '../bare-process.ts';
 import type { Bench } from '../bench.ts';
 import { atLeast, type Part, round } from '../part.ts';
@@ -79,30 +79,20 @@ export const intake: Part = {
 
 async function measure(bench: Bench): Promise<Round[]> {
   const databaseUrl = await bench.database();
-  const redis = await bench.redis();
-  const upstream = await bench.upstream();
   const bare = await startBare(BARE_INSERT, databaseUrl);
-  const environment = {
-    DATABASE_URL: databaseUrl,
-    REDIS_URL: redis.url,
-    POLYAI_AUTH_TOKEN: 'bench-token',
-    POLYAI_BASE_URL: upstream.url,
-    PORT: '0',
-  };
-  const sidecar = spawnSidecar(environment, 'api');
+  const api = await startApi(bench, databaseUrl);
   try {
-    const url = await sidecar.url();
     const rounds: Round[] = [];
     for (let number = 1; number <= bench.rounds; number++) {
       bench.say(`intake: round ${number}`);
       const load = (way: (typeof WAYS)[number]) =>
-        measureOne(bench, way, way.way === 'bare' ? bare.url : url);
+        measureOne(bench, way, (way.way === 'bare' ? bare : api).url);
       const [bareWay, single, batch] = WAYS;
       rounds.push({ bare: await load(bareWay), single: await load(single), batch: await load(batch) });
     }
     return rounds;
   } finally {
-    await Promise.all([sidecar.end('SIGKILL'), bare.stop()]);
+    await Promise.all([api.stop(), bare.stop()]);
   }
 }
 
