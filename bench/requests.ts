@@ -108,7 +108,7 @@ export async function measure(
   return runs.map(({ name, concurrency }, index) => summary(name, concurrency, taken[index] ?? []));
 }
 
-/** Milliseconds of each request. Throws where one is not answered with 200. */
+/** Milliseconds of each request. Throws `RefusedError` where one is not answered with 200. */
 export async function ask(
   url: string,
   paths: readonly string[],
@@ -125,7 +125,7 @@ export async function ask(
       const from = performance.now();
       const { statusCode, body } = await pool.request({ method: 'GET', path });
       await body.arrayBuffer();
-      if (statusCode !== 200) throw new Error(`${path}: ${statusCode}`);
+      if (statusCode !== 200) throw new RefusedError(path, statusCode);
       times.push(performance.now() - from);
     }
   }
@@ -152,4 +152,13 @@ function summary(
     ratio50: over(({ bare, times }) => quantile(times, 0.5) / quantile(bare, 0.5)),
     ratio99: over(({ bare, times }) => quantile(times, 0.99) / quantile(bare, 0.99)),
   };
+}
+
+export class RefusedError extends Error {
+  override readonly name = 'RefusedError';
+  readonly code = 'refused';
+
+  constructor(path: string, statusCode: number) {
+    super(`${path}: ${statusCode}`);
+  }
 }
