@@ -1,12 +1,11 @@
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { Client } from 'pg';
 import { spawnSidecar } from '../test/support/sidecar.ts';
+import { startBare } from './bare-process.ts';
 import { exportByCommand, exportByRequest } from './exports.ts';
 import { casesFor, type Measured, measure } from './requests.ts';
 
@@ -48,7 +47,7 @@ try {
 
 async function requests(databaseUrl: string): Promise<void> {
   const cases = (await casesFor(databaseUrl)).filter(({ name }) => name.includes(values.case));
-  const bare = await startBare(databaseUrl);
+  const bare = await startBare(join(import.meta.dirname, 'bare.ts'), databaseUrl);
   const sidecar = spawnSidecar(environment);
   try {
     const sidecarUrl = await sidecar.url();
@@ -84,24 +83,6 @@ async function exports(): Promise<void> {
     const rounded = [megabytes, seconds, before, peak, peak - before].map((number) => number.toFixed(0));
     console.log(`| ${[name, rows, ...rounded].join(' | ')} |`);
   }
-}
-
-async function startBare(databaseUrl: string): Promise<{ url: string; stop(): Promise<unknown> }> {
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'bare.ts')], {
-    env: { PATH: process.env.PATH, DATABASE_URL: databaseUrl },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const exited = once(child, 'exit');
-  const lines = createInterface(child.stdout);
-  const [url] = await Promise.race([once(lines, 'line'), exited.then(() => [])]);
-  if (typeof url !== 'string') throw new Error('the bare route did not start');
-  return {
-    url,
-    stop() {
-      child.kill('SIGTERM');
-      return exited;
-    },
-  };
 }
 
 async function describeMachine(databaseUrl: string): Promise<string> {

@@ -2,11 +2,26 @@ import fastify from 'fastify';
 import { Pool } from 'pg';
 
 /**
- * The least that any route on this Postgres takes, in a process of its own as the sidecar is: `select 1`, the same
- * Fastify, the same pg, as many connections. Prints where it listens.
+ * The least that any route on this Postgres takes, in a process of its own as the sidecar is: the same Fastify, the
+ * same pg, as many connections. `/` is `select 1`; `/calls/ID` is one call with its history, in the same `select` as
+ * polykeep's. Prints where it listens.
  */
 const pool = new Pool({ connectionString: process.env.DATABASE_URL, max: 10, keepAlive: true });
 const app = fastify();
+const ms = (column: string) => `(extract(epoch from t.${column}) * 1000)::int8`;
+const ONE_CALL = `
+select call_sid, account, status, outcome, reason, metadata, registered_at, created_at, last_updated, first_seen_at,
+       last_seen_at, settled_at, polls, failed_polls, last_error,
+       (select json_agg(json_build_array(t.seq, t.status, t.reason, ${ms('changed_after')}, ${ms('observed_at')},
+                                         ${ms('last_updated')}) order by t.seq)
+          from transitions t where t.call_sid = calls.call_sid) as history
+  from calls
+ where call_sid = $1`;
+
 app.get('/', async () => (await pool.query<{ one: number }>('select 1 as one')).rows[0]);
+app.get<{ Params: { callSid: string } }>('/v1/calls/:callSid', async ({ params: { callSid } }) => {
+  const { rows } = await pool.query({ name: 'one_call', text: ONE_CALL, values: [callSid] });
+  return rows[0];
+});
 console.log(await app.listen({ host: '127.0.0.1', port: 0 }));
 process.once('SIGTERM', () => process.exit(0));

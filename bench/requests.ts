@@ -1,6 +1,7 @@
 import { Client } from 'pg';
 import { Pool } from 'undici';
 import { encodeFeedCursor } from '../src/archive/feed-cursor.ts';
+import { quantile } from './quantile.ts';
 
 /** One kind of request, whose paths are asked for in turn. */
 export interface Case {
@@ -107,8 +108,8 @@ export async function measure(
   return runs.map(({ name, concurrency }, index) => summary(name, concurrency, taken[index] ?? []));
 }
 
-/** Milliseconds of each request. Throws where one is not answered with 200. */
-async function ask(
+/** Milliseconds of each request. Throws `RefusedError` where one is not answered with 200. */
+export async function ask(
   url: string,
   paths: readonly string[],
   concurrency: number,
@@ -124,7 +125,7 @@ async function ask(
       const from = performance.now();
       const { statusCode, body } = await pool.request({ method: 'GET', path });
       await body.arrayBuffer();
-      if (statusCode !== 200) throw new Error(`${path}: ${statusCode}`);
+      if (statusCode !== 200) throw new RefusedError(path, statusCode);
       times.push(performance.now() - from);
     }
   }
@@ -153,8 +154,11 @@ function summary(
   };
 }
 
-/** The smallest value that is not below so large a part of all. */
-function quantile(numbers: readonly number[], part: number): number {
-  const sorted = [...numbers].sort((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(sorted.length * part) - 1)] ?? Number.NaN;
+export class RefusedError extends Error {
+  override readonly name = 'RefusedError';
+  readonly code = 'refused';
+
+  constructor(path: string, statusCode: number) {
+    super(`${path}: ${statusCode}`);
+  }
 }

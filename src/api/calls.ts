@@ -64,8 +64,9 @@ export const callRoutes: FastifyPluginCallbackTypebox<CallRoutesOptions> = (app,
     async (request, reply) => {
       const registration = readRegistration(request.body, accounts);
       const created = await registrar.register(registration);
-      if (created) followSoon([registration.callSid]);
-      return reply.code(created ? 201 : 200).send(await readJson(registration.callSid));
+      if (created === null) return reply.code(200).send(await readJson(registration.callSid));
+      followSoon([registration.callSid]);
+      return reply.code(201).send(callJson(created));
     },
   );
 
@@ -84,7 +85,7 @@ export const callRoutes: FastifyPluginCallbackTypebox<CallRoutesOptions> = (app,
       const items = request.body.calls.map((item) => readItem(item, accounts));
       const valid = items.filter((item) => item.kind === 'valid').map((item) => item.registration);
       const created = valid.length === 0 ? [] : await registrar.registerAll(valid);
-      followSoon(valid.filter((_, index) => created[index]).map(({ callSid }) => callSid));
+      followSoon(created.flatMap((call) => call?.callSid ?? []));
       return { results: results(items, created) };
     },
   );
@@ -178,7 +179,7 @@ function callSidIn(item: unknown): string | null {
   return typeof named === 'string' ? named : null;
 }
 
-function results(items: readonly Item[], created: readonly boolean[]): BatchResultJson['results'] {
+function results(items: readonly Item[], created: readonly (Call | null)[]): BatchResultJson['results'] {
   let next = 0;
   return items.map((item) => {
     if (item.kind === 'invalid') return { callSid: item.callSid, result: 'invalid', error: item.error };

@@ -1,11 +1,11 @@
-import { and, asc, desc, eq, getTableColumns, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm';
+import { and, desc, eq, getTableColumns, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm';
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
 import { batched } from './batch.ts';
-import { type Call, type LastAnswer, OUTCOMES, type Outcome } from './call.ts';
+import { type Call, type LastAnswer, OUTCOMES, type Outcome, type Transition } from './call.ts';
 import type { Position } from './cursor.ts';
 import { answering } from './database.ts';
 import { type CallFilter, conditions, registeredWithin } from './filter.ts';
-import { calls, transitions } from './schema.ts';
+import { calls } from './schema.ts';
 
 /** All throw `ArchiveUnavailableError` where Postgres is away. */
 export interface ArchiveReader {
@@ -21,7 +21,7 @@ export interface ArchiveReader {
   listCalls(filter: CallFilter, limit: number, after: Position | null): Promise<Call[]>;
 }
 
-const { lastBody: _, ...callColumns } = getTableColumns(calls);
+const { lastBody: _, followedUntil: __, ...callColumns } = getTableColumns(calls);
 
 /** Read in some 10 ms: a page of what is in one of 200 calls. */
 const NEWEST_WALKED = 20_000;
@@ -30,24 +30,21 @@ export function createReader(orm: NodePgDatabase, { newestWalked = NEWEST_WALKED
   const chosen = (where?: SQL) => orm.select(callColumns).from(calls).where(where).$dynamic();
 
   /** One statement, so that each call and its transitions are of one moment. */
-  async function select(where: SQL | undefined, limit: number, from = chosen()): Promise<Call[]> {
-    const page = orm
-      .$with('page')
-      .as(
-        orm
-          .select()
-          .from(from.as('calls'))
-          .where(where)
-          .orderBy(desc(calls.registeredAt), desc(calls.callSid))
-          .limit(limit),
-      );
-    const joined = orm
-      .with(page)
-      .select()
-      .from(page)
-      .leftJoin(transitions, eq(transitions.callSid, page.callSid))
-      .orderBy(desc(page.registeredAt), desc(page.callSid), asc(transitions.seq));
-    return gather(await answering(joined.execute()));
+  function query(where: SQL | undefined, limit: number, from = chosen()) {
+    return orm
+      .select({ ...callColumns, history: HISTORY })
+      .from(from.as('calls'))
+      .where(where)
+      .orderBy(desc(calls.registeredAt), desc(calls.callSid))
+      .limit(limit);
+  }
+
+  async function select(
+    where: SQL | undefined,
+    limit: number,
+    from?: ReturnType<typeof chosen>,
+  ): Promise<Call[]> {
+    return (await answering(query(where, limit, from).execute())).map(callOf);
   }
 
   /**
@@ -65,6 +62,9 @@ export function createReader(orm: NodePgDatabase, { newestWalked = NEWEST_WALKED
     return select(undefined, limit, matches);
   }
 
+  // Built once, and planned once by each connection: to read one call takes far less.
+  const oneCall = query(eq(calls.callSid, sql.placeholder('callSid')), 1).prepare('read_call');
+
   async function readCalls(callSids: readonly string[]): Promise<(Call | null)[]> {
     const found = await select(sql`${calls.callSid} = any(${sql.param(callSids)}::text[])`, callSids.length);
     const byId = new Map(found.map((call) => [call.callSid, call]));
@@ -73,8 +73,8 @@ export function createReader(orm: NodePgDatabase, { newestWalked = NEWEST_WALKED
 
   return {
     async readCall(callSid) {
-      const [call] = await select(eq(calls.callSid, callSid), 1);
-      return call ?? null;
+      const [row] = await answering(oneCall.execute({ callSid }));
+      return row === undefined ? null : callOf(row);
     },
     readCallInTurn: batched(readCalls),
     async settledAmong(callSids) {
@@ -105,20 +105,57 @@ function beyond(position: Position | null): SQL | undefined {
   return sql`(${calls.registeredAt}, ${calls.callSid}) < (${registeredAt.toISOString()}::timestamptz, ${callSid})`;
 }
 
-type CallRow = Omit<typeof calls.$inferSelect, 'lastBody'>;
-type TransitionRow = typeof transitions.$inferSelect;
+/** Times in milliseconds. */
+type HistoryEntry = [
+  seq: number,
+  status: string,
+  reason: string | null,
+  changedAfter: number | null,
+  observedAt: number,
+  lastUpdated: number | null,
+];
 
-function gather(rows: { page: CallRow; transitions: TransitionRow | null }[]): Call[] {
-  const found = new Map<string, Call>();
-  for (const { page, transitions: transition } of rows) {
-    let call = found.get(page.callSid);
-    if (call === undefined) {
-      call = { ...page, outcome: outcomeOf(page.outcome), transitions: [] };
-      found.set(page.callSid, call);
-    }
-    if (transition !== null) call.transitions.push(transition);
-  }
-  return [...found.values()];
+/**
+ * A call's transitions as one value: in rows of their own each would repeat its call, and every column of every row
+ * takes time to read.
+ */
+const HISTORY = sql<HistoryEntry[] | null>`(
+  select json_agg(json_build_array(t.seq, t.status, t.reason, ${ms('changed_after')}, ${ms('observed_at')},
+                                   ${ms('last_updated')}) order by t.seq)
+    from transitions t where t.call_sid = calls.call_sid)`;
+
+function ms(column: string): SQL {
+  return sql`(extract(epoch from t.${sql.identifier(column)}) * 1000)::int8`;
+}
+
+type CallRow = Omit<typeof calls.$inferSelect, 'lastBody' | 'followedUntil'> & {
+  history: HistoryEntry[] | null;
+};
+
+function callOf({ history, ...call }: CallRow): Call {
+  return { ...call, outcome: outcomeOf(call.outcome), transitions: (history ?? []).map(transitionOf) };
+}
+
+function transitionOf([
+  seq,
+  status,
+  reason,
+  changedAfter,
+  observedAt,
+  lastUpdated,
+]: HistoryEntry): Transition {
+  return {
+    seq,
+    status,
+    reason,
+    changedAfter: timeOf(changedAfter),
+    observedAt: new Date(observedAt),
+    lastUpdated: timeOf(lastUpdated),
+  };
+}
+
+function timeOf(ms: number | null): Date | null {
+  return ms === null ? null : new Date(ms);
 }
 
 function outcomeOf(text: string | null): Outcome | null {

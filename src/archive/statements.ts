@@ -45,10 +45,11 @@ update transitions t
  where t.call_sid = u.call_sid
    and t.seq = (select max(l.seq) from transitions l where l.call_sid = u.call_sid)`;
 
+/** Of a callSid that comes twice the first one counts. */
 export const REGISTER_CALLS = `
 insert into calls (call_sid, account, metadata)
 select u.call_sid, u.account, u.metadata::jsonb
-  from unnest($1::text[], $2::text[], $3::text[]) as u(call_sid, account, metadata)
- order by u.call_sid
+  from unnest($1::text[], $2::text[], $3::text[]) with ordinality as u(call_sid, account, metadata, ordinal)
+ order by u.call_sid, u.ordinal
     on conflict (call_sid) do nothing
-returning call_sid`;
+returning call_sid, registered_at`;

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { createPlacedCalls, type PlacedCalls } from '../api/placed-calls.ts';
 import { type CoreOptions, createCoreServer, createServer } from '../api/server.ts';
 import { createWaiting } from '../api/waiting.ts';
+import { batched } from '../archive/batch.ts';
 import { type Database, openDatabase } from '../archive/database.ts';
 import { createEraser } from '../archive/eraser.ts';
 import { createExporter } from '../archive/exporter.ts';
@@ -25,9 +26,14 @@ export async function listen(parts: Parts): Promise<string> {
   const registrar = createRegistrar(database.pool);
   const reader = createReader(database.orm);
   const feed = createFeed(database.pool);
+  // A job of its own round trip each takes Redis' client more than all else that a registration does.
+  const enqueueTogether = batched(async (groups: readonly (readonly string[])[]) => {
+    await queue.enqueue(groups.flat());
+    return groups;
+  });
   const followSoon = (callSids: readonly string[]) => {
     if (callSids.length === 0) return;
-    queue.enqueue(callSids).catch((error: unknown) => {
+    enqueueTogether(callSids).catch((error: unknown) => {
       log.warn({ err: error, calls: callSids.length }, 'queue is away: the sweeper will bring the calls in');
     });
   };

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { callJson } from '../../src/api/schemas.ts';
 import type { Call, Report, Sighting } from '../../src/archive/call.ts';
 import { type Database, openDatabase } from '../../src/archive/database.ts';
 import { createReader } from '../../src/archive/reader.ts';
@@ -69,15 +70,11 @@ describe('registration', () => {
     const { registrar } = archive();
     const callSid = newCallSid();
     const first = { callSid, account: 'default', metadata: { campaign: 'spring "1"\n\\' } };
-    expect(await registrar.register(first)).toBe(true);
-    expect(await registrar.register({ ...first, metadata: { campaign: 'other' } })).toBe(false);
-    expect(await read(callSid)).toMatchObject({
-      ...first,
-      status: null,
-      outcome: null,
-      polls: 0,
-      transitions: [],
-    });
+    const created = await registrar.register(first);
+    expect(await registrar.register({ ...first, metadata: { campaign: 'other' } })).toBeNull();
+    const stored = await read(callSid);
+    expect(stored).toMatchObject({ ...first, status: null, outcome: null, polls: 0, transitions: [] });
+    expect(created && callJson(created)).toEqual(stored && callJson(stored));
   });
 
   it('of one call by many at once is new for exactly one of them', async () => {
@@ -92,8 +89,10 @@ describe('registration', () => {
 
   it('of a batch answers in its order, a repeated callSid being new once', async () => {
     const [a, b] = [newCallSid(), await register()];
-    const batch = [b, a, a].map((callSid) => ({ callSid, account: 'default', metadata: {} }));
-    expect(await archive().registrar.registerAll(batch)).toEqual([false, true, false]);
+    const batch = [b, a, a].map((callSid, n) => ({ callSid, account: 'default', metadata: { n: `${n}` } }));
+    const created = await archive().registrar.registerAll(batch);
+    expect(created).toEqual([null, expect.objectContaining(batch[1] ?? {}), null]);
+    expect((await read(a))?.metadata).toEqual({ n: '1' });
   });
 });
 

@@ -1,0 +1,110 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { startApi } from '../api-process.ts';
+import { startBare } from '../bare-process.ts';
+import type { Bench } from '../bench.ts';
+import { atLeast, type Part, round } from '../part.ts';
+import { median } from '../quantile.ts';
+
+const LOAD = fileURLToPath(new URL('../load.ts', import.meta.url));
+const BARE_INSERT = fileURLToPath(new URL('../bare-insert.ts', import.meta.url));
+const BATCH = 10_000;
+const SECONDS = 5;
+const QUICK_SECONDS = 1;
+
+const WAYS = [
+  { way: 'bare', name: 'bare route, one insert', clients: 64, batch: 0 },
+  { way: 'single', name: 'POST /v1/calls', clients: 64, batch: 0 },
+  { way: 'batch', name: `POST /v1/calls/batch, ${BATCH} each`, clients: 2, batch: BATCH },
+] as const;
+type Way = (typeof WAYS)[number]['way'];
+
+interface Load {
+  callsPerSecond: number;
+  /** Of a request, in milliseconds. */
+  p50: number;
+  p99: number;
+}
+
+type Round = Record<Way, Load>;
+
+const run = promisify(execFile);
+
+/** How many calls can be registered in a second. */
+export const intake: Part = {
+  name: 'intake',
+  async run(bench) {
+    const rounds = await measure(bench);
+    const of = (way: Way, value: (load: Load) => number) => median(rounds.map((round) => value(round[way])));
+    const ratio = (a: Way, b: Way) =>
+      median(rounds.map((round) => round[a].callsPerSecond / round[b].callsPerSecond));
+    return {
+      title: 'Intake',
+      text: [
+        'Registrations of new calls, each with one field of metadata, answered by an `api` process over Postgres and Redis; beside',
+        'it a bare Fastify route with a schema and one `insert` of the same row into the same table. Each has a load',
+        'generator in a process of its own, the same for both.',
+      ].join('\n'),
+      tables: [
+        {
+          head: ['way', 'clients', 'calls/s', 'request p50 ms', 'p99 ms'],
+          rows: WAYS.map(({ way, name, clients }) => [
+            name,
+            clients,
+            round(of(way, ({ callsPerSecond }) => callsPerSecond)),
+            round(of(way, ({ p50 }) => p50)),
+            round(of(way, ({ p99 }) => p99)),
+          ]),
+        },
+      ],
+      targets: [
+        atLeast('single / bare route', 0.7, ratio('single', 'bare')),
+        atLeast('batch / single', 20, ratio('batch', 'single')),
+      ],
+      notes: [],
+      bars: {
+        title: 'Registrations',
+        unit: 'calls/s',
+        bars: WAYS.map(({ way, name }) => ({
+          label: name,
+          value: of(way, ({ callsPerSecond }) => callsPerSecond),
+          ours: way !== 'bare',
+        })).sort((a, b) => b.value - a.value),
+      },
+      rounds,
+    };
+  },
+};
+
+async function measure(bench: Bench): Promise<Round[]> {
+  const databaseUrl = await bench.database();
+  const bare = await startBare(BARE_INSERT, databaseUrl);
+  const api = await startApi(bench, databaseUrl);
+  try {
+    const rounds: Round[] = [];
+    for (let number = 1; number <= bench.rounds; number++) {
+      bench.say(`intake: round ${number}`);
+      const load = (way: (typeof WAYS)[number]) =>
+        measureOne(bench, way, (way.way === 'bare' ? bare : api).url);
+      const [bareWay, single, batch] = WAYS;
+      rounds.push({ bare: await load(bareWay), single: await load(single), batch: await load(batch) });
+    }
+    return rounds;
+  } finally {
+    await Promise.all([api.stop(), bare.stop()]);
+  }
+}
+
+async function measureOne(
+  { quick }: Bench,
+  { clients, batch }: (typeof WAYS)[number],
+  url: string,
+): Promise<Load> {
+  const path = batch === 0 ? '/v1/calls' : '/v1/calls/batch';
+  const options = { url, path, clients, batch, seconds: quick ? QUICK_SECONDS : SECONDS };
+  const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, `${value}`]);
+  const { stdout } = await run(process.execPath, [LOAD, ...args]);
+  const load: Load = JSON.parse(stdout);
+  return load;
+}

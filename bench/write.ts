@@ -1,0 +1,147 @@
+import { randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { stringify } from 'csv-stringify/sync';
+import { Pool } from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import type { Sighting } from '../src/archive/call.ts';
+import { createRegistrar } from '../src/archive/registrar.ts';
+import { createWriter } from '../src/archive/writer.ts';
+import { lifecycle } from '../src/tracking/lifecycle.ts';
+import { silentLog } from '../test/support/log.ts';
+
+/** Transitions that are committed in a second, in each of the ways to write them. */
+export interface WriteRates {
+  writer: number;
+  copy: number;
+  singles: number;
+}
+
+const LIFE = ['queued', 'calling', 'success'];
+const BATCH = 5_000;
+/** As many calls report at a time as a busy worker has: each waits until what it saw is committed. */
+const REPORTING = 4_000;
+const CONNECTIONS = 10;
+const STEP_MS = 5_000;
+
+/** What people write first: one statement for each status that is seen. */
+const UPSERT = `
+with seen as (
+  update calls set status = $3, outcome = $4, last_seen_at = $5, first_seen_at = coalesce(first_seen_at, $5),
+                   settled_at = case when $4::text is null then null else $5::timestamptz end,
+                   last_body = $7, polls = polls + 1
+   where call_sid = $1)
+insert into transitions (call_sid, seq, status, changed_after, observed_at, payload)
+values ($1, $2, $3, $6, $5, $7::jsonb)
+    on conflict (call_sid, seq) do nothing`;
+
+interface Seen {
+  callSid: string;
+  seq: number;
+  sighting: Sighting;
+}
+
+/** One round: the same lives in each of the three ways, `singles` of fewer calls, since they are slow. */
+export async function measureWrites(
+  databaseUrl: string,
+  { calls, single }: { calls: number; single: number },
+): Promise<WriteRates> {
+  const pool = new Pool({ connectionString: databaseUrl, max: CONNECTIONS });
+  try {
+    return {
+      copy: await rate(pool, calls, (seen) => copy(pool, seen)),
+      writer: await rate(pool, calls, (seen) => write(pool, seen)),
+      singles: await rate(pool, single, (seen) => upsert(pool, seen)),
+    };
+  } finally {
+    await pool.end();
+  }
+}
+
+async function rate(
+  pool: Pool,
+  calls: number,
+  run: (seen: readonly Seen[]) => Promise<void>,
+): Promise<number> {
+  const callSids = await register(pool, calls);
+  const seen = LIFE.flatMap((_, step) => callSids.map((callSid) => sight(callSid, step)));
+  await pool.query('checkpoint');
+  const started = performance.now();
+  await run(seen);
+  return seen.length / ((performance.now() - started) / 1000);
+}
+
+async function register(pool: Pool, calls: number): Promise<string[]> {
+  const { registerAll } = createRegistrar(pool);
+  const callSids = Array.from({ length: calls }, () => `OUT-${randomUUID()}`);
+  for (let start = 0; start < calls; start += BATCH) {
+    const batch = callSids.slice(start, start + BATCH);
+    await registerAll(
+      batch.map((callSid) => ({ callSid, account: 'default', metadata: { campaign: 'bench' } })),
+    );
+  }
+  return callSids;
+}
+
+function sight(callSid: string, step: number): Seen {
+  const status = LIFE[step] ?? '';
+  const payload = { status, reason: '' };
+  const observedAt = new Date(Date.now() - 60_000 + step * STEP_MS);
+  const changedAfter = step === 0 ? null : new Date(observedAt.getTime() - STEP_MS);
+  const body = JSON.stringify(payload);
+  const times = { createdAt: null, lastUpdated: null, changedAfter, observedAt };
+  return { callSid, seq: step + 1, sighting: { status, reason: null, payload, body, ...times } };
+}
+
+async function write(pool: Pool, seen: readonly Seen[]): Promise<void> {
+  const writer = createWriter({ pool, lifecycle, log: silentLog });
+  await inTurn(seen, REPORTING, ({ callSid, sighting }) => writer.report({ callSid, sighting, polls: 1 }));
+}
+
+async function upsert(pool: Pool, seen: readonly Seen[]): Promise<void> {
+  await inTurn(seen, CONNECTIONS, ({ callSid, seq, sighting: { status, observedAt, changedAfter, body } }) =>
+    pool.query({
+      name: 'upsert',
+      text: UPSERT,
+      values: [callSid, seq, status, status === 'success' ? status : null, observedAt, changedAfter, body],
+    }),
+  );
+}
+
+/** So many at a time, in order. */
+async function inTurn(
+  seen: readonly Seen[],
+  atOnce: number,
+  work: (seen: Seen) => Promise<unknown>,
+): Promise<void> {
+  const left = seen.values();
+  // One iterator for all: each takes the next that is left.
+  await Promise.all(
+    Array.from({ length: atOnce }, async () => {
+      for (const next of left) await work(next);
+    }),
+  );
+}
+
+/** The fastest way into the table that Postgres has, in one transaction. */
+async function copy(pool: Pool, seen: readonly Seen[]): Promise<void> {
+  const text = stringify(
+    seen.map(({ callSid, seq, sighting: { status, observedAt, changedAfter, body } }) => [
+      callSid,
+      seq,
+      status,
+      changedAfter?.toISOString(),
+      observedAt.toISOString(),
+      body,
+    ]),
+  );
+  const client = await pool.connect();
+  try {
+    const into = copyFrom(
+      'copy transitions (call_sid, seq, status, changed_after, observed_at, payload) from stdin (format csv)',
+    );
+    await pipeline(Readable.from([text]), client.query(into));
+  } finally {
+    client.release();
+  }
+}
