@@ -9,6 +9,7 @@ import { createRegistrar } from '../src/archive/registrar.ts';
 import { createWriter } from '../src/archive/writer.ts';
 import { lifecycle } from '../src/tracking/lifecycle.ts';
 import { silentLog } from '../test/support/log.ts';
+import { noMetrics } from '../test/support/metrics.ts';
 
 /** Transitions that are committed in a second, in each of the ways to write them. */
 export interface WriteRates {
@@ -94,7 +95,7 @@ function sight(callSid: string, step: number): Seen {
 }
 
 async function write(pool: Pool, seen: readonly Seen[]): Promise<void> {
-  const writer = createWriter({ pool, lifecycle, log: silentLog });
+  const writer = createWriter({ pool, lifecycle, metrics: noMetrics, log: silentLog });
   await inTurn(seen, REPORTING, ({ callSid, sighting }) => writer.report({ callSid, sighting, polls: 1 }));
 }
 

@@ -18,6 +18,7 @@ const CALL_SIDS = [0, 1, 2, 3, 4].map((n) => `OUT-550e8400-e29b-41d4-a716-446655
 const NOT_RUN = new Map([
   ['npm ci && npm run demo', 'installs; the demo is a minute of watching'],
   ['npm ci && npm test', 'installs, and would run this test'],
+  ['cp .env.example .env\ndocker compose up --detach', 'needs a Docker engine'],
   ['cp .env.example .env\nnpm start', 'never ends: what this test starts instead, on a port of its own'],
   [
     'npx node src/main.ts api\nnpx node src/main.ts worker\nnpx node src/main.ts migrate',

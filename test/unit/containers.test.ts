@@ -1,0 +1,54 @@
+import { readFile } from 'node:fs/promises';
+import { expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { Environment, readConfig } from '../../src/config.ts';
+
+const read = (name: string) => readFile(new URL(`../../${name}`, import.meta.url), 'utf8');
+const names = Object.keys(Environment.properties);
+
+interface Service {
+  command?: string | string[];
+  environment?: Record<string, string | number>;
+}
+
+const compose: { services: Record<string, Service> } = parse(await read('docker-compose.yml'), {
+  merge: true,
+});
+
+it.each(['migrate', 'api', 'worker'] as const)('docker-compose.yml configures %s', (command) => {
+  const { environment = {} } = compose.services[command] ?? {};
+  expect(compose.services[command]?.command).toBe(command);
+  expect(Object.keys(environment).filter((name) => !names.includes(name))).toEqual([]);
+  const given = Object.entries(environment).map(([name, value]) => [name, `${value}`] as const);
+  // As compose fills in what .env has.
+  const filled = given.map(([name, value]) => [
+    name,
+    value.replace(/\$\{POSTGRES_PASSWORD[^}]*\}/, 'secret1'),
+  ]);
+  const config = readConfig(command, {
+    ...Object.fromEntries(filled),
+    API_KEYS: 'backend:write:0123456789abcdef',
+    POLYAI_AUTH_TOKEN: 'token',
+  });
+  expect(config).toMatchObject({
+    HOST: '0.0.0.0',
+    DATABASE_URL: 'postgres://polykeep:secret1@postgres:5432/polykeep',
+    REDIS_URL: 'redis://redis:6379',
+  });
+});
+
+it('the image sets variables of the configuration alone', async () => {
+  const [, settings = ''] = /^ENV NODE_ENV=production (.*)$/m.exec(await read('Dockerfile')) ?? [];
+  const set = settings.split(' ').map((setting) => setting.split('=')[0]);
+  expect(set).toEqual(['HOST', 'PORT', 'WORKER_PORT']);
+  expect(set.filter((name) => !names.includes(`${name}`))).toEqual([]);
+});
+
+it('the image has all that polykeep reads at run time', async () => {
+  const ignored = await read('.dockerignore');
+  const copied = [...(await read('Dockerfile')).matchAll(/^COPY (?!--)(.*) \S+$/gm)].flatMap(
+    ([, from = '']) => from.split(' '),
+  );
+  expect(new Set(copied)).toEqual(new Set(['package.json', 'package-lock.json', 'migrations', 'src']));
+  for (const name of copied) expect(ignored).toContain(`!${name}\n`);
+});
