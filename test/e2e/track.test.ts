@@ -145,14 +145,14 @@ describe('polykeep track', () => {
     const lines = Array.from({ length: 5_000 }, (_, n) => `OUT-${n}`);
     const ran = await track(['-', '--url', url], { input: lines.join('\n') });
     expect(ran).toMatchObject({ code: 0, stdout: 'created 5000, existing 0, invalid 0\n' });
-    expect(batchRequests() - requestsBefore).toBe(5);
+    await expect.poll(() => batchRequests() - requestsBefore).toBe(5);
     const long = Array.from({ length: 1_000 }, (_, n) => `LONG-${n},${'é'.repeat(1_000)}`);
     const ranLong = await track(['-', '--url', url], { input: `callSid,note\n${long.join('\n')}` });
     expect(ranLong).toMatchObject({ code: 0, stdout: 'created 1000, existing 0, invalid 0\n' });
-    expect(batchRequests() - requestsBefore).toBe(8);
+    await expect.poll(() => batchRequests() - requestsBefore).toBe(8);
   });
 
-  const batchRequests = () => sidecar.log.filter((line) => line.url === '/v1/calls/batch').length;
+  const batchRequests = () => sidecar.log.filter((line) => line.path === '/v1/calls/batch').length;
 
   it.each([
     ['a header without callSid', 'id,campaign\n1,2', 'the first line names no column callSid'],
