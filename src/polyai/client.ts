@@ -105,7 +105,8 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
 
   return {
     async getStatus(callSid, signal, before) {
-      await starts.turn();
+      const turn = starts.turn();
+      if (turn !== undefined) await turn;
       return read(callSid, await ask(polls, statusRequest(callSid), limits, signal), before);
     },
 

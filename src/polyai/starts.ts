@@ -15,11 +15,13 @@ export class Starts {
   #waiting: (() => void)[] = [];
   #next = 0;
 
-  /** Resolves when it is this one's turn. */
-  async turn(): Promise<void> {
+  /** Resolves when it is this one's turn; no promise where it is at once. */
+  turn(): undefined | Promise<void> {
     this.#beginTurns();
-    if (this.#next === this.#waiting.length && this.#left > 0) this.#left--;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (this.#next < this.#waiting.length || this.#left === 0) {
+      return new Promise((resolve) => this.#waiting.push(resolve));
+    }
+    this.#left--;
   }
 
   /** All that wait begin, and nobody waits any more; resolves when they have begun. */

@@ -72,8 +72,11 @@ export class Following {
   /** A poll that is still waiting for its turn at the end keeps its place: it is handed on as long overdue. */
   async #pollUntil(end: number, signal: AbortSignal, sleep: Sleep): Promise<void> {
     while (!signal.aborted && this.#nextPollAt <= end) {
-      await sleep(Math.max(0, this.#dueInMs()));
-      if (signal.aborted || !(await this.#account.turn(this.#nextPollAt, end, signal))) return;
+      const dueInMs = this.#dueInMs();
+      if (dueInMs > 0) await sleep(dueInMs);
+      if (signal.aborted) return;
+      const turn = this.#account.turn(this.#nextPollAt, end, signal);
+      if (turn !== true && !(await turn)) return;
       await this.#poll(signal);
       if (this.#recorder.unwritten > MAX_UNWRITTEN) await this.#recorder.written();
       if (this.#recorder.isOver) return;
@@ -102,7 +105,9 @@ export class Following {
       const observation = await this.#account.getStatus(this.#callSid, signal, this.#lastSeen);
       this.#lastSeen = observation;
       this.#measureInterval(askedAtMs);
-      await this.#saw(observation, askedAt, askedAtMs);
+      this.#saw(observation, askedAt);
+      if (this.#recorder.isOver) await this.#recorder.written();
+      this.#paceFrom(askedAtMs);
     } catch (error) {
       if (error instanceof PolyAiError) {
         this.#measureInterval(askedAtMs);
@@ -119,8 +124,8 @@ export class Following {
     this.#lastAskedAt = askedAtMs;
   }
 
-  async #saw(observation: Observation, askedAt: Date, askedAtMs: number): Promise<void> {
-    const { clock, lifecycle, settings, random, log } = this.#options;
+  #saw(observation: Observation, askedAt: Date): void {
+    const { clock, lifecycle, settings, log } = this.#options;
     this.#countPoll(null);
     this.#streak = null;
     this.#failedAt = null;
@@ -143,12 +148,14 @@ export class Following {
       log.info({ callSid: this.#callSid, account: this.#account.name, status, reason }, 'transition');
     }
     if (!this.#recorder.isOver && isOverdue(this.#followed(), settings)) this.#settle('abandoned');
-    if (this.#recorder.isOver) await this.#recorder.written();
+  }
 
+  /** From asking to asking, so that a slow answer does not stretch the interval, but never at once after it. */
+  #paceFrom(askedAtMs: number): void {
+    const { clock, random } = this.#options;
     const answeredAt = clock.monotonic();
     const { pace } = this.#account.connection;
     const delay = nextPollDelay(answeredAt - this.#statusSince, pace, random);
-    // From asking to asking, so that a slow answer does not stretch the interval, but never at once after it.
     this.#nextPollAt = Math.max(askedAtMs + delay, answeredAt + pace.intervalMinMs);
   }
 

@@ -9,9 +9,9 @@ import type { Clock } from './clock.ts';
 export interface Line {
   /**
    * Resolves true when it is this poll's turn; false when `signal`, which nobody else waits with, is aborted, or when
-   * `until` has passed and `expire` finds it so.
+   * `until` has passed and `expire` finds it so. No promise where it is known at once: most polls need not wait.
    */
-  turn(dueAt: number, until: number, signal: AbortSignal): Promise<boolean>;
+  turn(dueAt: number, until: number, signal: AbortSignal): boolean | Promise<boolean>;
   /**
    * A request that could not wait counts all the same: it delays those that follow. Half of the turns stay theirs, or
    * a busy client of the front would keep all calls from being polled.
@@ -77,13 +77,13 @@ class WaitingLine implements Line {
     return this.#waiting;
   }
 
-  turn(dueAt: number, until: number, signal: AbortSignal): Promise<boolean> {
-    if (signal.aborted || this.#isClosed) return Promise.resolve(false);
+  turn(dueAt: number, until: number, signal: AbortSignal): boolean | Promise<boolean> {
+    if (signal.aborted || this.#isClosed) return false;
     if (this.#waiting === 0 && this.#opensAt() <= this.#clock.monotonic()) {
       // Where nobody waited, no turn was missed.
       this.#nextAt = Math.max(this.#nextAt, this.#clock.monotonic());
       this.#take();
-      return Promise.resolve(true);
+      return true;
     }
     return new Promise((resolve) => this.#join(dueAt, until, signal, resolve));
   }

@@ -89,7 +89,7 @@ class AccountRateLimit implements RateLimit {
     this.#exchange();
   }
 
-  turn(dueAt: number, until: number, signal: AbortSignal): Promise<boolean> {
+  turn(dueAt: number, until: number, signal: AbortSignal): boolean | Promise<boolean> {
     if (this.#isIdle) this.#wake();
     return this.#line.turn(dueAt, until, signal);
   }
