@@ -52,6 +52,7 @@ export const transitions = pgTable(
   },
   (table) => [
     primaryKey({ columns: [table.callSid, table.seq] }),
-    index('transitions_in_commit_order').on(table.xid, table.callSid, table.seq),
+    // Those of one transaction are few, and sorted as they are read: all their keys would be as large as the calls.
+    index('transitions_by_transaction').on(table.xid),
   ],
 );
