@@ -1,7 +1,7 @@
 import { Pool } from 'undici';
 import type { PolyAiApi, Scope } from './api.ts';
 import { PolyAiError } from './errors.ts';
-import { type Answer, type Asked, type ExchangeLimits, exchange } from './exchange.ts';
+import { type Answer, type Asked, Exchanges } from './exchange.ts';
 import { parseJson } from './json.ts';
 import type { Observation } from './observation.ts';
 import { Starts } from './starts.ts';
@@ -62,6 +62,8 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
   const polls = new Pool(base.origin, { ...settings, connections: options.connections ?? 512 });
   // Without pipelining undici keeps no connection alive.
   const triggers = new Pool(base.origin, { ...settings, pipelining: 0 });
+  const pollExchanges = new Exchanges(polls);
+  const triggerExchanges = new Exchanges(triggers);
   const starts = new Starts();
   const headers = { [api.tokenHeader]: token, accept: 'application/json' };
 
@@ -71,22 +73,11 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
 
   const limits = { timeoutMs, maxBytes: MAX_STATUS_BYTES };
 
-  /** The answer as it came, but for the token: it goes on to the archive, and to clients that may not know it. */
-  async function ask(
-    pool: Pool,
-    asked: Asked,
-    within: ExchangeLimits,
-    signal?: AbortSignal,
-  ): Promise<Answer> {
-    const answer = await exchange(pool, asked, within, signal);
-    if (!answer.body.includes(token)) return answer;
-    return { ...answer, body: Buffer.from(blot(answer.body.toString('utf8'))) };
-  }
-
   /** Throws `PolyAiError` where the answer is no status of the call. */
-  function read(callSid: string, answer: Answer, before: Observation | null = null): Observation {
-    const text = answer.body.toString('utf8');
-    if (answer.statusCode === 200 && text === before?.body) return before;
+  function read(callSid: string, answer: Answer, before: Observation | null): Observation {
+    const told = answer.body.toString('utf8');
+    if (answer.statusCode === 200 && told === before?.body) return before;
+    const text = blot(told);
     const body = parseJson(text);
     if (answer.statusCode !== 200) throw errorOf(answer, describe(answer.statusCode, body));
     if (body === undefined) throw new PolyAiError('malformed', '200 with a body that is not JSON');
@@ -99,38 +90,38 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
     return `HTTP ${statusCode}: ${blot(message.toWellFormed().replaceAll('\0', '')).slice(0, MAX_MESSAGE_LENGTH)}`;
   }
 
-  function blot(message: string): string {
-    return token.length < SECRET_MIN_LENGTH ? message : message.replaceAll(token, '[token]');
+  /** The answer goes on to the archive, and to clients that may not know the token. */
+  function blot(text: string): string {
+    return token.length < SECRET_MIN_LENGTH ? text : text.replaceAll(token, '[token]');
+  }
+
+  function blotted(answer: Answer): Answer {
+    if (!answer.body.includes(token)) return answer;
+    return { ...answer, body: Buffer.from(blot(answer.body.toString('utf8'))) };
   }
 
   return {
     async getStatus(callSid, signal, before) {
       const turn = starts.turn();
       if (turn !== undefined) await turn;
-      return read(callSid, await ask(polls, statusRequest(callSid), limits, signal), before);
+      return read(callSid, await pollExchanges.ask(statusRequest(callSid), limits, signal), before);
     },
 
     async askStatus(callSid) {
-      const answer = await ask(polls, statusRequest(callSid), limits);
+      const answer = blotted(await pollExchanges.ask(statusRequest(callSid), limits));
       try {
-        return { answer, result: read(callSid, answer) };
+        return { answer, result: read(callSid, answer, null) };
       } catch (error) {
         if (!(error instanceof PolyAiError)) throw error;
         return { answer, result: error };
       }
     },
 
-    trigger: ({ path, headers: ofBody, body }) =>
-      ask(
-        triggers,
-        {
-          method: 'POST',
-          path: prefix + path,
-          headers: { ...ofBody, ...headers },
-          body,
-        },
-        { timeoutMs: TRIGGER_TIMEOUT_MS, maxBytes: MAX_TRIGGER_BYTES },
-      ),
+    async trigger({ path, headers: ofBody, body }) {
+      const asked: Asked = { method: 'POST', path: prefix + path, headers: { ...ofBody, ...headers }, body };
+      const limits = { timeoutMs: TRIGGER_TIMEOUT_MS, maxBytes: MAX_TRIGGER_BYTES };
+      return blotted(await triggerExchanges.ask(asked, limits));
+    },
 
     async close() {
       await starts.open();

@@ -6,6 +6,7 @@ import { retryAfterMs } from './retry-after.ts';
 
 /** How long an answer on its way is still waited for after an abort: what PolyAI has shown should not be dropped. */
 const LAST_ANSWER_MS = 2_000;
+const LOOK_EVERY_MS = 100;
 
 export interface Asked {
   method: 'GET' | 'POST';
@@ -32,49 +33,39 @@ export interface ExchangeLimits {
 }
 
 /**
- * Asks once. Throws `PolyAiError` `unreachable` or `unavailable` where there is no whole answer in time, `malformed` for a 200 that is
- * too large, and the signal's reason where it was aborted and no answer came within another 2 s.
+ * What is asked over one pool. All that is under way is looked at together, ten times a second: a timer and a listener
+ * for each would be made and thrown away with every poll.
  */
-export async function exchange(
-  pool: Pool,
-  asked: Asked,
-  { timeoutMs, maxBytes }: ExchangeLimits,
-  signal?: AbortSignal,
-): Promise<Answer> {
-  const reading = new Reading(maxBytes);
-  const timer = setTimeout(timeOut, timeoutMs, reading, timeoutMs);
-  const ending = signal && underWayUntil(signal);
-  ending?.add(reading);
-  try {
-    signal?.throwIfAborted();
-    pool.dispatch(asked, reading);
-    return await reading.answer;
-  } catch (error) {
-    if (signal?.aborted) throw signal.reason;
-    throw error instanceof PolyAiError ? error : networkError(error);
-  } finally {
-    clearTimeout(timer);
-    ending?.delete(reading);
+export class Exchanges {
+  readonly #pool: Pool;
+  readonly #underWay: Reading[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(pool: Pool) {
+    this.#pool = pool;
   }
-}
 
-const underWay = new WeakMap<AbortSignal, Set<Reading>>();
+  /**
+   * Asks once. Rejects with `PolyAiError` `unreachable` or `unavailable` where there is no whole answer in time,
+   * `malformed` for a 200 that is too large, and the signal's reason where it was aborted and no answer came within
+   * another 2 s.
+   */
+  ask(asked: Asked, limits: ExchangeLimits, signal?: AbortSignal): Promise<Answer> {
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const reading = new Reading(limits, this.#underWay, signal);
+    this.#timer ??= setInterval(() => this.#look(), LOOK_EVERY_MS);
+    this.#pool.dispatch(asked, reading);
+    return reading.answer;
+  }
 
-/** What is asked under a signal, which is listened to once: a lease's has one poll after another. */
-function underWayUntil(signal: AbortSignal): Set<Reading> {
-  const known = underWay.get(signal);
-  if (known !== undefined) return known;
-  const readings = new Set<Reading>();
-  underWay.set(signal, readings);
-  const breakOff = () => {
-    for (const reading of readings) reading.breakOff(signal.reason);
-  };
-  signal.addEventListener('abort', () => setTimeout(breakOff, LAST_ANSWER_MS).unref(), { once: true });
-  return readings;
-}
-
-function timeOut(reading: Reading, timeoutMs: number): void {
-  reading.breakOff(new PolyAiError('unavailable', `no whole answer within ${timeoutMs} ms`));
+  #look(): void {
+    const now = performance.now();
+    // From the end, since whoever leaves has the last one take its place.
+    for (let place = this.#underWay.length - 1; place >= 0; place--) this.#underWay[place]?.look(now);
+    if (this.#underWay.length > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
 }
 
 /**
@@ -82,28 +73,47 @@ function timeOut(reading: Reading, timeoutMs: number): void {
  */
 class Reading implements Dispatcher.DispatchHandler {
   readonly answer: Promise<Answer>;
-  readonly #resolve: (answer: Answer | Promise<Answer>) => void;
+  readonly #resolve: (answer: Answer) => void;
   readonly #reject: (error: unknown) => void;
-  readonly #maxBytes: number;
+  readonly #limits: ExchangeLimits;
+  /** No Set: each of its tables points to the next, so that an old one keeps alive all that ever was in later ones. */
+  readonly #underWay: Reading[];
+  #place: number;
+  readonly #signal: AbortSignal | undefined;
+  /** When it is broken off; by `performance.now()`. */
+  #deadline: number;
+  #isAborted = false;
   #controller: Dispatcher.DispatchController | null = null;
   #brokenOff: { reason: Error } | null = null;
   #statusCode = 0;
   #headers: IncomingHttpHeaders = {};
-  readonly #chunks: Buffer[] = [];
+  /** The whole body, mostly. */
+  #first: Buffer | null = null;
+  readonly #more: Buffer[] = [];
   #size = 0;
 
-  constructor(maxBytes: number) {
+  constructor(limits: ExchangeLimits, underWay: Reading[], signal: AbortSignal | undefined) {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     this.answer = promise;
     this.#resolve = resolve;
     this.#reject = reject;
-    this.#maxBytes = maxBytes;
+    this.#limits = limits;
+    this.#underWay = underWay;
+    this.#place = underWay.push(this) - 1;
+    this.#signal = signal;
+    this.#deadline = performance.now() + limits.timeoutMs;
   }
 
-  /** Also before there is a connection; one that has asked already is closed. */
-  breakOff(reason: Error): void {
-    this.#brokenOff ??= { reason };
-    this.#reject(reason);
+  /** Breaks it off where its time is over, also before there is a connection; one that has asked already is closed. */
+  look(now: number): void {
+    if (!this.#isAborted && this.#signal?.aborted) {
+      this.#isAborted = true;
+      this.#deadline = Math.min(this.#deadline, now + LAST_ANSWER_MS);
+    }
+    if (now < this.#deadline) return;
+    const reason = new PolyAiError('unavailable', `no whole answer within ${this.#limits.timeoutMs} ms`);
+    this.#brokenOff = { reason };
+    this.#fail(reason);
     this.#controller?.abort(reason);
   }
 
@@ -123,33 +133,53 @@ class Reading implements Dispatcher.DispatchHandler {
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#size += chunk.length;
-    if (this.#size <= this.#maxBytes) return void this.#chunks.push(chunk);
-    const tooLarge = new TooLargeError(this.#maxBytes);
-    this.#resolve(this.#answerWith(Promise.reject(tooLarge)));
-    controller.abort(tooLarge);
+    if (this.#size > this.#limits.maxBytes) {
+      const tooLarge = new TooLargeError(this.#limits.maxBytes);
+      this.#noBody(tooLarge);
+      controller.abort(tooLarge);
+    } else if (this.#first === null) this.#first = chunk;
+    else this.#more.push(chunk);
   }
 
   onResponseEnd(): void {
-    const [first = NOTHING, ...more] = this.#chunks;
-    const body = more.length === 0 ? first : Buffer.concat(this.#chunks);
+    const first = this.#first ?? NOTHING;
+    const body = this.#more.length === 0 ? first : Buffer.concat([first, ...this.#more]);
     const decode = decoderOf(headerOf(this.#headers['content-encoding'])?.toLowerCase());
-    if (decode === null) this.#resolve(this.#whole(body));
-    else this.#resolve(this.#answerWith(decode(body, this.#maxBytes)));
+    if (decode === null) return this.#succeed(body);
+    decode(body, this.#limits.maxBytes).then(
+      (decoded) => this.#succeed(decoded),
+      (error: unknown) => this.#noBody(error),
+    );
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#reject(error);
+    this.#fail(error);
   }
 
   /** An error says what it says by its status: a page that is too large does not make a 401 anything else. */
-  async #answerWith(body: Promise<Buffer>): Promise<Answer> {
-    try {
-      return this.#whole(await body);
-    } catch (error) {
-      if (!(error instanceof TooLargeError)) throw error;
-      if (this.#statusCode !== 200) return this.#whole(NOTHING);
-      throw new PolyAiError('malformed', error.message);
-    }
+  #noBody(error: unknown): void {
+    if (!(error instanceof TooLargeError)) this.#fail(error);
+    else if (this.#statusCode !== 200) this.#succeed(NOTHING);
+    else this.#fail(new PolyAiError('malformed', error.message));
+  }
+
+  #succeed(body: Buffer): void {
+    this.#leave();
+    this.#resolve(this.#whole(body));
+  }
+
+  #fail(error: unknown): void {
+    this.#leave();
+    if (this.#signal?.aborted) this.#reject(this.#signal.reason);
+    else this.#reject(error instanceof PolyAiError ? error : networkError(error));
+  }
+
+  #leave(): void {
+    if (this.#underWay[this.#place] !== this) return;
+    const last = this.#underWay.pop();
+    if (last === undefined || last === this) return;
+    last.#place = this.#place;
+    this.#underWay[this.#place] = last;
   }
 
   #whole(body: Buffer): Answer {

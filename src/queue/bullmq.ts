@@ -6,7 +6,7 @@ import { within } from '../tracking/clock.ts';
 import type { Follow, HandedOn } from '../tracking/follow.ts';
 import { type CallQueue, type QueueDepth, QueueUnavailableError } from './call-queue.ts';
 import { jobIdOf } from './job-id.ts';
-import { type Lease, Leases } from './leases.ts';
+import { Leases } from './leases.ts';
 import { renewLocks } from './locks.ts';
 import { connectRedis, firstAttempt, isReady, warnOfEviction } from './redis.ts';
 
@@ -84,13 +84,7 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
 
   async function work(follow: Follow, mayYield = () => true): Promise<void> {
     workerConnection = connectRedis(redisUrl, { maxRetriesPerRequest: null }, log);
-    const process = async (job: Job<CallJob>, token = '') => {
-      if (closing.signal.aborted) return returned(job, token);
-      const lease = leases.begin(jobIdOf(job.data.callSid), token);
-      const isDone = await followUntilHandedBack(follow, job, lease).finally(() => leases.end(lease));
-      if (!isDone) throw new DelayedError();
-    };
-    const created = new Worker<CallJob>(QUEUE_NAME, process, {
+    const created = new Worker<CallJob>(QUEUE_NAME, (job, token = '') => turn(job, token, follow), {
       connection: workerConnection,
       prefix,
       concurrency,
@@ -127,18 +121,24 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
   }
 
   /**
-   * True where nothing is left to follow. A lease that ends while Redis is away, or takes the call back no sooner than
-   * in a while, is begun anew here: polling goes on. A hand-back that comes through late makes two followers of one
-   * call, which does no harm.
+   * One turn of a call; BullMQ takes a rejection with `DelayedError` for "handed back". A lease that ends while Redis is
+   * away, or takes the call back no sooner than in a while, is begun anew here: polling goes on. A hand-back that comes
+   * through late makes two followers of one call, which does no harm.
    */
-  async function followUntilHandedBack(follow: Follow, job: Job<CallJob>, lease: Lease): Promise<boolean> {
-    for (let { handedOn } = job.data; ; ) {
-      const result = await follow(job.data.callSid, handedOn, lease.signal);
-      if (result.kind === 'done') return true;
-      handedOn = result.handOn;
-      if (!lease.signal.aborted && !isReady(workerConnection)) continue;
-      if (await within(REDIS_PATIENCE_MS, handBack(job, lease.token, handedOn))) return false;
-      if (lease.signal.aborted) return false;
+  async function turn(job: Job<CallJob>, token: string, follow: Follow): Promise<void> {
+    if (closing.signal.aborted) return returned(job, token);
+    const lease = leases.begin(jobIdOf(job.data.callSid), token);
+    try {
+      for (let { handedOn } = job.data; ; ) {
+        const result = await follow(job.data.callSid, handedOn, lease.ending.signal);
+        if (result.kind === 'done') return;
+        handedOn = result.handOn;
+        if (!lease.ending.signal.aborted && !isReady(workerConnection)) continue;
+        const isBack = await within(REDIS_PATIENCE_MS, handBack(job, token, handedOn));
+        if (isBack || lease.ending.signal.aborted) throw new DelayedError();
+      }
+    } finally {
+      leases.end(lease);
     }
   }
 

@@ -40,7 +40,7 @@ export function createInProcessQueue({ concurrency, yieldAfterMs }: InProcessQue
   async function turn(entry: Entry, follow: Follow): Promise<void> {
     const { callSid, handedOn } = entry;
     const lease = leases.begin(callSid, '');
-    const result = await follow(callSid, handedOn, lease.signal);
+    const result = await follow(callSid, handedOn, lease.ending.signal);
     leases.end(lease);
     if (entries.get(callSid) !== entry) return;
     if (result.kind === 'done') return void entries.delete(callSid);

@@ -7,8 +7,7 @@ export interface Lease {
   /** What the queue's lock on the call holds while it is ours. */
   readonly token: string;
   readonly startedAt: number;
-  readonly signal: AbortSignal;
-  abort(): void;
+  readonly ending: AbortController;
 }
 
 /** The leases of one process, oldest first. Where it is full and others wait, the oldest yield their places. */
@@ -25,15 +24,8 @@ export class Leases {
 
   /** Ends the lease that the call still has here: whoever gives it out anew holds that one for dead. */
   begin(id: string, token: string): Lease {
-    this.#leases.get(id)?.abort();
-    const ending = new AbortController();
-    const lease = {
-      id,
-      token,
-      startedAt: performance.now(),
-      signal: ending.signal,
-      abort: () => ending.abort(),
-    };
+    this.abort(id);
+    const lease = { id, token, startedAt: performance.now(), ending: new AbortController() };
     // Behind all others, also where it takes the place of one.
     this.#leases.delete(id);
     this.#leases.set(id, lease);
@@ -57,11 +49,11 @@ export class Leases {
   }
 
   abort(id: string): void {
-    this.#leases.get(id)?.abort();
+    this.#leases.get(id)?.ending.abort();
   }
 
   abortAll(): void {
-    for (const lease of this.#leases.values()) lease.abort();
+    for (const lease of this.#leases.values()) lease.ending.abort();
   }
 
   /** Ends leases for as many calls as wait, if they are old enough. */
@@ -71,7 +63,7 @@ export class Leases {
     let left = Math.min(waiting, Math.ceil(this.#leases.size * YIELD_SHARE));
     for (const lease of this.#leases.values()) {
       if (left-- <= 0 || lease.startedAt > before) return;
-      lease.abort();
+      lease.ending.abort();
     }
   }
 }

@@ -35,7 +35,7 @@ async function renew(leases: readonly Lease[], { extend, lockMs, log }: LockRene
     const tokens = leases.map(({ token }) => token);
     const lost = new Set(await extend(jobIds, tokens, lockMs));
     // A lease that was handed back in the meantime has no lock either; to end it again does nothing.
-    for (const lease of leases) if (lost.has(lease.id)) lease.abort();
+    for (const lease of leases) if (lost.has(lease.id)) lease.ending.abort();
   } catch (error) {
     log.debug({ err: error }, 'locks not renewed: trying again');
   }

@@ -28,18 +28,19 @@ export const systemClock: Clock = {
  * of what `sleep` takes, since the signal is listened to once and not for each sleep.
  */
 function sleeper(signal: AbortSignal): Sleep {
+  let timer: NodeJS.Timeout | undefined;
   let wake = () => {};
   // Not a listener more for each lease under one signal: the last sleeper is the one that sleeps.
-  signal.onabort = () => wake();
+  signal.onabort = () => {
+    clearTimeout(timer);
+    wake();
+  };
   return (ms) => {
     if (signal.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, Math.min(ms, LONGEST_TIMER_MS));
-      wake = () => {
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    timer = setTimeout(resolve, Math.min(ms, LONGEST_TIMER_MS));
+    wake = resolve;
+    return promise;
   };
 }
 

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
-import type { Lifecycle } from '../archive/call.ts';
+import type { Lifecycle, TrackedCall } from '../archive/call.ts';
 import { ArchiveClosedError } from '../archive/errors.ts';
-import type { PollMetrics } from './account.ts';
+import type { Account, PollMetrics } from './account.ts';
 import type { Accounts } from './accounts.ts';
 import type { Clock } from './clock.ts';
 import { Following } from './following.ts';
@@ -59,33 +59,42 @@ export function createFollower(options: FollowerOptions): Follow {
   const { archive, settings, random, clock, accounts, log } = options;
   const missing = new Set<string>();
 
-  async function followForOneLease(
-    callSid: string,
-    handedOn: HandedOn | null,
-    signal: AbortSignal,
-  ): Promise<FollowResult> {
-    const leaseMs = leaseLength(settings.leaseMs, random);
-    const leaseEnd = clock.monotonic() + leaseMs;
+  /** Promises to follow the call until its lease ends; null where nothing is left to follow. */
+  async function takeUp(callSid: string, leaseMs: number): Promise<TrackedCall | null> {
     const followForMs = leaseMs + settings.intervalMaxMs + settings.pollTimeoutMs;
     const call = await archive.report({ callSid, followForMs });
-    if (call === null || call.state.outcome !== null) return { kind: 'done' };
-
-    const account = accounts.get(call.account);
-    if (account === undefined) {
-      // One line for all its calls.
-      if (!missing.has(call.account))
-        log.error({ account: call.account }, 'calls wait: their account is not configured');
-      missing.add(call.account);
-      await clock.sleep(leaseMs, signal);
-      return { kind: 'handBack', handOn: handOnAgain(handedOn) };
-    }
-    missing.delete(call.account);
-    return new Following(options, account, call, handedOn).until(leaseEnd, signal);
+    return call === null || call.state.outcome !== null ? null : call;
   }
 
+  function accountOf(call: TrackedCall): Account | undefined {
+    const account = accounts.get(call.account);
+    // One line for all its calls.
+    if (account === undefined && !missing.has(call.account))
+      log.error({ account: call.account }, 'calls wait: their account is not configured');
+    if (account === undefined) missing.add(call.account);
+    else missing.delete(call.account);
+    return account;
+  }
+
+  // One function that waits, and not one in another: tens of thousands of each wait at a time.
   return async function follow(callSid, handedOn, signal) {
     try {
-      return await followForOneLease(callSid, handedOn, signal);
+      const leaseMs = leaseLength(settings.leaseMs, random);
+      let end = clock.monotonic() + leaseMs;
+      const call = await takeUp(callSid, leaseMs);
+      if (call === null) return { kind: 'done' };
+      const account = accountOf(call);
+      if (account === undefined) {
+        await clock.sleep(leaseMs, signal);
+        return { kind: 'handBack', handOn: handOnAgain(handedOn) };
+      }
+      const following = new Following(options, account, call, handedOn);
+      for (;;) {
+        await following.pollUntil(end, signal);
+        const result = await following.end(signal);
+        if (result.kind !== 'goOn') return result;
+        end = result.end;
+      }
     } catch (error) {
       if (!(error instanceof ArchiveClosedError)) log.error({ callSid, err: error }, 'follower broke off');
       await clock.sleep(AFTER_ERROR_MS, signal);

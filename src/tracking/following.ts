@@ -2,7 +2,6 @@ import type { Outcome, Sighting, TrackedCall } from '../archive/call.ts';
 import { PolyAiError } from '../polyai/errors.ts';
 import type { Observation } from '../polyai/observation.ts';
 import { type Account, AccountPausedError } from './account.ts';
-import type { Sleep } from './clock.ts';
 import type { FollowerOptions, FollowResult, FollowSettings, HandedOn } from './follow.ts';
 import { backoffDelay, firstPollDelay, nextPollDelay } from './pace.ts';
 import { Recorder } from './recorder.ts';
@@ -52,25 +51,9 @@ export class Following {
     this.#nextPollAt = this.#startedAt + (handedOn?.dueInMs ?? firstPollDelay(pace, random));
   }
 
-  /** While what was seen cannot be written, the lease goes on: PolyAI may forget the call before Postgres is back. */
-  async until(leaseEnd: number, signal: AbortSignal): Promise<FollowResult> {
+  /** Polls until then; a poll that is still waiting for its turn keeps its place: it is handed on as long overdue. */
+  async pollUntil(end: number, signal: AbortSignal): Promise<void> {
     const sleep = this.#options.clock.sleeper(signal);
-    for (
-      let end = leaseEnd;
-      ;
-      end = Math.max(this.#nextPollAt, this.#options.clock.monotonic() + OVERTIME_MS)
-    ) {
-      await this.#pollUntil(end, signal, sleep);
-      if (!this.#recorder.isOver) await this.#letGo(signal);
-      if (this.#recorder.isOver) return { kind: 'done' };
-      if (this.#recorder.unwritten === 0) {
-        return { kind: 'handBack', handOn: this.#handOn() };
-      }
-    }
-  }
-
-  /** A poll that is still waiting for its turn at the end keeps its place: it is handed on as long overdue. */
-  async #pollUntil(end: number, signal: AbortSignal, sleep: Sleep): Promise<void> {
     while (!signal.aborted && this.#nextPollAt <= end) {
       const dueInMs = this.#dueInMs();
       if (dueInMs > 0) await sleep(dueInMs);
@@ -82,6 +65,18 @@ export class Following {
       if (this.#recorder.isOver) return;
     }
     await sleep(Math.max(0, end - this.#options.clock.monotonic()));
+  }
+
+  /**
+   * Lets go of the call, or gives the time until which it is to be polled on: while what was seen cannot be written, the
+   * lease goes on, for PolyAI may forget the call before Postgres is back.
+   */
+  async end(signal: AbortSignal): Promise<FollowResult | { kind: 'goOn'; end: number }> {
+    if (!this.#recorder.isOver) await this.#letGo(signal);
+    if (this.#recorder.isOver) return { kind: 'done' };
+    if (this.#recorder.unwritten === 0) return { kind: 'handBack', handOn: this.#handOn() };
+    const overtimeEnd = this.#options.clock.monotonic() + OVERTIME_MS;
+    return { kind: 'goOn', end: Math.max(this.#nextPollAt, overtimeEnd) };
   }
 
   /** Writes the counters and a last promise; waits for it until the next poll is due, and a moment at least. */

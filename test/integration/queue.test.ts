@@ -208,11 +208,11 @@ it('the leases of a process: one that is begun anew ends the one before, and its
   const leases = new Leases({ atMost: 1, yieldAfterMs: 0 });
   const first = leases.begin('a', 'token 1');
   const second = leases.begin('a', 'token 2');
-  expect([first.signal.aborted, second.signal.aborted]).toEqual([true, false]);
+  expect([first.ending.signal.aborted, second.ending.signal.aborted]).toEqual([true, false]);
   leases.end(first);
   expect(leases.all()).toEqual([second]);
   leases.abort('a');
-  expect(second.signal.aborted).toBe(true);
+  expect(second.ending.signal.aborted).toBe(true);
   leases.end(second);
   expect(leases.all()).toEqual([]);
 });

@@ -3,7 +3,7 @@ import { createServer, type RequestListener } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { Pool } from 'undici';
 import { expect, it, onTestFinished } from 'vitest';
-import { type ExchangeLimits, exchange } from '../../src/polyai/exchange.ts';
+import { type ExchangeLimits, Exchanges } from '../../src/polyai/exchange.ts';
 
 const LIMITS: ExchangeLimits = { timeoutMs: 10_000, maxBytes: 1_000 };
 const LARGE = 'x'.repeat(1_001);
@@ -23,7 +23,7 @@ async function poolTo(listener: RequestListener, connections = 1): Promise<Pool>
 }
 
 function ask(pool: Pool, limits: Partial<ExchangeLimits> = {}, signal?: AbortSignal, path = '/') {
-  return exchange(pool, { method: 'GET', path, headers: {} }, { ...LIMITS, ...limits }, signal);
+  return new Exchanges(pool).ask({ method: 'GET', path, headers: {} }, { ...LIMITS, ...limits }, signal);
 }
 
 it('an answer in many pieces comes whole, with what its headers say', async () => {
