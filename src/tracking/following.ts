@@ -1,4 +1,4 @@
-import type { Outcome, Sighting, TrackedCall } from '../archive/call.ts';
+import type { CallState, Outcome, Sighting, TrackedCall } from '../archive/call.ts';
 import { PolyAiError } from '../polyai/errors.ts';
 import type { Observation } from '../polyai/observation.ts';
 import { type Account, AccountPausedError } from './account.ts';
@@ -27,11 +27,13 @@ export class Following {
   #streak: FailureStreak | null;
   #failedAt: number | null = null;
   #statusSince: number;
-  #changedAfter: Date | null;
+  /** Epoch milliseconds: a Date for each poll of each call would take its room. */
+  #changedAfter: number | null;
   #nextPollAt: number;
   #lastAskedAt: number | null;
-  #lastBody: string | null = null;
   #lastSeen: Observation | null = null;
+  /** What `#lastSeen` left as it was; null where it did not. */
+  #unchanged: CallState | null = null;
 
   constructor(options: FollowerOptions, account: Account, call: TrackedCall, handedOn: HandedOn | null) {
     const { archive, clock, settings, random } = options;
@@ -81,10 +83,8 @@ export class Following {
 
   /** Writes the counters and a last promise; waits for it until the next poll is due, and a moment at least. */
   async #letGo(signal: AbortSignal): Promise<void> {
-    const { lastSeenAt } = this.#recorder.state;
     const dueInMs = Math.max(0, this.#dueInMs());
-    const seen = this.#lastBody === null ? { lastSeenAt } : { lastSeenAt, lastBody: this.#lastBody };
-    this.#recorder.send({ ...seen, followForMs: dueInMs + PICK_UP_MS });
+    this.#recorder.send({ followForMs: dueInMs + PICK_UP_MS });
     if (signal.aborted) return this.#recorder.written();
     const written = new AbortController();
     this.#recorder.onIdle = () => written.abort();
@@ -94,13 +94,12 @@ export class Following {
 
   async #poll(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
-    const askedAt = clock.now();
+    const askedAt = clock.now().getTime();
     const askedAtMs = clock.monotonic();
     try {
       const observation = await this.#account.getStatus(this.#callSid, signal, this.#lastSeen);
-      this.#lastSeen = observation;
       this.#measureInterval(askedAtMs);
-      this.#saw(observation, askedAt);
+      this.#answered(observation, askedAt);
       if (this.#recorder.isOver) await this.#recorder.written();
       this.#paceFrom(askedAtMs);
     } catch (error) {
@@ -119,21 +118,32 @@ export class Following {
     this.#lastAskedAt = askedAtMs;
   }
 
-  #saw(observation: Observation, askedAt: Date): void {
-    const { clock, lifecycle, settings, log } = this.#options;
+  #answered(observation: Observation, askedAt: number): void {
+    const { clock, settings } = this.#options;
     this.#countPoll(null);
     this.#streak = null;
     this.#failedAt = null;
+    // The client gives the same object for the same answer: most polls end here.
+    if (observation === this.#lastSeen && this.#recorder.state === this.#unchanged) {
+      this.#changedAfter = askedAt;
+      this.#recorder.sawAgain(observation.body, clock.now().getTime());
+    } else this.#saw(observation, askedAt);
+    if (!this.#recorder.isOver && isOverdue(this.#followed(), settings)) this.#settle('abandoned');
+  }
+
+  #saw(observation: Observation, askedAt: number): void {
+    const { clock, lifecycle, log } = this.#options;
     const sighting = this.#sighting(observation);
     const advance = lifecycle.advance(this.#recorder.state, sighting);
+    this.#lastSeen = observation;
+    this.#unchanged = advance.kind === 'unchanged' ? advance.state : null;
     if (advance.kind === 'stale') {
       log.debug({ callSid: this.#callSid, status: sighting.status }, 'stale read');
-    } else {
-      this.#changedAfter = askedAt;
-      // News has its body with it.
-      this.#lastBody = advance.kind === 'unchanged' ? observation.body : null;
+    } else this.#changedAfter = askedAt;
+    if (advance.kind === 'unchanged') {
+      this.#recorder.state = advance.state;
+      this.#recorder.sawAgain(observation.body, sighting.observedAt.getTime());
     }
-    if (advance.kind === 'unchanged') this.#recorder.state = advance.state;
     if (advance.kind === 'transition' || advance.kind === 'amendment') {
       this.#recorder.send({ sighting }, advance.state);
     }
@@ -142,7 +152,6 @@ export class Following {
       const { status, reason } = sighting;
       log.info({ callSid: this.#callSid, account: this.#account.name, status, reason }, 'transition');
     }
-    if (!this.#recorder.isOver && isOverdue(this.#followed(), settings)) this.#settle('abandoned');
   }
 
   /** From asking to asking, so that a slow answer does not stretch the interval, but never at once after it. */
@@ -158,7 +167,7 @@ export class Following {
     const observedAt = this.#options.clock.now();
     const after = this.#recorder.state.status === null ? null : this.#changedAfter;
     // The wall clock may have been set back in between.
-    const changedAfter = after !== null && after > observedAt ? observedAt : after;
+    const changedAfter = after === null ? null : new Date(Math.min(after, observedAt.getTime()));
     return { ...observation, changedAfter, observedAt };
   }
 
@@ -199,7 +208,7 @@ export class Following {
   }
 
   #handOn(): HandedOn {
-    const changedAfter = this.#changedAfter?.toISOString() ?? null;
+    const changedAfter = this.#changedAfter === null ? null : new Date(this.#changedAfter).toISOString();
     const sinceFailed = this.#failedAt === null ? 0 : this.#options.clock.monotonic() - this.#failedAt;
     const streak = this.#streak && { ...this.#streak, sameCodeMs: this.#streak.sameCodeMs + sinceFailed };
     const sinceAskedMs =
@@ -227,7 +236,7 @@ function lastAskedAt(
   { state: { lastSeenAt } }: TrackedCall,
   handedOn: HandedOn | null,
   { pollTimeoutMs }: FollowSettings,
-): Date | null {
-  if (typeof handedOn?.changedAfter === 'string') return new Date(handedOn.changedAfter);
-  return lastSeenAt === null ? null : new Date(lastSeenAt.getTime() - pollTimeoutMs);
+): number | null {
+  if (typeof handedOn?.changedAfter === 'string') return Date.parse(handedOn.changedAfter);
+  return lastSeenAt === null ? null : lastSeenAt.getTime() - pollTimeoutMs;
 }

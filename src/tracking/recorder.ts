@@ -25,6 +25,9 @@ export class Recorder {
   #polls = 0;
   #failedPolls = 0;
   #lastError: string | null | undefined;
+  /** Of the last answer that was no news; in epoch milliseconds. */
+  #seenAgainAt: number | null = null;
+  #lastBody = '';
 
   constructor(archive: ReportingArchive, call: TrackedCall) {
     this.#archive = archive;
@@ -39,6 +42,12 @@ export class Recorder {
     this.#lastError = error;
   }
 
+  /** An answer that was no news, at so many epoch milliseconds: it goes with the next report. */
+  sawAgain(body: string, at: number): void {
+    this.#seenAgainAt = at;
+    this.#lastBody = body;
+  }
+
   /** Sends a report, with the counters so far; `state` is what it makes of the call. */
   send(part: Omit<Report, 'callSid'>, state = this.state): void {
     this.state = state;
@@ -47,10 +56,14 @@ export class Recorder {
       polls: this.#polls,
       failedPolls: this.#failedPolls,
       ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
+      ...(this.#seenAgainAt === null
+        ? {}
+        : { lastSeenAt: new Date(this.#seenAgainAt), lastBody: this.#lastBody }),
       ...part,
     };
     this.#polls = 0;
     this.#failedPolls = 0;
+    this.#seenAgainAt = null;
     const last = this.#queue.length > 1 ? this.#queue.pop() : undefined;
     this.#queue.push(...(last === undefined ? [report] : merged(last, report)));
     this.#writing ??= this.#write();

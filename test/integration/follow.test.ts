@@ -372,6 +372,25 @@ describe('a stale read', () => {
     const statuses = (await read(callSid)).transitions.map(({ status }) => status);
     expect(['queued,calling,failure', 'calling,failure']).toContain(statuses.join());
   });
+
+  it('is no sign of life, however often it comes', async () => {
+    const { followOn } = follower();
+    const script = [
+      { status: 'queued', forMs: 0 },
+      { status: 'calling', forMs: Infinity },
+    ];
+    const callSid = await register(simulator.place({ script, style: 'mid-2026' }));
+    simulator.misbehave({ kind: 'stale' }, { callSid });
+    // The later one strikes first: four honest answers.
+    simulator.misbehave({ kind: 'gzip' }, { callSid, times: 4 });
+    await followOn(callSid, 1);
+    const { status, polls, firstSeenAt, lastSeenAt } = await read(callSid);
+    expect(status).toBe('calling');
+    expect(polls).toBeGreaterThan(6);
+    const seenFor = (lastSeenAt?.getTime() ?? 0) - (firstSeenAt?.getTime() ?? 0);
+    expect(seenFor).toBeGreaterThan(0);
+    expect(seenFor).toBeLessThanOrEqual(3 * settings.intervalMaxMs);
+  });
 });
 
 describe('a call that PolyAI does not know', () => {
@@ -409,6 +428,23 @@ describe('a call that PolyAI does not know', () => {
     const call = await read(callSid);
     expect(call).toMatchObject({ status: 'queued', outcome: 'lost' });
     expect(call.transitions.map(({ status }) => status)).toEqual(['queued']);
+  });
+
+  it('keeps when PolyAI last knew it', async () => {
+    const { followOn, clock } = follower();
+    const callSid = await register(simulator.place({ script: FOREVER }));
+    const deniedAfter = 5;
+    const denied = expect
+      .poll(() => simulator.journal.count(callSid), { interval: 1 })
+      .toBeGreaterThanOrEqual(deniedAfter)
+      .then(() => simulator.forget(callSid));
+    expect(await followOn(callSid)).toEqual({ kind: 'done' });
+    await denied;
+    const { outcome, polls, failedPolls, firstSeenAt, lastSeenAt } = await read(callSid);
+    expect(outcome).toBe('lost');
+    const seenFor = (lastSeenAt?.getTime() ?? 0) - (firstSeenAt?.getTime() ?? 0);
+    expect(seenFor).toBeGreaterThanOrEqual((polls - failedPolls - 1) * settings.intervalMinMs);
+    expect(clock.now().getTime()).toBeGreaterThan(lastSeenAt?.getTime() ?? 0);
   });
 });
 

@@ -71,6 +71,18 @@ describe('reports', () => {
     await recorder.written();
   });
 
+  it('have the last answer that was no news with them, once', async () => {
+    const { recorder, reports, commit } = archive();
+    recorder.sawAgain('{"n":1}', 1_000);
+    recorder.sawAgain('{"n":2}', 2_000);
+    recorder.send({ followForMs: 1 });
+    await commit();
+    recorder.send({ followForMs: 1 });
+    await commit();
+    expect(reports).toMatchObject([{ lastSeenAt: new Date(2_000), lastBody: '{"n":2}' }, { followForMs: 1 }]);
+    expect(reports[1]).not.toHaveProperty('lastSeenAt');
+  });
+
   it('count each poll once', async () => {
     const { recorder, reports, commit } = archive();
     recorder.countPoll('HTTP 500');
