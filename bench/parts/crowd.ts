@@ -27,7 +27,7 @@ const ON_TIME_MS = INTERVAL_MAX_MS + 500;
  */
 const IS_LONG = process.env.BENCH_LONG !== undefined;
 const SETTLE_MS = IS_LONG ? 90_000 : 8_000;
-const WINDOW_MS = IS_LONG ? 60_000 : 10_000;
+const WINDOW_MS = IS_LONG ? 60_000 : 8_000;
 const QUICK_MS = 4_000;
 
 /** What one window of a crowd has shown. */
