@@ -34,6 +34,8 @@ const ADD_AT_ONCE = 1_000;
 /** Redis may be connected and not answer. At a shutdown what it has not taken is left to the other workers' check. */
 const REDIS_PATIENCE_MS = 5_000;
 const STATE_PATIENCE_MS = 1_000;
+/** What BullMQ takes for it; to make one each time is to make its stack each time. */
+const HANDED_BACK = new DelayedError();
 
 /**
  * One job per call. It stays active for a lease, while the follower polls in this process, and then goes back to the
@@ -117,11 +119,11 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
   /** A worker that waits for jobs is given one more when it closes, mostly the one that it has just handed back. */
   async function returned(job: Job<CallJob>, token: string): Promise<never> {
     await within(REDIS_PATIENCE_MS, handBack(job, token, job.data.handedOn));
-    throw new DelayedError();
+    throw HANDED_BACK;
   }
 
   /**
-   * One turn of a call; BullMQ takes a rejection with `DelayedError` for "handed back". A lease that ends while Redis is
+   * One turn of a call; rejects with `HANDED_BACK` where it is not over. A lease that ends while Redis is
    * away, or takes the call back no sooner than in a while, is begun anew here: polling goes on. A hand-back that comes
    * through late makes two followers of one call, which does no harm.
    */
@@ -135,7 +137,7 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
         handedOn = result.handOn;
         if (!lease.ending.signal.aborted && !isReady(workerConnection)) continue;
         const isBack = await within(REDIS_PATIENCE_MS, handBack(job, token, handedOn));
-        if (isBack || lease.ending.signal.aborted) throw new DelayedError();
+        if (isBack || lease.ending.signal.aborted) throw HANDED_BACK;
       }
     } finally {
       leases.end(lease);

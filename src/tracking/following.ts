@@ -87,8 +87,9 @@ export class Following {
     this.#recorder.send({ followForMs: dueInMs + PICK_UP_MS });
     if (signal.aborted) return this.#recorder.written();
     const written = new AbortController();
-    this.#recorder.onIdle = () => written.abort();
-    await this.#options.clock.sleep(Math.max(dueInMs, WRITTEN_WITHIN_MS), written.signal);
+    // Without a reason it would make an error, with the stack, for each lease.
+    this.#recorder.onIdle = () => written.abort('written');
+    await this.#options.clock.sleeper(written.signal)(Math.max(dueInMs, WRITTEN_WITHIN_MS));
     this.#recorder.onIdle = null;
   }
 
