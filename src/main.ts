@@ -1,4 +1,3 @@
-import { setFlagsFromString } from 'node:v8';
 import type { Logger } from 'pino';
 import { migrateDatabase } from './archive/migrations.ts';
 import { ConfigError, loadEnvironmentFile, readConfig } from './config.ts';
@@ -72,8 +71,6 @@ async function run(command: string, args: string[]): Promise<void> {
 }
 
 async function serve(role: Role): Promise<void> {
-  // Left to itself V8 collects when the heap is twice to four times what is held: half the memory, for 4 to 10 % of CPU.
-  setFlagsFromString('--heap-growing-percent=50');
   const config = readConfig(role);
   const log = createLog(config.LOG_LEVEL);
   const starting = startSidecar({ config, role, log });
