@@ -5,6 +5,7 @@ import type { Call, Metadata, Outcome } from './call.ts';
 import { answering } from './database.ts';
 import { TooManyExportsError } from './errors.ts';
 import { type CallFilter, conditions } from './filter.ts';
+import { HISTORY, type HistoryEntry, transitionsOf } from './history.ts';
 
 export interface Exporter {
   /**
@@ -110,30 +111,11 @@ function declaration(filter: CallFilter): SQL {
   return sql`
 declare exported no scroll cursor for
 select call_sid, account, status, outcome, reason, metadata, registered_at, created_at, last_updated, first_seen_at,
-       last_seen_at, settled_at, polls, failed_polls, last_error,
-       (select coalesce(json_agg(json_build_array(
-                 t.seq, t.status, t.reason, ${milliseconds('changed_after')}, ${milliseconds('observed_at')},
-                 ${milliseconds('last_updated')}) order by t.seq), '[]')
-          from transitions t
-         where t.call_sid = calls.call_sid) as transitions
+       last_seen_at, settled_at, polls, failed_polls, last_error, ${HISTORY} as history
   from calls
  where ${and(...conditions(filter)) ?? sql`true`}
  order by registered_at desc, call_sid desc`;
 }
-
-/** JSON's own text of a time is one that JavaScript cannot always read. */
-function milliseconds(column: string): SQL {
-  return sql.raw(`(extract(epoch from t.${column}) * 1000)::int8`);
-}
-
-type ExportedTransition = [
-  seq: number,
-  status: string,
-  reason: string | null,
-  changedAfter: number | null,
-  observedAt: number,
-  lastUpdated: number | null,
-];
 
 interface ExportedRow {
   call_sid: string;
@@ -151,7 +133,7 @@ interface ExportedRow {
   polls: number;
   failed_polls: number;
   last_error: string | null;
-  transitions: ExportedTransition[];
+  history: HistoryEntry[] | null;
 }
 
 function callOf(row: ExportedRow): Call {
@@ -171,17 +153,6 @@ function callOf(row: ExportedRow): Call {
     polls: row.polls,
     failedPolls: row.failed_polls,
     lastError: row.last_error,
-    transitions: row.transitions.map(([seq, status, reason, changedAfter, observedAt, lastUpdated]) => ({
-      seq,
-      status,
-      reason,
-      changedAfter: timeOf(changedAfter),
-      observedAt: new Date(observedAt),
-      lastUpdated: timeOf(lastUpdated),
-    })),
+    transitions: transitionsOf(row.history),
   };
-}
-
-function timeOf(milliseconds: number | null): Date | null {
-  return milliseconds === null ? null : new Date(milliseconds);
 }

@@ -1,10 +1,11 @@
 import { and, desc, eq, getTableColumns, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm';
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
 import { batched } from './batch.ts';
-import { type Call, type LastAnswer, OUTCOMES, type Outcome, type Transition } from './call.ts';
+import { type Call, type LastAnswer, OUTCOMES, type Outcome } from './call.ts';
 import type { Position } from './cursor.ts';
 import { answering } from './database.ts';
 import { type CallFilter, conditions, registeredWithin } from './filter.ts';
+import { HISTORY, type HistoryEntry, transitionsOf } from './history.ts';
 import { calls } from './schema.ts';
 
 /** All throw `ArchiveUnavailableError` where Postgres is away. */
@@ -105,57 +106,12 @@ function beyond(position: Position | null): SQL | undefined {
   return sql`(${calls.registeredAt}, ${calls.callSid}) < (${registeredAt.toISOString()}::timestamptz, ${callSid})`;
 }
 
-/** Times in milliseconds. */
-type HistoryEntry = [
-  seq: number,
-  status: string,
-  reason: string | null,
-  changedAfter: number | null,
-  observedAt: number,
-  lastUpdated: number | null,
-];
-
-/**
- * A call's transitions as one value: in rows of their own each would repeat its call, and every column of every row
- * takes time to read.
- */
-const HISTORY = sql<HistoryEntry[] | null>`(
-  select json_agg(json_build_array(t.seq, t.status, t.reason, ${ms('changed_after')}, ${ms('observed_at')},
-                                   ${ms('last_updated')}) order by t.seq)
-    from transitions t where t.call_sid = calls.call_sid)`;
-
-function ms(column: string): SQL {
-  return sql`(extract(epoch from t.${sql.identifier(column)}) * 1000)::int8`;
-}
-
 type CallRow = Omit<typeof calls.$inferSelect, 'lastBody' | 'followedUntil'> & {
   history: HistoryEntry[] | null;
 };
 
 function callOf({ history, ...call }: CallRow): Call {
-  return { ...call, outcome: outcomeOf(call.outcome), transitions: (history ?? []).map(transitionOf) };
-}
-
-function transitionOf([
-  seq,
-  status,
-  reason,
-  changedAfter,
-  observedAt,
-  lastUpdated,
-]: HistoryEntry): Transition {
-  return {
-    seq,
-    status,
-    reason,
-    changedAfter: timeOf(changedAfter),
-    observedAt: new Date(observedAt),
-    lastUpdated: timeOf(lastUpdated),
-  };
-}
-
-function timeOf(ms: number | null): Date | null {
-  return ms === null ? null : new Date(ms);
+  return { ...call, outcome: outcomeOf(call.outcome), transitions: transitionsOf(history) };
 }
 
 function outcomeOf(text: string | null): Outcome | null {
