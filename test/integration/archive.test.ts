@@ -100,12 +100,12 @@ describe('reports', () => {
   it('of a life become its transitions, with counters and times', async () => {
     const { writer } = archive();
     const callSid = await register();
-    const queued = sighting('queued', '12:00:01', { createdAt: new Date('2026-11-24T12:00:00Z') });
-    const calling = sighting('calling', '12:00:04', { changedAfter: queued.observedAt });
-    const failure = sighting('failure', '12:00:09', {
+    const queued = sighting('queued', '12:00:01.001', { createdAt: new Date('2026-11-24T12:00:00Z') });
+    const calling = sighting('calling', '12:00:04.999', { changedAfter: queued.observedAt });
+    const failure = sighting('failure', '12:00:09.537', {
       reason: 'call queueing: max timeout limit exceeded',
-      changedAfter: new Date('2026-11-24T12:00:07Z'),
-      lastUpdated: new Date('2026-11-24T12:00:08Z'),
+      changedAfter: new Date('2026-11-24T12:00:07.283Z'),
+      lastUpdated: new Date('2026-11-24T12:00:08.619Z'),
     });
     await writer.report({ callSid, sighting: queued, polls: 1 });
     await writer.report({ callSid, sighting: calling, polls: 2, failedPolls: 1, lastError: null });
@@ -128,7 +128,13 @@ describe('reports', () => {
     expect(call.transitions).toMatchObject([
       { seq: 1, status: 'queued', changedAfter: null, observedAt: queued.observedAt },
       { seq: 2, status: 'calling', changedAfter: queued.observedAt, observedAt: calling.observedAt },
-      { seq: 3, status: 'failure', lastUpdated: failure.lastUpdated, observedAt: failure.observedAt },
+      {
+        seq: 3,
+        status: 'failure',
+        changedAfter: new Date('2026-11-24T12:00:07.283Z'),
+        lastUpdated: failure.lastUpdated,
+        observedAt: failure.observedAt,
+      },
     ]);
   });
 
