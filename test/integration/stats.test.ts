@@ -183,6 +183,18 @@ describe('GET /v1/stats', () => {
     }
   });
 
+  it('counts the stays of a call that a worker with a slow clock followed', async () => {
+    await seed({
+      at: NOVEMBER.registeredFrom,
+      history: [
+        ['queued', -3_600],
+        ['calling', -3_590],
+      ],
+    });
+    const [row] = (await get(NOVEMBER)).json().data;
+    expect(row.seconds.queued.p50).toBe(10);
+  });
+
   it.each<[string, Seed['history'], number | null, number | null]>([
     [
       'PolyAI’s own times where both have one',
