@@ -8,7 +8,7 @@ import { Pool } from 'pg';
  */
 const pool = new Pool({ connectionString: process.env.DATABASE_URL, max: 10, keepAlive: true });
 const app = fastify();
-const ms = (column: string) => `(extract(epoch from t.${column}) * 1000)::int8`;
+const ms = (column: string) => `(date_part('epoch', t.${column}) * 1000)::int8`;
 const ONE_CALL = `
 select call_sid, account, status, outcome, reason, metadata, registered_at, created_at, last_updated, first_seen_at,
        last_seen_at, settled_at, polls, failed_polls, last_error,

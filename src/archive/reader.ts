@@ -31,21 +31,20 @@ export function createReader(orm: NodePgDatabase, { newestWalked = NEWEST_WALKED
   const chosen = (where?: SQL) => orm.select(callColumns).from(calls).where(where).$dynamic();
 
   /** One statement, so that each call and its transitions are of one moment. */
-  function query(where: SQL | undefined, limit: number, from = chosen()) {
-    return orm
+  const withHistory = (where: SQL | undefined, from = chosen()) =>
+    orm
       .select({ ...callColumns, history: HISTORY })
       .from(from.as('calls'))
       .where(where)
-      .orderBy(desc(calls.registeredAt), desc(calls.callSid))
-      .limit(limit);
-  }
+      .$dynamic();
 
-  async function select(
+  async function page(
     where: SQL | undefined,
     limit: number,
     from?: ReturnType<typeof chosen>,
   ): Promise<Call[]> {
-    return (await answering(query(where, limit, from).execute())).map(callOf);
+    const newestFirst = withHistory(where, from).orderBy(desc(calls.registeredAt), desc(calls.callSid));
+    return (await answering(newestFirst.limit(limit).execute())).map(callOf);
   }
 
   /**
@@ -57,18 +56,18 @@ export function createReader(orm: NodePgDatabase, { newestWalked = NEWEST_WALKED
     const newest = chosen(and(...registeredWithin(filter), beyond(after)))
       .orderBy(desc(calls.registeredAt), desc(calls.callSid))
       .limit(newestWalked);
-    const found = await select(and(...conditions(filter)), limit, newest);
+    const found = await page(and(...conditions(filter)), limit, newest);
     if (found.length === limit) return found;
     const matches = chosen(and(...conditions(filter), beyond(after))).limit(Number.MAX_SAFE_INTEGER);
-    return select(undefined, limit, matches);
+    return page(undefined, limit, matches);
   }
 
   // Built once, and planned once by each connection: to read one call takes far less.
-  const oneCall = query(eq(calls.callSid, sql.placeholder('callSid')), 1).prepare('read_call');
+  const oneCall = withHistory(eq(calls.callSid, sql.placeholder('callSid'))).prepare('read_call');
 
   async function readCalls(callSids: readonly string[]): Promise<(Call | null)[]> {
-    const found = await select(sql`${calls.callSid} = any(${sql.param(callSids)}::text[])`, callSids.length);
-    const byId = new Map(found.map((call) => [call.callSid, call]));
+    const found = withHistory(sql`${calls.callSid} = any(${sql.param(callSids)}::text[])`);
+    const byId = new Map((await answering(found.execute())).map((row) => [row.callSid, callOf(row)]));
     return callSids.map((callSid) => byId.get(callSid) ?? null);
   }
 
@@ -95,7 +94,7 @@ export function createReader(orm: NodePgDatabase, { newestWalked = NEWEST_WALKED
     },
     listCalls: (filter, limit, after) =>
       filter.metadata === undefined
-        ? select(and(...conditions(filter), beyond(after)), limit)
+        ? page(and(...conditions(filter), beyond(after)), limit)
         : listByMetadata(filter, limit, after),
   };
 }
