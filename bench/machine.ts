@@ -28,9 +28,24 @@ export async function describeMachine(databaseUrl: string): Promise<Machine> {
       Redis: /v=(\S+)/.exec(output('redis-server', '--version'))?.[1] ?? 'unknown',
       ...Object.fromEntries(LIBRARIES.map((name) => [name, versionOf(name)])),
     },
-    commit: output('git', 'describe', '--always', '--dirty', '--abbrev=12'),
+    commit: commitOf(),
     at: new Date().toISOString(),
   };
+}
+
+/** The results of the run before are a change that does not count. */
+function commitOf(): string {
+  const changed = output(
+    'git',
+    'status',
+    '--porcelain',
+    '-uno',
+    '--',
+    '.',
+    ':!bench/RESULTS.md',
+    ':!bench/results*',
+  );
+  return output('git', 'rev-parse', '--short=12', 'HEAD') + (changed === '' ? '' : '-dirty');
 }
 
 async function postgresVersion(url: string): Promise<string> {
