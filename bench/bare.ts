@@ -1,5 +1,7 @@
+import { PgDialect } from 'drizzle-orm/pg-core';
 import fastify from 'fastify';
 import { Pool } from 'pg';
+import { HISTORY } from '../src/archive/history.ts';
 
 /**
  * The least that any route on this Postgres takes, in a process of its own as the sidecar is: the same Fastify, the
@@ -8,13 +10,9 @@ import { Pool } from 'pg';
  */
 const pool = new Pool({ connectionString: process.env.DATABASE_URL, max: 10, keepAlive: true });
 const app = fastify();
-const ms = (column: string) => `(date_part('epoch', t.${column}) * 1000)::int8`;
 const ONE_CALL = `
 select call_sid, account, status, outcome, reason, metadata, registered_at, created_at, last_updated, first_seen_at,
-       last_seen_at, settled_at, polls, failed_polls, last_error,
-       (select json_agg(json_build_array(t.seq, t.status, t.reason, ${ms('changed_after')}, ${ms('observed_at')},
-                                         ${ms('last_updated')}) order by t.seq)
-          from transitions t where t.call_sid = calls.call_sid) as history
+       last_seen_at, settled_at, polls, failed_polls, last_error, ${new PgDialect().sqlToQuery(HISTORY).sql} as history
   from calls
  where call_sid = $1`;
 

@@ -180,7 +180,7 @@ function readTable(of: (name: string, value: (reads: Reads) => number) => number
 
 /** As text where it has no end, which JSON cannot say. */
 function shown(ms: number): number | string {
-  return Number.isFinite(ms) ? round(ms) : '∞';
+  return ms === Number.POSITIVE_INFINITY ? '∞' : round(ms);
 }
 
 function sizeTable({ calls, relations }: Sizes, total: number): Table {
