@@ -131,7 +131,7 @@ describe('reports', () => {
       {
         seq: 3,
         status: 'failure',
-        changedAfter: new Date('2026-11-24T12:00:07.283Z'),
+        changedAfter: failure.changedAfter,
         lastUpdated: failure.lastUpdated,
         observedAt: failure.observedAt,
       },
