@@ -2,6 +2,6 @@ import { defineConfig } from 'drizzle-kit';
 
 export default defineConfig({
   dialect: 'postgresql',
-  schema: './src/archive/schema.ts',
+  schema: './src/archive/schema/tables.ts',
   out: './migrations',
 });

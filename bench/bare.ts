@@ -1,7 +1,7 @@
 import { PgDialect } from 'drizzle-orm/pg-core';
 import fastify from 'fastify';
 import { Pool } from 'pg';
-import { HISTORY } from '../src/archive/history.ts';
+import { HISTORY } from '../src/archive/read/history.ts';
 
 /**
  * The least that any route on this Postgres takes, in a process of its own as the sidecar is: the same Fastify, the

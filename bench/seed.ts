@@ -2,8 +2,8 @@ import { chmod, mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { startEmbeddedPostgres } from '../src/archive/embedded-postgres.ts';
-import { migrateDatabase } from '../src/archive/migrations.ts';
+import { migrateDatabase } from '../src/archive/schema/migrations.ts';
+import { startEmbeddedPostgres } from '../src/embedded-postgres/embedded-postgres.ts';
 import { silentLog } from '../test/support/log.ts';
 import { fillArchive } from './large-archive.ts';
 

@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { Redis } from 'ioredis';
 import { Client } from 'pg';
 import { request } from 'undici';
-import { startEmbeddedPostgres } from '../src/archive/embedded-postgres.ts';
+import { startEmbeddedPostgres } from '../src/embedded-postgres/embedded-postgres.ts';
 import { client } from '../test/support/client.ts';
 import { spawnRedisServer } from '../test/support/redis-server.ts';
 import { type SidecarProcess, spawnSidecar } from '../test/support/sidecar.ts';

@@ -4,10 +4,10 @@ import { pipeline } from 'node:stream/promises';
 import { stringify } from 'csv-stringify/sync';
 import { Pool } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
-import type { Sighting } from '../src/archive/call.ts';
-import { createRegistrar } from '../src/archive/registrar.ts';
-import { createWriter } from '../src/archive/writer.ts';
-import { lifecycle } from '../src/tracking/lifecycle.ts';
+import { createRegistrar } from '../src/archive/write/registrar.ts';
+import { createWriter } from '../src/archive/write/writer.ts';
+import type { Sighting } from '../src/call/call.ts';
+import { lifecycle } from '../src/call/lifecycle.ts';
 import { silentLog } from '../test/support/log.ts';
 import { noMetrics } from '../test/support/metrics.ts';
 

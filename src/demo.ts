@@ -5,11 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Value } from 'typebox/value';
 import { request } from 'undici';
 import { CallJson } from './api/schemas.ts';
-import { readConfig } from './config.ts';
+import { readConfig } from './config/config.ts';
 import { createLog } from './log.ts';
-import { startSidecar } from './sidecar.ts';
 import type { Step } from './simulator/life.ts';
 import { type Simulator, startSimulator } from './simulator/simulator.ts';
+import { startSidecar } from './wiring/sidecar.ts';
 
 const TOKEN = 'demo-token';
 const FORGET_AFTER_MS = 30_000;

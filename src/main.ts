@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
-import { migrateDatabase } from './archive/migrations.ts';
-import { ConfigError, loadEnvironmentFile, readConfig } from './config.ts';
+import { migrateDatabase } from './archive/schema/migrations.ts';
+import { ConfigError, loadEnvironmentFile, readConfig } from './config/config.ts';
 import { createLog } from './log.ts';
-import { type Role, type Sidecar, startSidecar } from './sidecar.ts';
+import { type Role, type Sidecar, startSidecar } from './wiring/sidecar.ts';
 
 const USAGE = `usage: polykeep COMMAND
 

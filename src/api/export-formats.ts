@@ -1,5 +1,5 @@
 import { stringify } from 'csv-stringify/sync';
-import type { Call } from '../archive/call.ts';
+import type { Call } from '../call/call.ts';
 import { callJson } from './schemas.ts';
 
 /** One call per line, as `GET /v1/calls/{callSid}` answers it. */

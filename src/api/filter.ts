@@ -1,6 +1,6 @@
 import { type Static, Type } from 'typebox';
-import { type Metadata, OUTCOMES } from '../archive/call.ts';
-import type { CallFilter } from '../archive/filter.ts';
+import type { CallFilter } from '../archive/read/call-filter.ts';
+import { type Metadata, OUTCOMES } from '../call/call.ts';
 import { invalidField } from './problem.ts';
 import { Account, STORABLE } from './schemas.ts';
 

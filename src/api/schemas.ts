@@ -1,5 +1,5 @@
 import { type Static, type TSchema, Type } from 'typebox';
-import { type Call, OUTCOMES, type Outcome, type Transition } from '../archive/call.ts';
+import { type Call, OUTCOMES, type Outcome, type Transition } from '../call/call.ts';
 import {
   EXAMPLE_BATCH,
   EXAMPLE_BATCH_RESULT,

@@ -1,8 +1,8 @@
 import type { FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
-import type { Feed } from '../archive/feed.ts';
 import type { News } from '../archive/news.ts';
-import type { ArchiveReader } from '../archive/reader.ts';
+import type { Feed } from '../archive/read/feed.ts';
+import type { ArchiveReader } from '../archive/read/reader.ts';
 import { createChecks } from './checks.ts';
 
 /** Words that come close together are one check. */

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 
 /** Of the archive that a command works on: DATABASE_URL, or the embedded Postgres of a polykeep that runs. */
 export async function archiveUrl({

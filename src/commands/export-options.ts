@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { Type } from 'typebox';
 import { type FilterQuery, filterFields, filterOptions, readFilter } from '../api/filter.ts';
 import { checker } from '../api/validation.ts';
-import type { CallFilter } from '../archive/filter.ts';
+import type { CallFilter } from '../archive/read/call-filter.ts';
 
 const FORMATS = ['csv', 'ndjson', 'parquet'] as const;
 

@@ -1,7 +1,7 @@
 import { Client } from 'pg';
-import { makeReaderRole } from '../archive/reader-role.ts';
-import { pendingMigrations } from '../archive/schema-version.ts';
-import type { Config } from '../config.ts';
+import { makeReaderRole } from '../archive/schema/reader-role.ts';
+import { pendingMigrations } from '../archive/schema/version.ts';
+import type { Config } from '../config/config.ts';
 import { archiveUrl } from './archive-url.ts';
 
 /**

@@ -1,6 +1,6 @@
 import type { BasicType } from 'hyparquet-writer';
 import { ByteWriter, ParquetWriter, schemaFromColumnData } from 'hyparquet-writer';
-import type { Call } from '../archive/call.ts';
+import type { Call } from '../call/call.ts';
 
 /** Held in memory at once. */
 const ROWS_PER_GROUP = 10_000;

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { parseArgs } from 'node:util';
-import type { Config } from '../config.ts';
+import type { Config } from '../config/config.ts';
 import { CallsFileError, type FileCall, readCalls } from './calls-file.ts';
 import { createProgress } from './progress.ts';
 import { RegisteringError, type RegisteringOptions, registering } from './registering.ts';

@@ -1,6 +1,6 @@
 import { Gauge, type Registry } from 'prom-client';
-import type { Account } from '../tracking/account.ts';
-import type { Accounts } from '../tracking/accounts.ts';
+import type { Account } from '../accounts/account.ts';
+import type { Accounts } from '../accounts/accounts.ts';
 
 /** Tells of every account that is configured when Prometheus asks. */
 export function watchAccounts(registry: Registry, accounts: Pick<Accounts, 'all'>): void {

@@ -1,8 +1,8 @@
 import { Gauge, type Registry } from 'prom-client';
+import type { Accounts } from '../accounts/accounts.ts';
 import { isUnavailable, sqlState } from '../archive/errors.ts';
-import { SILENT_AFTER_MS, type UnsettledCalls, type UnsettledGroup } from '../archive/unsettled.ts';
-import type { Accounts } from '../tracking/accounts.ts';
-import { within } from '../tracking/clock.ts';
+import { SILENT_AFTER_MS, type UnsettledCalls, type UnsettledGroup } from '../archive/read/unsettled.ts';
+import { within } from '../clock.ts';
 
 export interface WatchArchiveOptions {
   unsettled: UnsettledCalls;

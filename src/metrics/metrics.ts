@@ -1,11 +1,11 @@
 import { Counter, Registry } from 'prom-client';
+import type { PollMetrics } from '../accounts/account.ts';
+import type { Accounts } from '../accounts/accounts.ts';
 import type { RequestMetrics } from '../api/server.ts';
-import type { UnsettledCalls } from '../archive/unsettled.ts';
-import type { ArchiveWriter, WriteMetrics } from '../archive/writer.ts';
+import type { UnsettledCalls } from '../archive/read/unsettled.ts';
+import type { ArchiveWriter, WriteMetrics } from '../archive/write/writer.ts';
 import type { CallQueue } from '../queue/call-queue.ts';
-import type { PollMetrics } from '../tracking/account.ts';
-import type { Accounts } from '../tracking/accounts.ts';
-import type { SweepMetrics } from '../tracking/sweeper.ts';
+import type { SweepMetrics } from '../upkeep/sweeper.ts';
 import { watchAccounts } from './accounts.ts';
 import { watchArchive } from './archive.ts';
 import { createPollMetrics } from './polls.ts';

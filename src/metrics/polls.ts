@@ -1,5 +1,5 @@
 import { Counter, type Registry } from 'prom-client';
-import type { PollMetrics, PollResult } from '../tracking/account.ts';
+import type { PollMetrics, PollResult } from '../accounts/account.ts';
 import { TalliedHistogram, type Tally } from './tallied-histogram.ts';
 
 /** Seconds: from a poll that is answered at once to a rate limit that stretches intervals to minutes. */

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
-import type { ArchiveWriter, WriteMetrics } from '../archive/writer.ts';
-import { KNOWN_STATUSES } from '../tracking/lifecycle.ts';
+import type { ArchiveWriter, WriteMetrics } from '../archive/write/writer.ts';
+import { KNOWN_STATUSES } from '../call/lifecycle.ts';
 
 const REPORTS = [1, 2, 5, 10, 20, 50, 100, 200, 500];
 const LATENCIES = [0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];

@@ -1,9 +1,9 @@
 import { Pool } from 'undici';
 import type { PolyAiApi, Scope } from './api.ts';
-import { PolyAiError } from './errors.ts';
-import { type Answer, type Asked, Exchanges } from './exchange.ts';
 import { parseJson } from './json.ts';
 import type { Observation } from './observation.ts';
+import { PolyAiError } from './polyai-error.ts';
+import { type Answer, type Asked, Exchanges } from './requests.ts';
 import { Starts } from './starts.ts';
 
 const MAX_STATUS_BYTES = 64 * 1024;

@@ -1,5 +1,5 @@
-import { PolyAiError } from './errors.ts';
 import { storableText } from './json.ts';
+import { PolyAiError } from './polyai-error.ts';
 
 /** What a body tells. */
 export interface Sight {

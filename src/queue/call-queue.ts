@@ -1,5 +1,5 @@
 import type { BaseAdapter } from '@bull-board/api/baseAdapter';
-import type { Follow } from '../tracking/follow.ts';
+import type { Follow } from '../follow/follower.ts';
 
 /** Who follows which call. It holds no truth: what it forgets, the sweeper brings back from Postgres. */
 export interface CallQueue {

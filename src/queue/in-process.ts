@@ -1,4 +1,4 @@
-import type { Follow, HandedOn } from '../tracking/follow.ts';
+import type { Follow, HandedOn } from '../follow/follower.ts';
 import type { CallQueue } from './call-queue.ts';
 import { Leases } from './leases.ts';
 

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import type { Accounts } from '../accounts/accounts.ts';
 import type { Database } from '../archive/database.ts';
 import type { News } from '../archive/news.ts';
-import type { ArchiveWriter } from '../archive/writer.ts';
-import type { Config } from '../config.ts';
+import type { ArchiveWriter } from '../archive/write/writer.ts';
+import type { Config } from '../config/config.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { CallQueue } from '../queue/call-queue.ts';
-import type { Accounts } from '../tracking/accounts.ts';
 
 /** What followers saw is written within, once the end has begun. */
 export const FLUSH_WITHIN_MS = 4_000;

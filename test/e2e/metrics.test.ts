@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import { readConfig } from '../../src/config.ts';
-import { type Role, type Sidecar, startSidecar } from '../../src/sidecar.ts';
+import { readConfig } from '../../src/config/config.ts';
 import type { Step } from '../../src/simulator/life.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { type Role, type Sidecar, startSidecar } from '../../src/wiring/sidecar.ts';
 import { client } from '../support/client.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';

@@ -1,9 +1,9 @@
 import rateLimit from '@fastify/rate-limit';
 import fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { guard } from '../../src/api/access.ts';
+import { guard } from '../../src/api/door/access.ts';
+import { readApiKeys } from '../../src/api/door/api-keys.ts';
 import { handleError, ProblemError, sendProblem } from '../../src/api/problem.ts';
-import { readApiKeys } from '../../src/api-keys.ts';
 
 const READ = 'the-key-that-may-read';
 const WRITE = 'the-key-that-may-write';

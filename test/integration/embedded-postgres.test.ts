@@ -7,7 +7,10 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { Client } from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/archive/embedded-postgres.ts';
+import {
+  type EmbeddedPostgres,
+  startEmbeddedPostgres,
+} from '../../src/embedded-postgres/embedded-postgres.ts';
 
 /** A process that does nothing but own a server, to be killed. */
 const OWNER = `
@@ -15,7 +18,7 @@ const OWNER = `
   const { url } = await startEmbeddedPostgres({ dataDir: process.argv[2], log() {} });
   console.log(url);
 `;
-const EMBEDDED_POSTGRES = new URL('../../src/archive/embedded-postgres.ts', import.meta.url).href;
+const EMBEDDED_POSTGRES = new URL('../../src/embedded-postgres/embedded-postgres.ts', import.meta.url).href;
 const IN_USE = { code: 'data_dir_in_use' };
 
 type Child = ChildProcessByStdio<null, Readable, null>;

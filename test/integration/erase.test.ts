@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import { Client } from 'pg';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import type { ArchiveWriter } from '../../src/archive/writer.ts';
-import { readConfig } from '../../src/config.ts';
-import { type Role, type Sidecar, startSidecar } from '../../src/sidecar.ts';
+import type { ArchiveWriter } from '../../src/archive/write/writer.ts';
+import { readConfig } from '../../src/config/config.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { type Role, type Sidecar, startSidecar } from '../../src/wiring/sidecar.ts';
 import { type ApiServer, startApiServer } from '../support/api-server.ts';
 import { client } from '../support/client.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';

@@ -5,10 +5,10 @@ import {
   SILENT_AFTER_MS,
   UNSETTLED,
   type UnsettledCalls,
-} from '../../src/archive/unsettled.ts';
-import { createWriter } from '../../src/archive/writer.ts';
+} from '../../src/archive/read/unsettled.ts';
+import { createWriter } from '../../src/archive/write/writer.ts';
+import { KNOWN_STATUSES, lifecycle } from '../../src/call/lifecycle.ts';
 import { createMetrics, type Metrics, type WatchedParts } from '../../src/metrics/metrics.ts';
-import { KNOWN_STATUSES, lifecycle } from '../../src/tracking/lifecycle.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';
 import { Scrape } from '../support/prometheus.ts';

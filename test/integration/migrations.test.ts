@@ -2,7 +2,7 @@ import { Writable } from 'node:stream';
 import { Client } from 'pg';
 import { pino } from 'pino';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { migrateDatabase } from '../../src/archive/migrations.ts';
+import { migrateDatabase } from '../../src/archive/schema/migrations.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { silentLog } from '../support/log.ts';
 import { spawnSidecar } from '../support/sidecar.ts';

@@ -1,8 +1,8 @@
 import { Agent, request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readApiKeys } from '../../src/api/door/api-keys.ts';
 import { EXAMPLE_CALL_SID as CALL_SID } from '../../src/api/examples.ts';
-import { readApiKeys } from '../../src/api-keys.ts';
-import { AGENT, type FrontServer, startFrontServer } from '../support/front-server.ts';
+import { AGENT, type FrontServer, startFrontServer } from '../support/drop-in-server.ts';
 import { openapiText } from '../support/openapi.ts';
 import { type Operation, readDocument } from '../support/openapi-document.ts';
 import { TOKEN } from '../support/polyai-requests.ts';

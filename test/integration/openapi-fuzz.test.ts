@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { Pool } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EXAMPLE_CALL_SID } from '../../src/api/examples.ts';
-import { AGENT, type FrontServer, startFrontServer } from '../support/front-server.ts';
+import { AGENT, type FrontServer, startFrontServer } from '../support/drop-in-server.ts';
 import { type FuzzRequest, requestsFor } from '../support/fuzz-requests.ts';
 import { openapiText } from '../support/openapi.ts';
 import { type Operation, readDocument } from '../support/openapi-document.ts';

@@ -1,7 +1,7 @@
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Database, openDatabase } from '../../src/archive/database.ts';
-import { type ArchiveReader, createReader } from '../../src/archive/reader.ts';
+import { type ArchiveReader, createReader } from '../../src/archive/read/reader.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';
 import { seedCalls } from '../support/seed.ts';

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { readConfig } from '../../src/config.ts';
-import { type Sidecar, startSidecar } from '../../src/sidecar.ts';
+import { readConfig } from '../../src/config/config.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { type Sidecar, startSidecar } from '../../src/wiring/sidecar.ts';
 import { client } from '../support/client.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';

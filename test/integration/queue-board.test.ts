@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { readApiKeys } from '../../src/api-keys.ts';
+import { readApiKeys } from '../../src/api/door/api-keys.ts';
 import { createBullmqQueue } from '../../src/queue/bullmq.ts';
 import type { CallQueue } from '../../src/queue/call-queue.ts';
 import { createInProcessQueue } from '../../src/queue/in-process.ts';

@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, inject, it } from 'vitest';
+import type { FailureStreak } from '../../src/call/verdict.ts';
+import type { Follow, FollowResult, HandedOn } from '../../src/follow/follower.ts';
 import { createBullmqQueue } from '../../src/queue/bullmq.ts';
 import type { CallQueue } from '../../src/queue/call-queue.ts';
 import { createInProcessQueue } from '../../src/queue/in-process.ts';
 import { Leases } from '../../src/queue/leases.ts';
-import type { Follow, FollowResult, HandedOn } from '../../src/tracking/follow.ts';
-import type { FailureStreak } from '../../src/tracking/verdict.ts';
 import { silentLog as log } from '../support/log.ts';
 
 const done: FollowResult = { kind: 'done' };

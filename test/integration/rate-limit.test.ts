@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import { createRateExchange } from '../../src/queue/rate-exchange.ts';
+import type { RateReport } from '../../src/accounts/rate.ts';
+import { createRateExchange } from '../../src/accounts/rate-exchange.ts';
+import { createRateLimit, type RateExchange, type RateLimit } from '../../src/accounts/rate-limit.ts';
+import { systemClock } from '../../src/clock.ts';
 import { connectRedis, firstAttempt } from '../../src/queue/redis.ts';
-import { systemClock } from '../../src/tracking/clock.ts';
-import type { RateReport } from '../../src/tracking/rate.ts';
-import { createRateLimit, type RateExchange, type RateLimit } from '../../src/tracking/rate-limit.ts';
 import { silentLog as log } from '../support/log.ts';
 import { type TcpProxy, tcpProxy } from '../support/tcp-proxy.ts';
 

@@ -2,9 +2,9 @@ import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Database, openDatabase } from '../../src/archive/database.ts';
 import { createExpiredCalls, DELETE_EXPIRED } from '../../src/archive/retention.ts';
-import { readConfig } from '../../src/config.ts';
-import { systemClock } from '../../src/tracking/clock.ts';
-import { createRetention } from '../../src/tracking/retention.ts';
+import { systemClock } from '../../src/clock.ts';
+import { readConfig } from '../../src/config/config.ts';
+import { createRetention } from '../../src/upkeep/retention.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';
 

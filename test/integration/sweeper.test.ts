@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Database, openDatabase } from '../../src/archive/database.ts';
 import { createOverdueCalls } from '../../src/archive/overdue.ts';
-import { systemClock } from '../../src/tracking/clock.ts';
-import type { Rounds } from '../../src/tracking/rounds.ts';
-import { createSweeper } from '../../src/tracking/sweeper.ts';
+import { systemClock } from '../../src/clock.ts';
+import type { Rounds } from '../../src/upkeep/rounds.ts';
+import { createSweeper } from '../../src/upkeep/sweeper.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';
 import { noMetrics } from '../support/metrics.ts';

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Client } from 'pg';
 import { inject } from 'vitest';
-import { migrateDatabase } from '../../src/archive/migrations.ts';
+import { migrateDatabase } from '../../src/archive/schema/migrations.ts';
 import { silentLog } from './log.ts';
 
 export interface TestDatabase {

@@ -1,7 +1,7 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { postmasterOf } from '../../src/archive/embedded-ownership.ts';
-import { startEmbeddedPostgres } from '../../src/archive/embedded-postgres.ts';
+import { startEmbeddedPostgres } from '../../src/embedded-postgres/embedded-postgres.ts';
+import { postmasterOf } from '../../src/embedded-postgres/ownership.ts';
 
 /** No run takes so long. */
 const DEAD_AFTER_MS = 60 * 60_000;

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Clock } from '../../src/tracking/clock.ts';
+import type { Clock } from '../../src/clock.ts';
 
 /**
  * A clock whose sleeps are over at once, and which stands still in between: hours of following in a moment. It does

@@ -1,7 +1,7 @@
+import type { PollMetrics } from '../../src/accounts/account.ts';
 import type { RequestMetrics } from '../../src/api/server.ts';
-import type { WriteMetrics } from '../../src/archive/writer.ts';
-import type { PollMetrics } from '../../src/tracking/account.ts';
-import type { SweepMetrics } from '../../src/tracking/sweeper.ts';
+import type { WriteMetrics } from '../../src/archive/write/writer.ts';
+import type { SweepMetrics } from '../../src/upkeep/sweeper.ts';
 
 /** For tests of what is not measured. */
 export const noMetrics: PollMetrics & WriteMetrics & SweepMetrics & RequestMetrics = {

@@ -1,16 +1,16 @@
 import type { FastifyInstance } from 'fastify';
-import { createPlacedCalls } from '../../src/api/placed-calls.ts';
+import { createPlacedCalls } from '../../src/api/drop-in/placed-calls.ts';
 import { createServer, type ServerOptions } from '../../src/api/server.ts';
 import { createWaiting } from '../../src/api/waiting.ts';
 import type { Database } from '../../src/archive/database.ts';
-import { createEraser } from '../../src/archive/eraser.ts';
-import { createExporter } from '../../src/archive/exporter.ts';
-import { createFeed } from '../../src/archive/feed.ts';
-import { createReader } from '../../src/archive/reader.ts';
-import { createRegistrar } from '../../src/archive/registrar.ts';
-import { createStats } from '../../src/archive/stats.ts';
-import { createWriter } from '../../src/archive/writer.ts';
-import { lifecycle } from '../../src/tracking/lifecycle.ts';
+import { createExporter } from '../../src/archive/read/exporter.ts';
+import { createFeed } from '../../src/archive/read/feed.ts';
+import { createReader } from '../../src/archive/read/reader.ts';
+import { createStats } from '../../src/archive/read/statistics.ts';
+import { createEraser } from '../../src/archive/write/eraser.ts';
+import { createRegistrar } from '../../src/archive/write/registrar.ts';
+import { createWriter } from '../../src/archive/write/writer.ts';
+import { lifecycle } from '../../src/call/lifecycle.ts';
 import { silentLog as log } from './log.ts';
 import { noMetrics } from './metrics.ts';
 

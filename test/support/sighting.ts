@@ -1,4 +1,4 @@
-import type { Sighting } from '../../src/archive/call.ts';
+import type { Sighting } from '../../src/call/call.ts';
 
 /** A status that PolyAI shows now. */
 export function sightingNow(status: string, reason: string | null = null): Sighting {

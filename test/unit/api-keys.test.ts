@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findKey, readApiKeys } from '../../src/api-keys.ts';
+import { findKey, readApiKeys } from '../../src/api/door/api-keys.ts';
 
 const KEY = 'a-key-of-sixteen-characters';
 const hex = createHash('sha256').update(KEY).digest('hex');

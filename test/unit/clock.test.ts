@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { systemClock } from '../../src/tracking/clock.ts';
+import { systemClock } from '../../src/clock.ts';
 
 const LONG = 600_000;
 

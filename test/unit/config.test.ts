@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Command, ConfigError, readConfig } from '../../src/config.ts';
+import { type Command, ConfigError, readConfig } from '../../src/config/config.ts';
 import { outboundCallingApi } from '../../src/polyai/outbound-calling.ts';
 
 const minimal = { POLYAI_AUTH_TOKEN: 'secret-token' };

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { Environment, readConfig } from '../../src/config.ts';
+import { Environment, readConfig } from '../../src/config/config.ts';
 
 const read = (name: string) => readFile(new URL(`../../${name}`, import.meta.url), 'utf8');
 const names = Object.keys(Environment.properties);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeCursor, encodeCursor } from '../../src/archive/cursor.ts';
+import { decodeCursor, encodeCursor } from '../../src/archive/read/cursors.ts';
 import { jobIdOf } from '../../src/queue/job-id.ts';
 
 const callSids = fc.oneof(

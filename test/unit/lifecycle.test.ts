@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { CallState, Outcome, Report, Sighting, TrackedCall } from '../../src/archive/call.ts';
-import { foldReports } from '../../src/archive/fold.ts';
-import { advance, close, lifecycle, outcomeOf } from '../../src/tracking/lifecycle.ts';
+import type { CallState, Outcome, Report, Sighting, TrackedCall } from '../../src/call/call.ts';
+import { foldReports } from '../../src/call/fold.ts';
+import { advance, close, lifecycle, outcomeOf } from '../../src/call/lifecycle.ts';
 
 const AT = Date.parse('2026-11-24T12:00:00Z');
 const seconds = (n: number) => new Date(AT + n * 1000);

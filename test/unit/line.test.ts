@@ -2,9 +2,9 @@ import { getEventListeners } from 'node:events';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createLine, type Line } from '../../src/accounts/line.ts';
+import { systemClock } from '../../src/clock.ts';
 import { seededRandom } from '../../src/simulator/random.ts';
-import { systemClock } from '../../src/tracking/clock.ts';
-import { createLine, type Line } from '../../src/tracking/line.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 

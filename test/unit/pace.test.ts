@@ -7,7 +7,7 @@ import {
   longestPromise,
   nextPollDelay,
   type PaceSettings,
-} from '../../src/tracking/pace.ts';
+} from '../../src/call/pace.ts';
 
 const settings: PaceSettings = { intervalMinMs: 2_000, intervalMaxMs: 5_000, backoffMaxMs: 60_000 };
 const randoms = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });

@@ -1,9 +1,9 @@
 import { Writable } from 'node:stream';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Clock, systemClock } from '../../src/tracking/clock.ts';
-import type { RateReport } from '../../src/tracking/rate.ts';
-import { createRateLimit, type RateExchange, type RateLimit } from '../../src/tracking/rate-limit.ts';
+import type { RateReport } from '../../src/accounts/rate.ts';
+import { createRateLimit, type RateExchange, type RateLimit } from '../../src/accounts/rate-limit.ts';
+import { type Clock, systemClock } from '../../src/clock.ts';
 
 const NONE = Number.POSITIVE_INFINITY;
 const now = () => systemClock.monotonic();

@@ -9,7 +9,7 @@ import {
   type RateNews,
   type RateState,
   shareOf,
-} from '../../src/tracking/rate.ts';
+} from '../../src/accounts/rate.ts';
 
 const NONE = Number.POSITIVE_INFINITY;
 const quiet: RateNews = {

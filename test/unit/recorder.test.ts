@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { CallState, Report, Sighting, TrackedCall } from '../../src/archive/call.ts';
-import { Recorder } from '../../src/tracking/recorder.ts';
+import type { CallState, Report, Sighting, TrackedCall } from '../../src/call/call.ts';
+import { Recorder } from '../../src/follow/recorder.ts';
 
 const fresh: CallState = {
   status: null,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { PolyAiErrorCode } from '../../src/polyai/errors.ts';
-import { extendStreak, type FailureStreak, verdict } from '../../src/tracking/verdict.ts';
+import { extendStreak, type FailureStreak, verdict } from '../../src/call/verdict.ts';
+import type { PolyAiErrorCode } from '../../src/polyai/polyai-error.ts';
 
 const limits = { notFoundGraceMs: 120_000, maxTrackingMs: 86_400_000 };
 const OFTEN = 1_000_000;

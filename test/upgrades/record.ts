@@ -6,7 +6,7 @@ import { Client } from 'pg';
 import { Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { request } from 'undici';
-import { startEmbeddedPostgres } from '../../src/archive/embedded-postgres.ts';
+import { startEmbeddedPostgres } from '../../src/embedded-postgres/embedded-postgres.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { FAST, spawnSidecar } from '../support/sidecar.ts';
 import type { SentQuery } from './recorder.ts';

@@ -1,9 +1,9 @@
 import { describe, expect, it, onTestFinished } from 'vitest';
 import journal from '../../migrations/meta/_journal.json' with { type: 'json' };
-import type { Call } from '../../src/archive/call.ts';
 import { openDatabase } from '../../src/archive/database.ts';
-import { migrateDatabase } from '../../src/archive/migrations.ts';
-import { createReader } from '../../src/archive/reader.ts';
+import { createReader } from '../../src/archive/read/reader.ts';
+import { migrateDatabase } from '../../src/archive/schema/migrations.ts';
+import type { Call } from '../../src/call/call.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';
 import { databaseAt, LEVELS } from './level.ts';

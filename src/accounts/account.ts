@@ -1,0 +1,157 @@
+import type { Logger } from 'pino';
+import type { PaceSettings } from '../call/pace.ts';
+import type { Clock } from '../clock.ts';
+import type { PolyAiApi, Scope } from '../polyai/api.ts';
+import type { PolyAiClient, Trigger } from '../polyai/client.ts';
+import type { Observation } from '../polyai/observation.ts';
+import { PolyAiError } from '../polyai/polyai-error.ts';
+import type { Answer } from '../polyai/requests.ts';
+import type { RateLimit } from './rate-limit.ts';
+
+const PROBE_EVERY_MS = 30_000;
+
+/** How an account reaches PolyAI; another one takes its place when the configuration is read again. */
+export interface Connection {
+  readonly api: PolyAiApi;
+  readonly scope: Scope;
+  readonly token: string;
+  readonly pace: PaceSettings;
+  readonly client: PolyAiClient;
+}
+
+export type PollResult = 'status' | PolyAiError['code'];
+
+/** What is measured of an account's polls. */
+export interface PollMetrics {
+  polled(account: string, result: PollResult, ms: number): void;
+  /** The time between two polls of one call. */
+  interval(account: string, ms: number): void;
+}
+
+/**
+ * A PolyAI account as its calls share it. A 401 or 403 says nothing about the call that got it but that PolyAI refuses
+ * the account's token: then the account is paused, all its calls wait, and one poll in 30 s is let through as a probe.
+ * A 429 slows all its calls down.
+ */
+export interface Account {
+  readonly name: string;
+  readonly paused: boolean;
+  readonly connection: Connection;
+  readonly limit: RateLimit;
+  /** As `RateLimit.turn`; at once while the account is paused, since no poll is made then. */
+  turn(dueAt: number, until: number, signal: AbortSignal): boolean | Promise<boolean>;
+  /** As `PolyAiClient.getStatus`; throws `AccountPausedError` without asking while the account is paused. */
+  getStatus(callSid: string, signal: AbortSignal, before: Observation | null): Promise<Observation>;
+  /** As `PolyAiClient.askStatus`: for a caller who waits. Counts against the rate limit, and does not wait for it. */
+  askStatus(callSid: string): Promise<{ answer: Answer; result: Observation | PolyAiError }>;
+  /** As `PolyAiClient.trigger`; counts against the rate limit likewise. */
+  trigger(trigger: Trigger): Promise<Answer>;
+  /** Milliseconds until the next probe is due; 0 when the account is not paused. */
+  msToProbe(): number;
+  reconnect(connection: Connection): void;
+}
+
+export interface AccountOptions {
+  name: string;
+  connection: Connection;
+  limit: RateLimit;
+  metrics: PollMetrics;
+  clock: Clock;
+  log: Logger;
+}
+
+export function createAccount(options: AccountOptions): Account {
+  const { name, limit, metrics, clock, log } = options;
+  let { connection } = options;
+  let paused = false;
+  let probeAt = 0;
+
+  async function getStatus(
+    callSid: string,
+    signal: AbortSignal,
+    before: Observation | null,
+  ): Promise<Observation> {
+    if (paused) {
+      if (clock.monotonic() < probeAt) throw new AccountPausedError(name);
+      probeAt = clock.monotonic() + PROBE_EVERY_MS;
+    }
+    const asked = connection;
+    const askedAt = clock.monotonic();
+    try {
+      const observation = await asked.client.getStatus(callSid, signal, before);
+      learn(asked, 'status', null, askedAt);
+      return observation;
+    } catch (error) {
+      if (error instanceof PolyAiError) learn(asked, error.code, error.retryAfterMs, askedAt);
+      throw error;
+    }
+  }
+
+  async function askStatus(callSid: string) {
+    limit.charge();
+    const asked = connection;
+    const askedAt = clock.monotonic();
+    const told = await asked.client.askStatus(callSid);
+    const { result } = told;
+    if (result instanceof PolyAiError) learn(asked, result.code, result.retryAfterMs, askedAt);
+    else learn(asked, 'status', null, askedAt);
+    return told;
+  }
+
+  async function trigger(trigger: Trigger): Promise<Answer> {
+    limit.charge();
+    const answer = await connection.client.trigger(trigger);
+    // How long to wait is for its caller to obey: polls may have a limit of their own.
+    if (answer.statusCode === 429) limit.tooMany(null);
+    return answer;
+  }
+
+  /** An answer to a token that was replaced meanwhile says nothing of the present one. */
+  function learn(asked: Connection, result: PollResult, retryAfterMs: number | null, askedAt: number): void {
+    metrics.polled(name, result, clock.monotonic() - askedAt);
+    if (result === 'too_many') limit.tooMany(retryAfterMs);
+    if (asked !== connection) return;
+    if (result === 'unauthorized') setPaused(true);
+    // These are PolyAI's own word on a call: it took the token.
+    else if (result === 'status' || result === 'not_found' || result === 'rejected') setPaused(false);
+  }
+
+  function setPaused(next: boolean): void {
+    if (next && !paused) probeAt = clock.monotonic() + PROBE_EVERY_MS;
+    if (next === paused) return;
+    paused = next;
+    if (paused) log.error({ account: name }, 'account paused: PolyAI refuses its token');
+    else log.info({ account: name }, 'account resumed: PolyAI takes its token again');
+  }
+
+  return {
+    name,
+    get paused() {
+      return paused;
+    },
+    get connection() {
+      return connection;
+    },
+    limit,
+    turn: (dueAt, until, signal) => (paused ? !signal.aborted : limit.turn(dueAt, until, signal)),
+    getStatus,
+    askStatus,
+    trigger,
+    msToProbe: () => (paused ? Math.max(0, probeAt - clock.monotonic()) : 0),
+    reconnect(next) {
+      connection = next;
+      // The next poll finds out whether PolyAI takes the new token.
+      probeAt = clock.monotonic();
+    },
+  };
+}
+
+/** No poll was made: the account waits for its next probe. */
+export class AccountPausedError extends Error {
+  override readonly name = 'AccountPausedError';
+  readonly code = 'account_paused';
+
+  constructor(account: string) {
+    super(`account ${account} is paused`);
+  }
+}

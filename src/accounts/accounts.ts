@@ -1,0 +1,111 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Logger } from 'pino';
+import type { PaceSettings } from '../call/pace.ts';
+import type { Clock } from '../clock.ts';
+import type { PolyAiApi, Scope } from '../polyai/api.ts';
+import { createPolyAiClient } from '../polyai/client.ts';
+import { type Account, type Connection, createAccount, type PollMetrics } from './account.ts';
+import { createRateLimit, type RateExchange } from './rate-limit.ts';
+
+/** An account as it is configured. */
+export interface AccountSettings {
+  readonly name: string;
+  readonly api: PolyAiApi;
+  readonly baseUrl: string;
+  readonly token: string;
+  readonly scope: Scope;
+  /** null: none known. */
+  readonly maxRequestsPerSecond: number | null;
+  readonly pace: PaceSettings;
+}
+
+/** Every account that is configured now. */
+export interface Accounts {
+  get(name: string): Account | undefined;
+  has(name: string): boolean;
+  all(): Account[];
+  /** The account of a call that is registered without one: `default`, else the only one, else null. */
+  readonly fallback: string | null;
+  /**
+   * Takes over a configuration that was read again: what differs is put in the place of what was. Calls of an account
+   * that is gone wait until it is back.
+   */
+  apply(settings: readonly AccountSettings[]): void;
+  close(): Promise<void>;
+}
+
+export interface AccountsOptions {
+  settings: readonly AccountSettings[];
+  pollTimeoutMs: number;
+  /** Between the processes that share the work; null where there is one. */
+  exchange: RateExchange | null;
+  metrics: PollMetrics;
+  clock: Clock;
+  log: Logger;
+}
+
+const DEFAULT_ACCOUNT = 'default';
+
+export function createAccounts(options: AccountsOptions): Accounts {
+  const { pollTimeoutMs, exchange, metrics, clock, log } = options;
+  const accounts = new Map<string, { settings: AccountSettings; account: Account }>();
+
+  function connect({ api, scope, token, baseUrl, pace }: AccountSettings): Connection {
+    const client = createPolyAiClient({ baseUrl, api, scope, token, timeoutMs: pollTimeoutMs });
+    return { api, scope, token, pace, client };
+  }
+
+  function open(settings: AccountSettings): Account {
+    const { name, maxRequestsPerSecond: max } = settings;
+    const limit = createRateLimit({ account: name, max, exchange, clock, log });
+    return createAccount({ name, connection: connect(settings), limit, metrics, clock, log });
+  }
+
+  function apply(next: readonly AccountSettings[]): void {
+    const names = new Set(next.map(({ name }) => name));
+    for (const [name, { account }] of accounts) {
+      if (names.has(name)) continue;
+      accounts.delete(name);
+      account.limit.stop();
+      void account.connection.client.close();
+      log.warn({ account: name }, 'account removed: its calls wait until it is back');
+    }
+    for (const settings of next) replace(settings);
+  }
+
+  function replace(settings: AccountSettings): void {
+    const { name } = settings;
+    const present = accounts.get(name);
+    if (present === undefined) {
+      accounts.set(name, { settings, account: open(settings) });
+      log.info({ account: name, api: settings.api.name }, 'account configured');
+    } else if (!isDeepStrictEqual(present.settings, settings)) {
+      const { account } = present;
+      const before = account.connection;
+      account.reconnect(connect(settings));
+      account.limit.setMax(settings.maxRequestsPerSecond);
+      // What was asked before is still answered.
+      void before.client.close();
+      accounts.set(name, { settings, account });
+      log.info({ account: name, api: settings.api.name }, 'account configured anew');
+    }
+  }
+
+  apply(options.settings);
+
+  return {
+    get: (name) => accounts.get(name)?.account,
+    has: (name) => accounts.has(name),
+    all: () => [...accounts.values()].map(({ account }) => account),
+    get fallback() {
+      if (accounts.has(DEFAULT_ACCOUNT)) return DEFAULT_ACCOUNT;
+      const [only, ...more] = accounts.keys();
+      return only !== undefined && more.length === 0 ? only : null;
+    },
+    apply,
+    async close() {
+      for (const { account } of accounts.values()) account.limit.stop();
+      await Promise.all([...accounts.values()].map(({ account }) => account.connection.client.destroy()));
+    },
+  };
+}

@@ -1,0 +1,100 @@
+import type { ChainableCommander, Redis } from 'ioredis';
+import { type Static, Type } from 'typebox';
+import { Value } from 'typebox/value';
+import { type Clock, systemClock } from '../clock.ts';
+import type { RateReport } from './rate.ts';
+import type { RateExchange } from './rate-limit.ts';
+
+export interface RateExchangeOptions {
+  /** Without an offline queue: a report that waits for Redis to be back is of no use. */
+  redis: Redis;
+  /** First part of every key in Redis. */
+  prefix: string;
+  clock?: Pick<Clock, 'monotonic'>;
+}
+
+const Count = Type.Integer({ minimum: 0 });
+const Report = Type.Object({
+  process: Type.String(),
+  seq: Count,
+  waiting: Count,
+  asked: Count,
+  rate: Type.Union([Type.Number({ exclusiveMinimum: 0 }), Type.Null()]),
+  tooMany: Count,
+  holdMs: Type.Number({ minimum: 0 }),
+});
+
+/** When a field was last seen to change; null for the `seq` of what is no report. */
+interface Seen {
+  seq: number | null;
+  at: number;
+}
+
+const ALIVE_MS = 5_000;
+const FORGET_MS = 60_000;
+const KEY_TTL_MS = 60_000;
+
+/**
+ * The processes' reports in one Redis hash per account, a field for each process. One that stopped, or was killed, is
+ * known by its `seq` that stands still, not by a time: clocks differ.
+ */
+export function createRateExchange({
+  redis,
+  prefix,
+  clock = systemClock,
+}: RateExchangeOptions): RateExchange {
+  const seenByAccount = new Map<string, Map<string, Seen>>();
+
+  function seenOf(account: string): Map<string, Seen> {
+    const seen = seenByAccount.get(account) ?? new Map<string, Seen>();
+    seenByAccount.set(account, seen);
+    return seen;
+  }
+
+  return {
+    async exchange(account, report) {
+      const seen = seenOf(account);
+      const now = clock.monotonic();
+      const key = `${prefix}:rate:${account}`;
+      const old = [...seen].filter(([, { at }]) => now - at >= FORGET_MS).map(([process]) => process);
+      const pipeline = redis
+        .pipeline()
+        .hset(key, report.process, JSON.stringify(report))
+        .pexpire(key, KEY_TTL_MS);
+      if (old.length > 0) pipeline.hdel(key, ...old);
+      const fields = await fieldsOf(pipeline.hgetall(key));
+      fields.delete(report.process);
+      return alive(fields, seen, clock.monotonic());
+    },
+  };
+}
+
+/** What the last command of the pipeline, HGETALL, answered. Rejects where any failed. */
+async function fieldsOf(pipeline: ChainableCommander): Promise<Map<string, unknown>> {
+  const answers = (await pipeline.exec()) ?? [];
+  for (const [error] of answers) if (error !== null) throw error;
+  return new Map(Object.entries(answers.at(-1)?.[1] ?? {}));
+}
+
+function alive(fields: ReadonlyMap<string, unknown>, seen: Map<string, Seen>, now: number): RateReport[] {
+  for (const process of seen.keys()) if (!fields.has(process)) seen.delete(process);
+  const reports: RateReport[] = [];
+  for (const [process, text] of fields) {
+    const report = parseReport(text);
+    const seq = report?.seq ?? null;
+    const last = seen.get(process);
+    const at = last?.seq === seq ? last.at : now;
+    seen.set(process, { seq, at });
+    if (report !== null && now - at < ALIVE_MS) reports.push({ ...report, process });
+  }
+  return reports;
+}
+
+function parseReport(text: unknown): Static<typeof Report> | null {
+  try {
+    const report: unknown = JSON.parse(`${text}`);
+    return Value.Check(Report, report) ? report : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,33 @@
+import type { Socket } from 'node:net';
+import { ProblemError, problemBody } from '../problem.ts';
+
+/**
+ * How long a request may take to come in, so that slow ones do not pile up. None of them limits an answer: a wait or an
+ * export lasts as long as it does.
+ */
+export const CONNECTION_TIMES = {
+  /** To the last byte of the body. */
+  requestTimeout: 60_000,
+  http: { headersTimeout: 20_000, connectionsCheckingInterval: 5_000 },
+};
+
+/** What is no HTTP gets the same kind of answer as what is no request. */
+export function refuseConnection(error: Error, socket: Socket): void {
+  if (!socket.writable) return void socket.destroy();
+  const problem = problemOf(error);
+  const body = problemBody(problem);
+  socket.end(
+    `HTTP/1.1 ${problem.statusCode} ${problem.title}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+function problemOf(error: Error): ProblemError {
+  switch ('code' in error ? error.code : '') {
+    case 'HPE_HEADER_OVERFLOW':
+      return new ProblemError(431, 'headers_too_large', 'headers: larger than 16 KB');
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new ProblemError(408, 'request_timeout', 'request: did not come in in time');
+    default:
+      return new ProblemError(400, 'invalid_request', `request: ${error.message}`);
+  }
+}

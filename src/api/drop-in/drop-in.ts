@@ -1,0 +1,209 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type {
+  FastifyBaseLogger,
+  FastifyError,
+  FastifyInstance,
+  FastifyPluginCallback,
+  FastifyReply,
+  FastifyRequest,
+} from 'fastify';
+import type { Accounts } from '../../accounts/accounts.ts';
+import type { ArchiveReader } from '../../archive/read/reader.ts';
+import type { LastAnswer } from '../../call/call.ts';
+import { type PolyAiApi, triggeredCallSid } from '../../polyai/api.ts';
+import { APIS } from '../../polyai/apis.ts';
+import { parseJson } from '../../polyai/json.ts';
+import { PolyAiError } from '../../polyai/polyai-error.ts';
+import type { Answer } from '../../polyai/requests.ts';
+import { ProblemError, RETRY_AFTER_SECONDS } from '../problem.ts';
+import { CallSid } from '../schemas.ts';
+import { checker } from '../validation.ts';
+import { accountOf, FrontError } from './drop-in-account.ts';
+import { statusOperation, triggerOperation } from './drop-in-operations.ts';
+import type { PlacedCalls } from './placed-calls.ts';
+import { triggerMetadata } from './trigger-metadata.ts';
+
+export interface FrontRoutesOptions {
+  accounts: Pick<Accounts, 'all'>;
+  reader: Pick<ArchiveReader, 'readLastAnswer'>;
+  placedCalls: PlacedCalls;
+}
+
+const ARCHIVE_PATIENCE_MS = 1_000;
+const checkCallSid = checker<string>(CallSid);
+
+/**
+ * PolyAI's own routes, for clients that change nothing but their base URL: a status is PolyAI's last word on the call,
+ * from the archive, and a trigger is passed on and its call followed.
+ */
+export function frontRoutes(app: FastifyInstance, options: FrontRoutesOptions, done: () => void): void {
+  // A trigger is passed on byte by byte, whatever its client says it is; schemas are for openapi.json alone.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, parsed) => parsed(null, body));
+  app.setValidatorCompiler(() => () => true);
+  app.setSerializerCompiler(() => JSON.stringify);
+  for (const api of APIS) app.register(routesOf(api, options));
+  done();
+}
+
+function routesOf(api: PolyAiApi, options: FrontRoutesOptions): FastifyPluginCallback {
+  const config = { access: 'front' } as const;
+  const status = { config, schema: statusOperation(api) };
+  return (app, _, done) => {
+    app.setErrorHandler((error: FastifyError, request, reply) => inItsWords(api, error, request, reply));
+    app.get(api.statusRoute, status, (request, reply) => answerStatus(api, request, reply, options));
+    for (const route of api.triggerRoutes) {
+      const trigger = { config, schema: triggerOperation(api, route) };
+      app.post(route, trigger, (request, reply) => answerTrigger(api, request, reply, options));
+    }
+    done();
+  };
+}
+
+/** What the front itself has to say comes in the API's envelope: its clients know no other. */
+function inItsWords(
+  api: PolyAiApi,
+  error: FastifyError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const status = error.statusCode ?? 500;
+  const isFault = status >= 500 && !(error instanceof FrontError || error instanceof ProblemError);
+  if (isFault) request.log.error({ err: error }, 'request failed');
+  if (error instanceof ProblemError && status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS);
+  const message = isFault ? 'an error of polykeep' : error.message;
+  return reply.code(status).send(api.errorBody(message, error.code));
+}
+
+async function answerStatus(
+  api: PolyAiApi,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { accounts, reader, placedCalls }: FrontRoutesOptions,
+): Promise<FastifyReply> {
+  const { params, query } = partsOf(request);
+  const account = accountOf(request, api, { params, query, body: undefined }, accounts.all(), 'read');
+  const callSid = readCallSid(params.callSid);
+  const known = await lastAnswer(reader, callSid, request.log);
+  const isOurs = known === null || known.account === account.name;
+  if (known !== null && isOurs && known.body !== null && known.observedAt !== null) {
+    return sendKept(reply, known.body, known.observedAt);
+  }
+
+  const { answer, result } = await account
+    .askStatus(callSid)
+    .catch((error: unknown) => refuseFor(error, 502, 'PolyAI did not answer'));
+  if (isOurs && !(result instanceof PolyAiError)) {
+    await placedCalls.keep(
+      { callSid, account: account.name, metadata: {} },
+      { ...result, changedAfter: null, observedAt: new Date() },
+    );
+  }
+  return sendAnswer(reply, answer);
+}
+
+/** Such as can be registered; PolyAI itself has no others. */
+function readCallSid(given: unknown): string {
+  const checked = checkCallSid(given);
+  if ('error' in checked) throw new FrontError(400, 'invalid_request', `callSid: ${checked.error}`);
+  return checked.value;
+}
+
+/** Without Postgres, or where it takes too long, the front is what PolyAI would be without us. */
+async function lastAnswer(
+  reader: FrontRoutesOptions['reader'],
+  callSid: string,
+  log: FastifyBaseLogger,
+): Promise<LastAnswer | null> {
+  const done = new AbortController();
+  const tooLong = sleep(ARCHIVE_PATIENCE_MS, null, { signal: done.signal }).catch(() => null);
+  const answer = reader.readLastAnswer(callSid).catch((error: unknown) => {
+    log.warn({ err: error, callSid }, 'the archive does not answer: asking PolyAI');
+    return null;
+  });
+  return Promise.race([answer, tooLong]).finally(() => done.abort());
+}
+
+function sendKept(reply: FastifyReply, body: string, observedAt: Date): FastifyReply {
+  const age = Math.max(0, Math.floor((Date.now() - observedAt.getTime()) / 1000));
+  return (
+    reply
+      .header('age', age)
+      .header('x-polykeep-observed-at', observedAt.toISOString())
+      .type('application/json')
+      // As bytes: to a text Fastify adds a charset that PolyAI does not name.
+      .send(Buffer.from(body))
+  );
+}
+
+async function answerTrigger(
+  api: PolyAiApi,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { accounts, placedCalls }: FrontRoutesOptions,
+): Promise<FastifyReply> {
+  const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+  const parsed = parseJson(body.toString('utf8'));
+  const account = accountOf(request, api, { ...partsOf(request), body: parsed }, accounts.all(), 'write');
+  const metadata = triggerMetadata(request.headers['x-polykeep-metadata'], parsed);
+  return placedCalls.during(account.name, passOn());
+
+  async function passOn(): Promise<FastifyReply> {
+    const trigger = { path: pathOf(request.url), headers: ofBody(request.headers), body };
+    const answer = await account.trigger(trigger).catch(notPlaced);
+    if (answer.statusCode >= 200 && answer.statusCode < 300)
+      await keep(triggeredCallSid(parseJson(answer.body.toString('utf8'))));
+    return sendAnswer(reply, answer);
+  }
+
+  async function keep(callSid: string | null): Promise<void> {
+    if (callSid === null || 'error' in checkCallSid(callSid)) {
+      request.log.error(
+        { callSid, account: account.name },
+        'a trigger was answered without a callSid to follow',
+      );
+    } else {
+      await placedCalls.keep({ callSid, account: account.name, metadata }, null);
+    }
+  }
+}
+
+function notPlaced(error: unknown): never {
+  return error instanceof PolyAiError && error.code === 'unreachable'
+    ? refuseFor(error, 502, 'the call was not placed')
+    : refuseFor(error, 504, 'it is not known whether the call was placed');
+}
+
+/** A client may name a whole URL, as of a proxy: where to is not for it to say. */
+function pathOf(url: string): string {
+  const { pathname, search } = new URL(url, 'http://polykeep');
+  return pathname + search;
+}
+
+/** What tells how to read the body goes with it. */
+function ofBody({ 'content-type': type, 'content-encoding': encoding }: IncomingHttpHeaders) {
+  return {
+    'content-type': type ?? 'application/json',
+    ...(encoding === undefined ? {} : { 'content-encoding': encoding }),
+  };
+}
+
+function refuseFor(error: unknown, statusCode: number, what: string): never {
+  if (!(error instanceof PolyAiError)) throw error;
+  throw new FrontError(statusCode, 'polyai_unavailable', `${what}: ${error.message}`);
+}
+
+function sendAnswer(reply: FastifyReply, answer: Answer): FastifyReply {
+  if (answer.retryAfter !== null) reply.header('retry-after', answer.retryAfter);
+  if (answer.contentType !== null) reply.type(answer.contentType);
+  return reply.code(answer.statusCode).send(answer.body);
+}
+
+function partsOf({ params, query }: FastifyRequest) {
+  return { params: asObject(params), query: asObject(query) };
+}
+
+function asObject(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? Object.fromEntries(Object.entries(value)) : {};
+}

@@ -1,0 +1,121 @@
+import { STATUS_CODES } from 'node:http';
+import type { FastifySchema, RouteOptions } from 'fastify';
+import { MetadataFilter } from '../filter.ts';
+import { CallJson, TransitionJson } from '../schemas.ts';
+import { type ProblemCode, ProblemJson, problemResponses } from './openapi-problems.ts';
+
+/** Schemas with a name of their own in `openapi.json`. */
+const NAMED = { Call: CallJson, Transition: TransitionJson, Problem: ProblemJson };
+
+export const components: Record<string, object> = Object.fromEntries(
+  Object.entries(NAMED).map(([name, schema]) => [name, partsWithNames(schema)]),
+);
+
+/**
+ * A route's schema as `openapi.json` shows it: with what all routes of its kind have in common. Nothing of this is
+ * known to Fastify itself, which answers as it would without. A route without tags is not shown.
+ */
+export function documentRoute(route: RouteOptions): FastifySchema {
+  const { schema = {} } = route;
+  if (schema.tags === undefined) return schema;
+  const security = schema.security ?? securityOf(route);
+  return {
+    ...schema,
+    ...(security === null ? {} : { security }),
+    ...(isQuerySchema(schema.querystring) ? { querystring: query(schema.querystring) } : {}),
+    response: together(answers(schema.response), problemResponses(problemsOf(route))),
+  };
+}
+
+/** null: as all others, a key. */
+function securityOf({ config }: RouteOptions): NonNullable<FastifySchema['security']> | null {
+  if (config?.access === 'open') return [];
+  return config?.access === 'local' ? [{ apiKey: [] }, {}] : null;
+}
+
+function* problemsOf({ config, method, schema, url }: RouteOptions): Generator<ProblemCode> {
+  yield* schema?.problems ?? [];
+  const { access } = config ?? {};
+  const hasBody = method !== 'GET' && access !== 'front';
+  // Of a path that cannot be read no route knows, and none says so in its own words.
+  if (schema?.querystring || hasBody || url.includes('/:')) yield 'invalid_request';
+  if (url.includes('/:')) yield 'uri_too_long';
+  if (hasBody) yield* ['body_too_large', 'unsupported_media_type'] as const;
+  if (access === 'open' || access === 'front') return;
+  yield* ['unauthorized', 'forbidden', 'internal_error'] as const;
+  if (access !== 'local') yield* ['archive_unavailable', 'too_many_requests', 'overloaded'] as const;
+}
+
+interface Answer {
+  description?: unknown;
+  content?: unknown;
+}
+
+/** Where a status can come in two kinds of content, both are shown. */
+function together(answers: Record<string, Answer>, problems: Record<string, Answer>): Record<string, Answer> {
+  const both = Object.entries(problems)
+    .filter(([status]) => status in answers)
+    .map(([status, { content }]) => [
+      status,
+      { ...answers[status], content: Object.assign({}, answers[status]?.content, content) },
+    ]);
+  return { ...answers, ...problems, ...Object.fromEntries(both) };
+}
+
+/** Answers of JSON are given as their schema alone; those that need more are given as OpenAPI has them. */
+function answers(responses: unknown): Record<string, Answer> {
+  return Object.fromEntries(
+    Object.entries(responses ?? {}).map(([status, schema]) => [status, answer(status, schema)]),
+  );
+}
+
+function answer(status: string, schema: object): Answer {
+  const description =
+    'description' in schema ? schema.description : (STATUS_CODES[status] ?? 'Another answer');
+  if ('content' in schema || ('type' in schema && schema.type === 'null')) return { description, ...schema };
+  const [example] = 'examples' in schema && Array.isArray(schema.examples) ? schema.examples : [];
+  return {
+    description,
+    content: { 'application/json': { schema: withNames(schema), ...(example ? { example } : {}) } },
+  };
+}
+
+/** A schema with references in the place of those that have a name. */
+function withNames(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(withNames);
+  if (typeof schema !== 'object' || schema === null) return schema;
+  const name = Object.entries(NAMED).find(([, named]) => named === schema)?.[0];
+  if (name !== undefined) return { $ref: `#/components/schemas/${name}` };
+  return partsWithNames(schema);
+}
+
+/** Examples stand beside the schema of an answer. */
+function partsWithNames(schema: object): object {
+  return Object.fromEntries(
+    Object.entries(schema)
+      .filter(([key]) => key !== 'examples')
+      .map(([key, value]) => [key, withNames(value)]),
+  );
+}
+
+interface QuerySchema {
+  properties: Readonly<Record<string, object>>;
+  required?: readonly string[];
+}
+
+function isQuerySchema(schema: unknown): schema is QuerySchema {
+  return typeof schema === 'object' && schema !== null && 'properties' in schema;
+}
+
+/** What has a default need not be given. */
+function query(schema: QuerySchema): QuerySchema {
+  const { properties, required = [] } = schema;
+  return {
+    ...schema,
+    required: required.filter((name) => !('default' in (properties[name] ?? {}))),
+    properties: {
+      ...properties,
+      ...('patternProperties' in schema ? { metadata: MetadataFilter } : {}),
+    },
+  };
+}

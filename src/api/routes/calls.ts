@@ -1,0 +1,196 @@
+import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyReply } from 'fastify';
+import { Type } from 'typebox';
+import { decodeCursor, encodeCursor, type Position } from '../../archive/read/cursors.ts';
+import type { ArchiveReader } from '../../archive/read/reader.ts';
+import type { Registrar } from '../../archive/write/registrar.ts';
+import type { Call, Registration } from '../../call/call.ts';
+import { filterFields, filterOptions, readFilter } from '../filter.ts';
+import { invalidField, ProblemError } from '../problem.ts';
+import {
+  BatchBody,
+  type BatchResultJson,
+  BatchResultJson as BatchResultSchema,
+  CallJson,
+  CallQuery,
+  CallSid,
+  callJson,
+  Limit,
+  PageJson,
+  RegistrationBody,
+} from '../schemas.ts';
+import { checker } from '../validation.ts';
+import type { Waiting } from '../waiting.ts';
+import { type AccountNames, readRegistration } from './registration.ts';
+
+export interface CallRoutesOptions {
+  registrar: Registrar;
+  reader: ArchiveReader;
+  waiting: Waiting;
+  accounts: AccountNames;
+  /** Has calls followed soon; never fails a request, since Postgres has them already. */
+  followSoon: (callSids: readonly string[]) => void;
+}
+
+const Params = Type.Object({ callSid: CallSid });
+const ListQuery = Type.Object(
+  {
+    ...filterFields,
+    limit: Limit,
+    cursor: Type.Optional(
+      Type.String({ description: 'The `nextCursor` of the page before. Without it the newest calls come.' }),
+    ),
+  },
+  filterOptions,
+);
+
+export const callRoutes: FastifyPluginCallbackTypebox<CallRoutesOptions> = (app, options, done) => {
+  const { registrar, reader, waiting, accounts, followSoon } = options;
+
+  app.post(
+    '/v1/calls',
+    {
+      schema: {
+        operationId: 'registerCall',
+        summary: 'Register a call',
+        description:
+          'The call is followed from then on. 201 where it is new, 200 where it was known already. PolyAI’s answer to ' +
+          'a trigger can be posted as it is.',
+        tags: ['Calls'],
+        body: RegistrationBody,
+        response: { 200: CallJson, 201: CallJson },
+      },
+    },
+    async (request, reply) => {
+      const registration = readRegistration(request.body, accounts);
+      const created = await registrar.register(registration);
+      if (created === null) return reply.code(200).send(await readJson(registration.callSid));
+      followSoon([registration.callSid]);
+      return reply.code(201).send(callJson(created));
+    },
+  );
+
+  app.post(
+    '/v1/calls/batch',
+    {
+      schema: {
+        operationId: 'registerCalls',
+        summary: 'Register up to 10,000 calls',
+        tags: ['Calls'],
+        body: BatchBody,
+        response: { 200: BatchResultSchema },
+      },
+    },
+    async (request) => {
+      const items = request.body.calls.map((item) => readItem(item, accounts));
+      const valid = items.filter((item) => item.kind === 'valid').map((item) => item.registration);
+      const created = valid.length === 0 ? [] : await registrar.registerAll(valid);
+      followSoon(created.flatMap((call) => call?.callSid ?? []));
+      return { results: results(items, created) };
+    },
+  );
+
+  app.get(
+    '/v1/calls/:callSid',
+    {
+      schema: {
+        operationId: 'getCall',
+        summary: 'Read a call',
+        description: 'With `wait`, as soon as the call is settled, or as it is after so many seconds.',
+        tags: ['Calls'],
+        params: Params,
+        querystring: CallQuery,
+        response: { 200: CallJson },
+        problems: ['call_not_found'],
+      },
+    },
+    async ({ params: { callSid }, query: { wait } }, reply) =>
+      wait === 0 ? readJson(callSid) : jsonOf(await readSettled(callSid, wait, reply)),
+  );
+
+  app.get(
+    '/v1/calls',
+    {
+      schema: {
+        operationId: 'listCalls',
+        summary: 'List calls, newest first',
+        tags: ['Calls'],
+        querystring: ListQuery,
+        response: { 200: PageJson },
+      },
+    },
+    async (request) => {
+      const { limit, cursor } = request.query;
+      // One more than asked for tells whether there is a next page.
+      const found = await reader.listCalls(readFilter(request.query), limit + 1, readCursor(cursor));
+      const page = found.slice(0, limit);
+      const last = page.at(-1);
+      return {
+        data: page.map(callJson),
+        nextCursor: found.length > limit && last !== undefined ? encodeCursor(last) : null,
+      };
+    },
+  );
+
+  async function readJson(callSid: string): Promise<CallJson> {
+    return jsonOf(await reader.readCall(callSid));
+  }
+
+  /** The call when it is settled, or as it is after so many seconds. */
+  async function readSettled(callSid: string, seconds: number, reply: FastifyReply): Promise<Call | null> {
+    using hold = waiting.hold(reply, seconds * 1000);
+    // Before the call is read: what settles it after that is not missed.
+    const settled = waiting.settled(callSid, hold.signal);
+    const call = await reader.readCallInTurn(callSid);
+    if (call === null || call.settledAt !== null) return call;
+    await settled;
+    return hold.clientIsGone ? call : reader.readCallInTurn(callSid);
+  }
+
+  done();
+};
+
+function jsonOf(call: Call | null): CallJson {
+  if (call === null) throw new ProblemError(404, 'call_not_found', 'callSid: this call was never registered');
+  return callJson(call);
+}
+
+type Item =
+  | { kind: 'valid'; registration: Registration }
+  | { kind: 'invalid'; callSid: string | null; error: string };
+
+const checkItem = checker<RegistrationBody>(RegistrationBody);
+
+/** One item of a batch; a bad one must not keep the others out. */
+function readItem(item: unknown, accounts: AccountNames): Item {
+  const checked = checkItem(item);
+  if ('error' in checked) return { kind: 'invalid', callSid: callSidIn(item), error: checked.error };
+  try {
+    return { kind: 'valid', registration: readRegistration(checked.value, accounts) };
+  } catch (error) {
+    if (!(error instanceof ProblemError)) throw error;
+    return { kind: 'invalid', callSid: callSidIn(item), error: error.message };
+  }
+}
+
+function callSidIn(item: unknown): string | null {
+  if (typeof item !== 'object' || item === null) return null;
+  const named = 'callSid' in item ? item.callSid : 'call_sid' in item ? item.call_sid : null;
+  return typeof named === 'string' ? named : null;
+}
+
+function results(items: readonly Item[], created: readonly (Call | null)[]): BatchResultJson['results'] {
+  let next = 0;
+  return items.map((item) => {
+    if (item.kind === 'invalid') return { callSid: item.callSid, result: 'invalid', error: item.error };
+    const result = created[next++] ? 'created' : 'existing';
+    return { callSid: item.registration.callSid, result };
+  });
+}
+
+function readCursor(cursor: string | undefined): Position | null {
+  if (cursor === undefined) return null;
+  const position = decodeCursor(cursor);
+  if (position === null) throw invalidField('cursor', 'is not a cursor of this API');
+  return position;
+}

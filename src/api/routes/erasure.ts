@@ -1,0 +1,41 @@
+import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
+import type { Eraser } from '../../archive/write/eraser.ts';
+import { ProblemError } from '../problem.ts';
+import { CallSid } from '../schemas.ts';
+
+export interface ErasureRoutesOptions {
+  eraser: Eraser;
+  /** Has nobody follow a call any more; never fails a request: a follower finds out by itself that it is gone. */
+  stopFollowing: (callSid: string) => void;
+}
+
+const Params = Type.Object({ callSid: CallSid });
+
+export const erasureRoutes: FastifyPluginCallbackTypebox<ErasureRoutesOptions> = (app, options, done) => {
+  const { eraser, stopFollowing } = options;
+
+  app.delete(
+    '/v1/calls/:callSid',
+    {
+      schema: {
+        operationId: 'eraseCall',
+        summary: 'Stop following a call, and erase it',
+        tags: ['Calls'],
+        params: Params,
+        response: { 204: Type.Null({ description: 'The call and its transitions are gone.' }) },
+        problems: ['call_not_found'],
+      },
+    },
+    async (request, reply) => {
+      const { callSid } = request.params;
+      // The row first: a follower that is stopped before it would find the call, and take it up again.
+      const erased = await eraser.erase(callSid);
+      if (!erased) throw new ProblemError(404, 'call_not_found', 'callSid: this call was never registered');
+      stopFollowing(callSid);
+      return reply.code(204).send(null);
+    },
+  );
+
+  done();
+};

@@ -1,0 +1,98 @@
+import { Readable } from 'node:stream';
+import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
+import { TooManyExportsError } from '../../archive/errors.ts';
+import type { Exporter } from '../../archive/read/exporter.ts';
+import { EXAMPLE_CALL } from '../examples.ts';
+import { COLUMNS, csv, ndjson } from '../export-formats.ts';
+import { filterFields, filterOptions, readFilter } from '../filter.ts';
+import { ProblemError } from '../problem.ts';
+
+export interface ExportRoutesOptions {
+  exporter: Exporter;
+}
+
+const FORMATS = {
+  csv: { write: csv, type: 'text/csv; charset=utf-8; header=present' },
+  ndjson: { write: ndjson, type: 'application/x-ndjson' },
+};
+
+const EXPORT_WITHIN_MS = 60 * 60_000;
+
+const ExportQuery = Type.Object(
+  {
+    ...filterFields,
+    format: Type.Enum(['csv', 'ndjson'], {
+      type: 'string',
+      default: 'ndjson',
+      description:
+        'A row for each call with a header, or a line of JSON as `GET /v1/calls/{callSid}` answers it.',
+    }),
+  },
+  filterOptions,
+);
+
+const ANSWERS: Readonly<Record<number, object>> = {
+  200: {
+    description: 'The calls. A connection that is cut means that some are missing.',
+    headers: { 'Content-Disposition': { type: 'string', description: 'With a name for the file.' } },
+    content: {
+      'application/x-ndjson': {
+        schema: { type: 'string' },
+        example: `${JSON.stringify(EXAMPLE_CALL)}\n`,
+      },
+      'text/csv': { schema: { type: 'string' }, example: `${COLUMNS.join(',')}\r\n` },
+    },
+  },
+};
+
+export const exportRoutes: FastifyPluginCallbackTypebox<ExportRoutesOptions> = (app, { exporter }, done) => {
+  app.get(
+    '/v1/export',
+    // A HEAD would read the whole archive for nothing.
+    {
+      schema: {
+        operationId: 'exportCalls',
+        summary: 'Stream all calls that fit',
+        description: 'In csv, text that a spreadsheet would take for a formula has an apostrophe in front.',
+        tags: ['Reports'],
+        querystring: ExportQuery,
+        response: ANSWERS,
+        problems: ['too_many_exports'],
+      },
+      exposeHeadRoute: false,
+    },
+    async (request, reply) => {
+      const { format } = request.query;
+      const gone = new AbortController();
+      const cut = () => void reply.raw.destroy();
+      // A client that takes its time keeps a connection, its place, and all that was deleted since.
+      const limit = setTimeout(cut, EXPORT_WITHIN_MS);
+      reply.raw.once('close', () => {
+        clearTimeout(limit);
+        gone.abort();
+      });
+      const batches = await exporter
+        .open(readFilter(request.query), gone.signal, cut)
+        .catch((error: unknown) => {
+          throw error instanceof TooManyExportsError ? busy(error) : error;
+        });
+      const { write, type } = FORMATS[format];
+      // A stream that fails half-way takes the connection with it: the client cannot take a part for the whole.
+      return reply
+        .type(type)
+        .header('content-disposition', `attachment; filename="${fileName(format)}"`)
+        .send(Readable.from(write(batches), { objectMode: false }));
+    },
+  );
+
+  done();
+};
+
+function busy({ code, message }: TooManyExportsError): ProblemError {
+  return new ProblemError(503, code, `${message}: try again later`);
+}
+
+function fileName(format: string): string {
+  return `calls-${new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '')}.${format}`;
+}

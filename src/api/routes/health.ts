@@ -1,0 +1,56 @@
+import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
+import { HealthJson } from '../schemas.ts';
+
+export interface HealthRoutesOptions {
+  /** The state of each part, asked now. */
+  parts: () => Promise<HealthJson['parts']>;
+}
+
+/**
+ * Ready means that the sidecar keeps its promises: it cannot without Postgres. Without Redis or with a paused account
+ * it still registers and answers, so it stays ready and says what is wrong.
+ */
+export const healthRoutes: FastifyPluginCallbackTypebox<HealthRoutesOptions> = (app, { parts }, done) => {
+  app.get(
+    '/health/live',
+    {
+      config: { access: 'open', isProbe: true },
+      schema: {
+        operationId: 'getLiveness',
+        summary: 'Whether the process answers',
+        tags: ['Operations'],
+        response: { 200: Type.Object({ status: Type.Literal('ok') }, { examples: [{ status: 'ok' }] }) },
+      },
+    },
+    async () => ({
+      status: 'ok' as const,
+    }),
+  );
+
+  app.get(
+    '/health/ready',
+    {
+      config: { access: 'open', isProbe: true },
+      schema: {
+        operationId: 'getReadiness',
+        summary: 'Whether the process keeps its promises, and the state of each part',
+        description: '503 where Postgres is away; then nothing can be promised.',
+        tags: ['Operations'],
+        response: { 200: HealthJson, 503: HealthJson },
+      },
+    },
+    async (_request, reply) => {
+      const state = await parts();
+      const status = statusOf(state);
+      return reply.code(status === 'unavailable' ? 503 : 200).send({ status, parts: state });
+    },
+  );
+
+  done();
+};
+
+function statusOf({ postgres, queue, accounts }: HealthJson['parts']): HealthJson['status'] {
+  if (postgres === 'down') return 'unavailable';
+  return queue === 'down' || Object.values(accounts).includes('paused') ? 'degraded' : 'ok';
+}

@@ -1,0 +1,32 @@
+import type { Registration } from '../../call/call.ts';
+import { invalidField } from '../problem.ts';
+import type { RegistrationBody } from '../schemas.ts';
+
+const MAX_METADATA_BYTES = 8 * 1024;
+
+/** The accounts that are configured. */
+export interface AccountNames {
+  has(name: string): boolean;
+  /** For calls registered without one; null where one must be named. */
+  readonly fallback: string | null;
+}
+
+/**
+ * What a body asks to register: the checks that its schema cannot say. Throws a `ProblemError` that names the field.
+ */
+export function readRegistration(body: RegistrationBody, accounts: AccountNames): Registration {
+  const callSid = body.callSid ?? body.call_sid;
+  if (callSid === undefined) throw invalidField('callSid', 'is required');
+  if (body.call_sid !== undefined && body.call_sid !== callSid) {
+    throw invalidField('call_sid', 'is not the same as callSid');
+  }
+  const account = body.account ?? accounts.fallback;
+  if (account === null)
+    throw invalidField('account', 'is required: there are several, and none is named default');
+  if (!accounts.has(account)) throw invalidField('account', 'is not a configured account');
+  const metadata = body.metadata ?? {};
+  if (Buffer.byteLength(JSON.stringify(metadata)) > MAX_METADATA_BYTES) {
+    throw invalidField('metadata', 'is larger than 8 KB');
+  }
+  return { callSid, account, metadata: { ...metadata } };
+}

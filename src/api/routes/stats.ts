@@ -1,0 +1,169 @@
+import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
+import {
+  StatsTooSlowError,
+  TooManyRowsError,
+  TooManyStatsError,
+  UnknownTimeZoneError,
+} from '../../archive/errors.ts';
+import {
+  type ArchiveStats,
+  MAX_STATS_ROWS,
+  type StatsQuestion,
+  type StatsRow,
+} from '../../archive/read/statistics.ts';
+import { OUTCOMES } from '../../call/call.ts';
+import { EXAMPLE_STATS } from '../examples.ts';
+import { filterOptions, readFilter, scopeFields } from '../filter.ts';
+import { invalidField, ProblemError } from '../problem.ts';
+import { Nullable, Time } from '../schemas.ts';
+
+export interface StatsRoutesOptions {
+  stats: ArchiveStats;
+}
+
+const StatsQuery = Type.Object(
+  {
+    ...scopeFields,
+    bucket: Type.Enum(['hour', 'day'], {
+      type: 'string',
+      default: 'day',
+      description: 'How long each part of the time is.',
+    }),
+    timezone: Type.String({
+      default: 'UTC',
+      description: 'Whose days and hours: UTC or an IANA name.',
+      examples: ['Europe/London'],
+    }),
+    groupBy: Type.Optional(
+      Type.String({
+        pattern: '^(account|metadata\\.[^\\u0000\\p{Cs}]+)$',
+        description: 'Apart for each `account`, or for each value of `metadata.KEY`.',
+        examples: ['metadata.campaign'],
+      }),
+    ),
+  },
+  filterOptions,
+);
+
+const PercentilesJson = Nullable(Type.Object({ p50: Type.Number(), p90: Type.Number(), p99: Type.Number() }));
+
+const StatsJson = Type.Object(
+  {
+    timezone: Type.String(),
+    bucket: Type.Enum(['hour', 'day']),
+    data: Type.Array(
+      Type.Object({
+        bucket: Time,
+        group: Nullable(Type.String()),
+        calls: Type.Integer(),
+        outcomes: Type.Object({
+          ...Object.fromEntries(OUTCOMES.map((outcome) => [outcome, Type.Integer()])),
+          none: Type.Integer(),
+        }),
+        successRate: Nullable(Type.Number()),
+        seconds: Type.Object({ queued: PercentilesJson, calling: PercentilesJson }),
+      }),
+    ),
+  },
+  { description: '`seconds` is how long calls were in a status.', examples: [EXAMPLE_STATS] },
+);
+
+const BUCKET_MS = { hour: 3_600_000, day: 86_400_000 };
+const DEFAULT_DAYS = 30;
+const YEAR_1 = Date.parse('0001-01-01T00:00:00Z');
+
+export const statsRoutes: FastifyPluginCallbackTypebox<StatsRoutesOptions> = (app, { stats }, done) => {
+  app.get(
+    '/v1/stats',
+    {
+      schema: {
+        operationId: 'getStats',
+        summary: 'Outcomes and times over time',
+        description: 'Of calls by the time they were registered; of the last 30 days unless told otherwise.',
+        tags: ['Reports'],
+        querystring: StatsQuery,
+        response: { 200: StatsJson },
+        problems: ['too_many_stats', 'stats_too_slow'],
+      },
+    },
+    async (request) => {
+      const { bucket, timezone, groupBy } = request.query;
+      const { registeredTo = new Date(), ...rest } = readFilter(request.query);
+      const { registeredFrom = daysBefore(registeredTo), ...filter } = rest;
+      if ((registeredTo.getTime() - registeredFrom.getTime()) / BUCKET_MS[bucket] > MAX_STATS_ROWS) {
+        throw invalidField('bucket', `gives more than ${MAX_STATS_ROWS} buckets: ask for a shorter time`);
+      }
+      const question: StatsQuestion = {
+        filter: { ...filter, registeredFrom, registeredTo },
+        bucket,
+        timeZone: readTimeZone(timezone),
+        groupBy: readGroupBy(groupBy),
+      };
+      const rows = await stats.read(question).catch((error: unknown) => {
+        throw problemOf(error);
+      });
+      return { timezone, bucket, data: rows.map(rowJson) };
+    },
+  );
+
+  done();
+};
+
+/** As for a time that is given, there is none before year 1. */
+function daysBefore(to: Date): Date {
+  return new Date(Math.max(to.getTime() - DEFAULT_DAYS * BUCKET_MS.day, YEAR_1));
+}
+
+/**
+ * Names with a slash, and UTC. To Postgres the others are abbreviations, of a fixed offset, before they are names
+ * (`CET`), and offsets have the opposite sign.
+ */
+function readTimeZone(timezone: string): string {
+  if (!/^(utc|[a-z_]+(\/[\w+-]+)+)$/i.test(timezone) || !isKnown(timezone)) throw unknownTimeZone();
+  return timezone;
+}
+
+function isKnown(timeZone: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function unknownTimeZone(): ProblemError {
+  return invalidField('timezone', 'must be UTC or an IANA name such as Europe/London');
+}
+
+function readGroupBy(groupBy: string | undefined): StatsQuestion['groupBy'] {
+  if (groupBy === undefined) return null;
+  return groupBy === 'account' ? { account: true } : { metadata: groupBy.slice('metadata.'.length) };
+}
+
+function problemOf(error: unknown): unknown {
+  if (error instanceof UnknownTimeZoneError) return unknownTimeZone();
+  if (error instanceof TooManyRowsError) {
+    return invalidField('groupBy', `gives more than ${MAX_STATS_ROWS} rows: ask for a shorter time`);
+  }
+  if (error instanceof TooManyStatsError) {
+    return new ProblemError(503, error.code, `${error.message}: try again later`);
+  }
+  if (error instanceof StatsTooSlowError) {
+    return new ProblemError(503, error.code, 'the statistics took too long: ask for a shorter time');
+  }
+  return error;
+}
+
+function rowJson({ bucket, group, calls, outcomes, queued, calling }: StatsRow) {
+  const ended = outcomes.success + outcomes.failure;
+  return {
+    bucket: bucket.toISOString(),
+    group,
+    calls,
+    outcomes,
+    successRate: ended === 0 ? null : outcomes.success / ended,
+    seconds: { queued, calling },
+  };
+}

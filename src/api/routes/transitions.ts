@@ -1,0 +1,81 @@
+import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
+import type { FastifyReply } from 'fastify';
+import { FeedPositionAheadError } from '../../archive/errors.ts';
+import {
+  decodeFeedCursor,
+  encodeFeedCursor,
+  FEED_START,
+  type FeedPosition,
+} from '../../archive/feed-cursor.ts';
+import type { Feed, FeedPage, FeedQuery } from '../../archive/read/feed.ts';
+import { invalidField } from '../problem.ts';
+import { FeedPageJson, FeedQuery as FeedQuerySchema, transitionJson } from '../schemas.ts';
+import type { Waiting } from '../waiting.ts';
+
+export interface TransitionRoutesOptions {
+  feed: Pick<Feed, 'read' | 'readInTurn'>;
+  waiting: Waiting;
+}
+
+export const transitionRoutes: FastifyPluginCallbackTypebox<TransitionRoutesOptions> = (
+  app,
+  { feed, waiting },
+  done,
+) => {
+  app.get(
+    '/v1/transitions',
+    {
+      schema: {
+        operationId: 'readTransitions',
+        summary: 'Read the feed of transitions',
+        description:
+          'Every transition exactly once, in the order they were committed in. With `wait`, as soon as there is one, ' +
+          'or an empty page after so many seconds.',
+        tags: ['Feed'],
+        querystring: FeedQuerySchema,
+        response: { 200: FeedPageJson },
+      },
+    },
+    async ({ query }, reply) => {
+      const { limit, account = null, wait } = query;
+      const asked = { after: readAfter(query.after), limit, account };
+      const { transitions, next } = await read(asked, wait, reply).catch(refuseAhead);
+      return {
+        data: transitions.map(({ callSid, account, ...transition }) => ({
+          callSid,
+          account,
+          ...transitionJson(transition),
+        })),
+        nextCursor: encodeFeedCursor(next),
+      };
+    },
+  );
+
+  async function read(query: FeedQuery, seconds: number, reply: FastifyReply): Promise<FeedPage> {
+    const first = await feed.read(query);
+    if (seconds === 0 || first.transitions.length > 0) return first;
+    using hold = waiting.hold(reply, seconds * 1000);
+    for (let page = first; ; ) {
+      if (page.isEnd) await waiting.readable(page.next.xid, hold.signal);
+      if (hold.clientIsGone) return page;
+      // Once more also at the end of the wait: what Postgres says then is what is answered.
+      const isLast = hold.signal.aborted;
+      page = await feed.readInTurn({ ...query, after: page.next });
+      if (isLast || page.transitions.length > 0) return page;
+    }
+  }
+
+  done();
+};
+
+function readAfter(after: string | undefined): FeedPosition {
+  if (after === undefined) return FEED_START;
+  const position = decodeFeedCursor(after);
+  if (position === null) throw invalidField('after', 'is not a cursor of this feed');
+  return position;
+}
+
+function refuseAhead(error: unknown): never {
+  if (!(error instanceof FeedPositionAheadError)) throw error;
+  throw invalidField('after', 'is a cursor of another database server: begin anew, without it');
+}

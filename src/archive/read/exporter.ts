@@ -1,0 +1,158 @@
+import { and, type SQL, sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { Client } from 'pg';
+import type { Call, Metadata, Outcome } from '../../call/call.ts';
+import { answering } from '../database.ts';
+import { TooManyExportsError } from '../errors.ts';
+import { type CallFilter, conditions } from './call-filter.ts';
+import { HISTORY, type HistoryEntry, transitionsOf } from './history.ts';
+
+export interface Exporter {
+  /**
+   * All calls that match with their histories, newest registration first, all of one moment: in batches, each read
+   * from Postgres when it is asked for. The first has been read when the promise resolves, so what fails by then has
+   * given nothing away. `signal` ends it at once, also in the middle of a statement, and must be given when the reader
+   * is done. `onLost` is called when Postgres has ended it, which a reader that pauses would not learn.
+   *
+   * Throws `ArchiveUnavailableError`, and `TooManyExportsError` where as many run as may.
+   */
+  open(filter: CallFilter, signal: AbortSignal, onLost: () => void): Promise<AsyncGenerator<Call[]>>;
+}
+
+const CONNECT_TIMEOUT_MS = 5_000;
+const BATCH_ROWS = 500;
+
+/** Only a reader that has forgotten about us pauses so long; Postgres keeps old rows for it all the time. */
+const BEGIN = `
+begin isolation level repeatable read read only;
+set local idle_in_transaction_session_timeout = '10min';
+set local statement_timeout = '10min';
+set local datestyle = 'ISO'`;
+
+/** Each export has a connection of its own, outside the pool that followers and requests share. */
+export function createExporter({ url, atMost }: { url: string; atMost: number }): Exporter {
+  let running = 0;
+
+  return {
+    async open(filter, signal, onLost) {
+      if (running >= atMost) throw new TooManyExportsError(`${atMost} exports run already`);
+      running++;
+      const batches = read(url, filter, signal, { onLost, onEnd: () => running-- });
+      // Whoever reads may leave before having begun, which a generator does not notice on its own.
+      signal.addEventListener('abort', () => void batches.return(undefined).catch(() => {}), { once: true });
+      const first = await answering(batches.next());
+      return resumed(first, batches);
+    },
+  };
+}
+
+async function* resumed(first: IteratorResult<Call[]>, rest: AsyncGenerator<Call[]>): AsyncGenerator<Call[]> {
+  try {
+    if (!first.done) yield first.value;
+    yield* rest;
+  } finally {
+    // Also where the reader leaves before it has asked for more than the first.
+    await rest.return(undefined);
+  }
+}
+
+async function* read(
+  url: string,
+  filter: CallFilter,
+  signal: AbortSignal,
+  { onLost, onEnd }: { onLost: () => void; onEnd: () => void },
+): AsyncGenerator<Call[]> {
+  const client = new Client({
+    connectionString: url,
+    application_name: 'polykeep export',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+  });
+  client.on('error', () => {});
+  client.once('end', onLost);
+  let stop = () => {};
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+    stop = () => void terminate(url, rows[0]?.pid);
+    signal.addEventListener('abort', stop, { once: true });
+    signal.throwIfAborted();
+    await client.query(BEGIN);
+    await drizzle(client).execute(declaration(filter));
+    for (;;) {
+      const { rows } = await client.query<ExportedRow>(`fetch forward ${BATCH_ROWS} from exported`);
+      if (rows.length === 0) return;
+      yield rows.map(callOf);
+    }
+  } finally {
+    signal.removeEventListener('abort', stop);
+    client.off('end', onLost);
+    await client.end().catch(() => {});
+    onEnd();
+  }
+}
+
+/** From another connection: a statement in progress hears nothing on its own. */
+async function terminate(url: string, pid: number | undefined): Promise<void> {
+  const client = new Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    await client.query('select pg_terminate_backend($1)', [pid]);
+  } catch {
+    // Postgres is away, and the statement with it.
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+/** A cursor by SQL: Postgres then plans for the first rows, and each fetch takes as many as are wanted. */
+function declaration(filter: CallFilter): SQL {
+  return sql`
+declare exported no scroll cursor for
+select call_sid, account, status, outcome, reason, metadata, registered_at, created_at, last_updated, first_seen_at,
+       last_seen_at, settled_at, polls, failed_polls, last_error, ${HISTORY} as history
+  from calls
+ where ${and(...conditions(filter)) ?? sql`true`}
+ order by registered_at desc, call_sid desc`;
+}
+
+interface ExportedRow {
+  call_sid: string;
+  account: string;
+  status: string | null;
+  outcome: Outcome | null;
+  reason: string | null;
+  metadata: Metadata;
+  registered_at: Date;
+  created_at: Date | null;
+  last_updated: Date | null;
+  first_seen_at: Date | null;
+  last_seen_at: Date | null;
+  settled_at: Date | null;
+  polls: number;
+  failed_polls: number;
+  last_error: string | null;
+  history: HistoryEntry[] | null;
+}
+
+function callOf(row: ExportedRow): Call {
+  return {
+    callSid: row.call_sid,
+    account: row.account,
+    status: row.status,
+    outcome: row.outcome,
+    reason: row.reason,
+    metadata: row.metadata,
+    registeredAt: row.registered_at,
+    createdAt: row.created_at,
+    lastUpdated: row.last_updated,
+    firstSeenAt: row.first_seen_at,
+    lastSeenAt: row.last_seen_at,
+    settledAt: row.settled_at,
+    polls: row.polls,
+    failedPolls: row.failed_polls,
+    lastError: row.last_error,
+    transitions: transitionsOf(row.history),
+  };
+}

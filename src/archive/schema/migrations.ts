@@ -1,0 +1,109 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { migrate } from 'drizzle-orm/node-postgres/migrator';
+import { Client } from 'pg';
+import type { Logger } from 'pino';
+import { isUnavailable, MigrationBlockedError, sqlState } from '../errors.ts';
+import { pendingMigrations } from './version.ts';
+
+const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../migrations', import.meta.url));
+/** Any number, the same for all versions of polykeep: processes that start together migrate one after the other. */
+const MIGRATION_LOCK = 7_066_521_390;
+const RETRY_MS = 500;
+/** Whoever writes to a table waits behind a migration that waits for it: so it waits briefly, and makes room again. */
+const TABLE_LOCK_TIMEOUT_MS = 3_000;
+const TABLE_LOCK_PAUSE_MS = 3_000;
+
+export interface MigrationPatience {
+  /** For a Postgres that does not answer. */
+  answerWithinMs?: number;
+  /** For other sessions: one that migrates, or those that use the tables. */
+  freeWithinMs?: number;
+}
+
+/**
+ * Brings the schema up to date: all that is pending, or nothing. Throws `NewerDatabaseError`, `MigrationBlockedError`,
+ * and else what Postgres says.
+ */
+export async function migrateDatabase(
+  url: string,
+  log: Logger,
+  { answerWithinMs = 30_000, freeWithinMs = 600_000 }: MigrationPatience = {},
+): Promise<void> {
+  const client = await connect(url, log, performance.now() + answerWithinMs);
+  try {
+    // Where nothing is to be done, nothing is waited for: anyone who may connect can hold the lock.
+    if ((await pendingMigrations(client)).length === 0) return;
+    const deadline = performance.now() + freeWithinMs;
+    await takeLock(client, log, deadline);
+    // What another process has done by now is not ours to tell.
+    const pending = await pendingMigrations(client);
+    await applyWhenFree(client, log, deadline);
+    for (const migration of pending) log.info({ migration }, 'migration applied');
+  } finally {
+    await client.end();
+  }
+}
+
+/** A database that is started together with its sidecar may be the slower of the two. */
+async function connect(url: string, log: Logger, deadline: number): Promise<Client> {
+  for (;;) {
+    const client = new Client({ connectionString: url, application_name: 'polykeep migrate' });
+    client.on('error', () => {});
+    try {
+      await client.connect();
+      return client;
+    } catch (error) {
+      await client.end().catch(() => {});
+      if (!isUnavailable(error) || performance.now() > deadline) throw error;
+      log.warn({ err: error }, 'Postgres does not answer yet');
+      await sleep(RETRY_MS);
+    }
+  }
+}
+
+/** For as long as the connection lives. */
+async function takeLock(client: Client, log: Logger, deadline: number): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    const { rows } = await client.query<{ locked: boolean; holder: number | null }>(
+      `select pg_try_advisory_lock($1) as locked,
+              (select pid from pg_locks
+                where locktype = 'advisory' and granted and pid <> pg_backend_pid()
+                  and database = (select oid from pg_database where datname = current_database())
+                  and classid = ($1::bigint >> 32)::int and objid = ($1::bigint & 4294967295)
+                limit 1) as holder`,
+      [MIGRATION_LOCK],
+    );
+    const [{ locked, holder } = { locked: false, holder: null }] = rows;
+    if (locked) return;
+    if (tries === 1) log.info({ postgresPid: holder }, 'waiting for another process that migrates');
+    if (performance.now() > deadline && holder !== null) {
+      throw new MigrationBlockedError(
+        `the lock for migrations is held by the Postgres session ${holder}: if that is no polykeep at work, end it (select pg_terminate_backend(${holder})) and start again`,
+      );
+    }
+    await sleep(RETRY_MS);
+  }
+}
+
+/** Drizzle applies all that is pending in one transaction: one that fails has changed nothing, and can begin anew. */
+async function applyWhenFree(client: Client, log: Logger, deadline: number): Promise<void> {
+  await client.query(`set lock_timeout = ${TABLE_LOCK_TIMEOUT_MS}`);
+  for (;;) {
+    try {
+      return await migrate(drizzle(client), { migrationsFolder: MIGRATIONS_FOLDER });
+    } catch (error) {
+      // A lock that did not come in time, or a deadlock with those who hold it.
+      if (!['55P03', '40P01'].includes(sqlState(error) ?? '')) throw error;
+      if (performance.now() > deadline) {
+        throw new MigrationBlockedError(
+          'the migration did not get the tables it changes: end the long transactions of other sessions, and start again',
+          { cause: error },
+        );
+      }
+      log.warn({ err: error }, 'migration waits for a table that others use: trying again');
+      await sleep(TABLE_LOCK_PAUSE_MS);
+    }
+  }
+}

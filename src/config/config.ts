@@ -1,0 +1,216 @@
+import { Ajv, type ErrorObject } from 'ajv';
+import { type Static, Type } from 'typebox';
+import type { AccountSettings } from '../accounts/accounts.ts';
+import { type ApiKey, readApiKeys } from '../api/door/api-keys.ts';
+import { APIS } from '../polyai/apis.ts';
+import { readAccountsFile, singleAccount } from './accounts-file.ts';
+
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+const duration = (defaultMs: number, minimum = 1) =>
+  Type.Integer({ minimum, maximum: MAX_TIMER_MS, default: defaultMs });
+
+/** The environment, as README documents it. Values are text there; whole numbers are read from it. */
+export const Environment = Type.Object({
+  POLYAI_AUTH_TOKEN: Type.Optional(Type.String({ pattern: '^[\\x21-\\x7e]*$' })),
+  POLYAI_BASE_URL: Type.Optional(Type.String({ format: 'http-url' })),
+  POLYAI_API: Type.Enum(
+    APIS.map(({ name }) => name),
+    { default: 'outbound-calling' },
+  ),
+  POLYAI_AGENT_ID: Type.Optional(Type.String()),
+  POLYAI_ENVIRONMENT: Type.Optional(Type.String()),
+  POLYAI_MAX_REQUESTS_PER_SECOND: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1_000_000 })),
+  ACCOUNTS_FILE: Type.Optional(Type.String()),
+  API_KEYS: Type.Optional(Type.String()),
+  /** Of one key in one process; without keys, of one address. */
+  API_MAX_REQUESTS_PER_SECOND: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 5_000 }),
+  HOST: Type.String({ default: '127.0.0.1' }),
+  PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 8080 }),
+  /** Of a worker, for its health and metrics alone; without it a worker does not listen. */
+  WORKER_PORT: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
+  DATABASE_URL: Type.Optional(Type.String({ format: 'postgres-url' })),
+  DATA_DIR: Type.String({ default: './data' }),
+  REDIS_URL: Type.Optional(Type.String({ format: 'redis-url' })),
+  POLL_INTERVAL_MIN_MS: duration(2_000),
+  POLL_INTERVAL_MAX_MS: duration(5_000),
+  POLL_TIMEOUT_MS: duration(10_000),
+  POLL_BACKOFF_MAX_MS: duration(60_000),
+  LEASE_MS: duration(60_000),
+  NOT_FOUND_GRACE_MS: duration(120_000, 0),
+  MAX_TRACKING_MS: duration(86_400_000),
+  /** Of a call, after it settled; without it calls are kept for ever. */
+  RETENTION_DAYS: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000 })),
+  WORKER_CONCURRENCY: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 20_000 }),
+  /** Of a running polykeep, for the commands that talk to one. */
+  POLYKEEP_API_KEY: Type.Optional(Type.String({ pattern: '^[\\x21-\\x7e]*$' })),
+  LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], { default: 'info' }),
+});
+
+export type Environment = Static<typeof Environment>;
+
+export interface Config extends Omit<Environment, 'API_KEYS' | 'POLYAI_AUTH_TOKEN'> {
+  /** Of the single-account variables and the accounts file; none for commands that talk to no PolyAI. */
+  accounts: readonly AccountSettings[];
+  /** Without any, only this machine can reach the API. */
+  apiKeys: readonly ApiKey[];
+}
+
+/** The configuration cannot be used; `problems` has one plain line each, naming the variable and never its value. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly code = 'bad_configuration';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.problems = problems;
+  }
+}
+
+const LOOPBACK = /^(localhost|::1|127(\.\d{1,3}){3})$/;
+
+const isUrl =
+  (...protocols: string[]) =>
+  (text: string) =>
+    protocols.includes(URL.parse(text)?.protocol ?? '');
+
+const validate = new Ajv({
+  allErrors: true,
+  coerceTypes: true,
+  useDefaults: true,
+  // All that is not ours is left out of the result: the environment holds other programs' secrets.
+  removeAdditional: 'all',
+  formats: {
+    'http-url': isUrl('http:', 'https:'),
+    'postgres-url': isUrl('postgres:', 'postgresql:'),
+    'redis-url': isUrl('redis:', 'rediss:'),
+  },
+}).compile<Environment>(Environment);
+
+/** What each format asks for, in words. */
+const FORMATS: Record<string, string> = {
+  'http-url': 'must be an http:// or https:// URL',
+  'postgres-url': 'must be a postgres:// or postgresql:// URL',
+  'redis-url': 'must be a redis:// or rediss:// URL',
+};
+
+/** Which of polykeep's commands reads the configuration: they need different parts of it. */
+export type Command = 'serve' | 'api' | 'worker' | 'migrate' | 'export' | 'grant-reader' | 'track';
+
+/** What each command cannot do without. Processes that share the work share Postgres and Redis. */
+const REQUIRED: Record<Command, readonly (keyof Environment)[]> = {
+  serve: [],
+  api: ['DATABASE_URL', 'REDIS_URL'],
+  worker: ['DATABASE_URL', 'REDIS_URL'],
+  migrate: ['DATABASE_URL'],
+  'grant-reader': [],
+  track: [],
+  export: [],
+};
+
+/** They need an account to talk to PolyAI with. */
+const FOLLOWS: readonly Command[] = ['serve', 'api', 'worker'];
+
+/** Without a token they say nothing: better to be told than to be ignored. */
+const SINGLE_ACCOUNT = [
+  'POLYAI_BASE_URL',
+  'POLYAI_API',
+  'POLYAI_AGENT_ID',
+  'POLYAI_ENVIRONMENT',
+  'POLYAI_MAX_REQUESTS_PER_SECOND',
+];
+
+/** Takes what the environment does not say from the file `.env` of the working directory, where there is one. */
+export function loadEnvironmentFile(): void {
+  try {
+    process.loadEnvFile('.env');
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) {
+      throw new ConfigError(['.env: cannot be read']);
+    }
+  }
+}
+
+/**
+ * Reads the environment, and the files that it names; an empty variable counts as unset. Throws `ConfigError` with all
+ * that is wrong.
+ */
+export function readConfig(
+  command: Command,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Config {
+  const candidate: unknown = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const problems = missing(command, environment);
+  if (!validate(candidate)) throw new ConfigError([...problems, ...(validate.errors ?? []).map(problemOf)]);
+  if (candidate.POLL_INTERVAL_MIN_MS > candidate.POLL_INTERVAL_MAX_MS) {
+    problems.push('POLL_INTERVAL_MIN_MS: must not be more than POLL_INTERVAL_MAX_MS');
+  }
+  const apiKeys = candidate.API_KEYS === undefined ? [] : readApiKeys(candidate.API_KEYS, problems);
+  const accounts = FOLLOWS.includes(command) ? readAccounts(candidate, environment, problems) : [];
+  if (problems.length > 0) throw new ConfigError(problems);
+  const { API_KEYS: _keys, POLYAI_AUTH_TOKEN: _token, ...rest } = candidate;
+  return { ...rest, accounts, apiKeys };
+}
+
+/** What is wrong with the variables taken together, whatever is wrong with each. */
+function missing(
+  command: Command,
+  {
+    POLYAI_AUTH_TOKEN,
+    ACCOUNTS_FILE,
+    HOST,
+    API_KEYS,
+    ...others
+  }: Readonly<Record<string, string | undefined>>,
+): string[] {
+  const problems = REQUIRED[command]
+    .filter((name) => !others[name])
+    .map((name) => `${name}: required by the command ${command}`);
+  if (FOLLOWS.includes(command) && !POLYAI_AUTH_TOKEN && !ACCOUNTS_FILE) {
+    problems.push(`POLYAI_AUTH_TOKEN: required by the command ${command}, or ACCOUNTS_FILE`);
+  }
+  if (HOST && !API_KEYS && !LOOPBACK.test(HOST)) {
+    problems.push(
+      'HOST: must be a loopback address: without API_KEYS who reaches the port can read all calls',
+    );
+  }
+  return problems;
+}
+
+function readAccounts(
+  config: Environment,
+  environment: Readonly<Record<string, string | undefined>>,
+  problems: string[],
+): AccountSettings[] {
+  const pace = {
+    intervalMinMs: config.POLL_INTERVAL_MIN_MS,
+    intervalMaxMs: config.POLL_INTERVAL_MAX_MS,
+    backoffMaxMs: config.POLL_BACKOFF_MAX_MS,
+  };
+  const { POLYAI_AUTH_TOKEN: token, ACCOUNTS_FILE: path } = config;
+  if (token === undefined && path !== undefined) {
+    for (const name of SINGLE_ACCOUNT.filter((name) => environment[name])) {
+      problems.push(
+        `${name}: means nothing without POLYAI_AUTH_TOKEN; an account of ACCOUNTS_FILE has its own`,
+      );
+    }
+  }
+  const single =
+    token === undefined ? [] : singleAccount({ ...config, POLYAI_AUTH_TOKEN: token }, pace, problems);
+  const several = path === undefined ? [] : readAccountsFile(path, environment, pace, problems);
+  if (single.length > 0 && several.some(({ name }) => name === 'default')) {
+    problems.push('ACCOUNTS_FILE: the account default is that of POLYAI_AUTH_TOKEN');
+  }
+  return [...single, ...several];
+}
+
+function problemOf(error: ErrorObject): string {
+  const name = error.instancePath.slice(1);
+  if (error.keyword === 'enum') return `${name}: must be ${error.params.allowedValues.join(' or ')}`;
+  if (error.keyword === 'pattern') return `${name}: must be visible ASCII characters without spaces`;
+  if (error.keyword === 'format') return `${name}: ${FORMATS[error.params.format]}`;
+  return `${name}: ${error.message}`;
+}

@@ -1,0 +1,38 @@
+import type { Clock } from '../clock.ts';
+
+/** Work that is done again and again. */
+export interface Rounds {
+  start(): void;
+  /** Resolves when the round that runs is over. */
+  stop(): Promise<void>;
+}
+
+export interface RoundsOptions {
+  /** One round; must not reject. */
+  work: (signal: AbortSignal) => Promise<void>;
+  /** Between two rounds, in milliseconds. */
+  everyMs: number;
+  clock: Clock;
+}
+
+export function createRounds({ work, everyMs, clock }: RoundsOptions): Rounds {
+  const stopped = new AbortController();
+  let running: Promise<void> = Promise.resolve();
+
+  async function run(): Promise<void> {
+    while (!stopped.signal.aborted) {
+      await work(stopped.signal);
+      await clock.sleep(everyMs, stopped.signal);
+    }
+  }
+
+  return {
+    start() {
+      running = run();
+    },
+    async stop() {
+      stopped.abort();
+      await running;
+    },
+  };
+}

@@ -1,0 +1,141 @@
+import type { Logger } from 'pino';
+import { type Accounts, createAccounts } from '../accounts/accounts.ts';
+import { createRateExchange } from '../accounts/rate-exchange.ts';
+import type { RateExchange } from '../accounts/rate-limit.ts';
+import { openDatabase } from '../archive/database.ts';
+import { createNews } from '../archive/news.ts';
+import { createUnsettledCalls } from '../archive/read/unsettled.ts';
+import { migrateDatabase } from '../archive/schema/migrations.ts';
+import { createWriter } from '../archive/write/writer.ts';
+import { KNOWN_STATUSES, lifecycle } from '../call/lifecycle.ts';
+import { systemClock } from '../clock.ts';
+import type { Config } from '../config/config.ts';
+import { startEmbeddedPostgres } from '../embedded-postgres/embedded-postgres.ts';
+import { createMetrics, type Metrics } from '../metrics/metrics.ts';
+import { createBullmqQueue } from '../queue/bullmq.ts';
+import type { CallQueue } from '../queue/call-queue.ts';
+import { createInProcessQueue } from '../queue/in-process.ts';
+import { connectRedis } from '../queue/redis.ts';
+import { listen, listenForOperators } from './listen.ts';
+import { FLUSH_WITHIN_MS, longestInterval, unlessHung } from './parts.ts';
+import { startFollowing } from './worker.ts';
+
+/** `serve` is both in one process. */
+export type Role = 'serve' | 'api' | 'worker';
+
+export interface Sidecar {
+  /** Where it listens; null for a worker without a port. */
+  readonly url: string | null;
+  /** Takes over the accounts of a configuration that was read again. */
+  reload(config: Config): void;
+  /** Stops intake, lets followers hand back and what they saw be written, and closes everything. */
+  stop(): Promise<void>;
+}
+
+export interface SidecarOptions {
+  config: Config;
+  role: Role;
+  log: Logger;
+  /** First part of every key in Redis. */
+  redisPrefix?: string;
+}
+
+/** Builds the parts in order and starts them. Throws what the first one that fails says, with all others stopped. */
+export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
+  const running = new AsyncDisposableStack();
+  try {
+    const { url, accounts } = await start(options, running);
+    options.log.info({ role: options.role, url }, 'polykeep runs');
+    return {
+      url,
+      reload: (config) => accounts.apply(config.accounts),
+      stop: () => running.disposeAsync(),
+    };
+  } catch (error) {
+    await running.disposeAsync();
+    throw error;
+  }
+}
+
+/** What is deferred to `running` is stopped in the opposite order. */
+async function start(
+  { config, role, log, redisPrefix = 'polykeep' }: SidecarOptions,
+  running: AsyncDisposableStack,
+): Promise<{ url: string | null; accounts: Accounts }> {
+  const databaseUrl = config.DATABASE_URL ?? (await embeddedDatabase(config, log, running));
+  await migrateDatabase(databaseUrl, log);
+  const database = openDatabase(databaseUrl, log);
+  running.defer(() => unlessHung(database.close()));
+  const news = createNews({ url: databaseUrl, log });
+  running.defer(() => unlessHung(news.stop()));
+
+  const metrics = createMetrics(role);
+  const accounts = openAccounts({ config, log, redisPrefix, metrics, running });
+  const queue = openQueue(config, log, redisPrefix);
+  running.defer(() => queue.close());
+
+  const writer = createWriter({ pool: database.pool, lifecycle, metrics: metrics.writes, log });
+  // A scrape has a connection of its own: it takes none from the followers.
+  const counting = openDatabase(databaseUrl, log, { max: 1 });
+  running.defer(() => unlessHung(counting.close()));
+  const unsettled = createUnsettledCalls(counting.pool, KNOWN_STATUSES);
+  metrics.watch({ accounts, writer, queue, unsettled });
+  const parts = { config, databaseUrl, database, news, writer, accounts, metrics, queue, log, running };
+  if (role !== 'api') await startFollowing(parts);
+  const url = role === 'worker' ? await listenForOperators(parts) : await listen(parts);
+  // The first thing of the end: whoever waits for Postgres then has the same time left.
+  running.defer(() => writer.giveUpIn(FLUSH_WITHIN_MS));
+  return { url, accounts };
+}
+
+async function embeddedDatabase(config: Config, log: Logger, running: AsyncDisposableStack): Promise<string> {
+  const postgres = await startEmbeddedPostgres({
+    dataDir: config.DATA_DIR,
+    log: (message) => log.info(message),
+  });
+  running.defer(() => postgres.stop());
+  return postgres.url;
+}
+
+function openAccounts({
+  config,
+  log,
+  redisPrefix,
+  metrics,
+  running,
+}: Required<Pick<SidecarOptions, 'config' | 'log' | 'redisPrefix'>> & {
+  metrics: Metrics;
+  running: AsyncDisposableStack;
+}): Accounts {
+  const accounts = createAccounts({
+    settings: config.accounts,
+    pollTimeoutMs: config.POLL_TIMEOUT_MS,
+    exchange: openExchange(config, log, redisPrefix, running),
+    metrics: metrics.polls,
+    clock: systemClock,
+    log,
+  });
+  running.defer(() => accounts.close());
+  return accounts;
+}
+
+/** How processes that share an account's rate limit tell each other what they ask for. */
+function openExchange(
+  { REDIS_URL }: Config,
+  log: Logger,
+  prefix: string,
+  running: AsyncDisposableStack,
+): RateExchange | null {
+  if (REDIS_URL === undefined) return null;
+  const redis = connectRedis(REDIS_URL, { enableOfflineQueue: false, maxRetriesPerRequest: 1 }, log);
+  running.defer(() => redis.disconnect());
+  return createRateExchange({ redis, prefix });
+}
+
+function openQueue(config: Config, log: Logger, prefix: string): CallQueue {
+  const concurrency = config.WORKER_CONCURRENCY;
+  // Long enough for a poll, so that no call goes from lease to lease without one.
+  const yieldAfterMs = longestInterval(config) + config.POLL_TIMEOUT_MS;
+  if (config.REDIS_URL === undefined) return createInProcessQueue({ concurrency, yieldAfterMs });
+  return createBullmqQueue({ redisUrl: config.REDIS_URL, prefix, concurrency, yieldAfterMs, log });
+}
