@@ -7,7 +7,6 @@ import { from as copyFrom } from 'pg-copy-streams';
 import { createRegistrar } from '../src/archive/write/registrar.ts';
 import { createWriter } from '../src/archive/write/writer.ts';
 import type { Sighting } from '../src/call/call.ts';
-import { lifecycle } from '../src/call/lifecycle.ts';
 import { silentLog } from '../test/support/log.ts';
 import { noMetrics } from '../test/support/metrics.ts';
 
@@ -95,7 +94,7 @@ function sight(callSid: string, step: number): Seen {
 }
 
 async function write(pool: Pool, seen: readonly Seen[]): Promise<void> {
-  const writer = createWriter({ pool, lifecycle, metrics: noMetrics, log: silentLog });
+  const writer = createWriter({ pool, metrics: noMetrics, log: silentLog });
   await inTurn(seen, REPORTING, ({ callSid, sighting }) => writer.report({ callSid, sighting, polls: 1 }));
 }
 

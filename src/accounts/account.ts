@@ -38,8 +38,8 @@ export interface Account {
   readonly paused: boolean;
   readonly connection: Connection;
   readonly limit: RateLimit;
-  /** As `RateLimit.turn`; at once while the account is paused, since no poll is made then. */
-  turn(dueAt: number, until: number, signal: AbortSignal): boolean | Promise<boolean>;
+  /** As `RateLimit.slot`; at once while the account is paused, since no poll is made then. */
+  slot(dueAt: number, until: number, signal: AbortSignal): boolean | Promise<boolean>;
   /** As `PolyAiClient.getStatus`; throws `AccountPausedError` without asking while the account is paused. */
   getStatus(callSid: string, signal: AbortSignal, before: Observation | null): Promise<Observation>;
   /** As `PolyAiClient.askStatus`: for a caller who waits. Counts against the rate limit, and does not wait for it. */
@@ -133,7 +133,7 @@ export function createAccount(options: AccountOptions): Account {
       return connection;
     },
     limit,
-    turn: (dueAt, until, signal) => (paused ? !signal.aborted : limit.turn(dueAt, until, signal)),
+    slot: (dueAt, until, signal) => (paused ? !signal.aborted : limit.slot(dueAt, until, signal)),
     getStatus,
     askStatus,
     trigger,

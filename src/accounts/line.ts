@@ -2,29 +2,29 @@ import TinyQueue from 'tinyqueue';
 import type { Clock } from '../clock.ts';
 
 /**
- * The polls of this process that wait for their turn, the one that became due first before the others (of the same
+ * The polls of this process that wait for a slot, the one that became due first before the others (of the same
  * time: the one that came first). A call handed from lease to lease so keeps its place. All times in milliseconds, as
  * `clock.monotonic()` has them.
  */
 export interface Line {
   /**
-   * Resolves true when it is this poll's turn; false when `signal`, which nobody else waits with, is aborted, or when
+   * Resolves true when this poll has a slot; false when `signal`, which nobody else waits with, is aborted, or when
    * `until` has passed and `expire` finds it so. No promise where it is known at once: most polls need not wait.
    */
-  turn(dueAt: number, until: number, signal: AbortSignal): boolean | Promise<boolean>;
+  slot(dueAt: number, until: number, signal: AbortSignal): boolean | Promise<boolean>;
   /**
-   * A request that could not wait counts all the same: it delays those that follow. Half of the turns stay theirs, or
-   * a busy client of the front would keep all calls from being polled.
+   * A request that could not wait counts all the same: it delays those that follow. Half of the slots stay theirs, or
+   * a busy client of the drop-in would keep all calls from being polled.
    */
   charge(): void;
-  /** Nobody's turn comes for so many milliseconds. A longer hold in force stays. */
+  /** Nobody has a slot for so many milliseconds. A longer hold in force stays. */
   hold(ms: number): void;
-  /** Turns per second, more than 0; Infinity: no limit, all go at once. */
+  /** Slots per second, more than 0; Infinity: no limit, all go at once. */
   setRate(perSecond: number): void;
   /** Lets go of those whose `until` has passed. */
   expire(): void;
   readonly waiting: number;
-  /** Turns and charges since this was last called. */
+  /** Slots and charges since this was last called. */
   takeAsked(): number;
   /** All that wait resolve false, and so does whoever comes later. */
   close(): void;
@@ -34,7 +34,7 @@ interface Waiter {
   readonly dueAt: number;
   readonly arrival: number;
   readonly until: number;
-  readonly leave: (isTurn: boolean) => void;
+  readonly leave: (hasSlot: boolean) => void;
   hasLeft: boolean;
 }
 
@@ -59,9 +59,9 @@ class WaitingLine implements Line {
   #arrivals = 0;
   #asked = 0;
   #intervalMs = 0;
-  /** Turns that requests took which could not wait. */
+  /** Slots that requests took which could not wait. */
   #debt = 0;
-  /** When the next turn may be, but for a hold. */
+  /** When the next slot may be, but for a hold. */
   #nextAt = 0;
   #heldUntil = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -77,10 +77,10 @@ class WaitingLine implements Line {
     return this.#waiting;
   }
 
-  turn(dueAt: number, until: number, signal: AbortSignal): boolean | Promise<boolean> {
+  slot(dueAt: number, until: number, signal: AbortSignal): boolean | Promise<boolean> {
     if (signal.aborted || this.#isClosed) return false;
     if (this.#waiting === 0 && this.#opensAt() <= this.#clock.monotonic()) {
-      // Where nobody waited, no turn was missed.
+      // Where nobody waited, no slot was missed.
       this.#nextAt = Math.max(this.#nextAt, this.#clock.monotonic());
       this.#take();
       return true;
@@ -103,7 +103,7 @@ class WaitingLine implements Line {
     const intervalMs = 1_000 / perSecond;
     if (intervalMs === this.#intervalMs) return;
     const now = this.#clock.monotonic();
-    // So many turns as were to be waited for, at the new rate.
+    // So many slots as were to be waited for, at the new rate.
     const ahead = this.#nextAt - now;
     if (ahead > 0) this.#nextAt = now + (ahead / this.#intervalMs) * intervalMs;
     this.#intervalMs = intervalMs;
@@ -134,16 +134,16 @@ class WaitingLine implements Line {
     this.#disarm();
   }
 
-  #join(dueAt: number, until: number, signal: AbortSignal, resolve: (isTurn: boolean) => void): void {
+  #join(dueAt: number, until: number, signal: AbortSignal, resolve: (hasSlot: boolean) => void): void {
     const onAbort = () => {
       waiter.leave(false);
       this.#sweep();
     };
-    const leave = (isTurn: boolean) => {
+    const leave = (hasSlot: boolean) => {
       waiter.hasLeft = true;
       this.#waiting--;
       signal.removeEventListener('abort', onAbort);
-      resolve(isTurn);
+      resolve(hasSlot);
     };
     const waiter: Waiter = { dueAt, arrival: this.#arrivals++, until, leave, hasLeft: false };
     signal.addEventListener('abort', onAbort);
@@ -156,7 +156,7 @@ class WaitingLine implements Line {
     return Math.max(this.#nextAt, this.#heldUntil);
   }
 
-  /** Gives out the turns whose time has come. */
+  /** Gives out the slots whose time has come. */
   #serve(): void {
     const now = this.#clock.monotonic();
     if (this.#waiting > 0 && this.#heldUntil <= now) {
@@ -166,7 +166,7 @@ class WaitingLine implements Line {
     this.#arm(now);
   }
 
-  /** One turn, and one of those that requests took before. */
+  /** One slot, and one of those that requests took before. */
   #take(): void {
     this.#asked++;
     this.#nextAt += this.#intervalMs;
@@ -184,7 +184,7 @@ class WaitingLine implements Line {
     return false;
   }
 
-  /** Sees to it that the timer fires when the next turn may be. */
+  /** Sees to it that the timer fires when the next slot may be. */
   #arm(now: number): void {
     if (this.#waiting === 0) return this.#disarm();
     const at = this.#opensAt();

@@ -18,12 +18,12 @@ export interface RateExchange {
 }
 
 /** The rate limit of one account in all processes, as this one has it. All times in milliseconds, monotonic. */
-export interface RateLimit extends Pick<Line, 'turn' | 'charge'> {
+export interface RateLimit extends Pick<Line, 'slot' | 'charge'> {
   /** PolyAI answered 429, and asked to wait for so long; that is obeyed up to five minutes, in all processes. */
   tooMany(retryAfterMs: number | null): void;
   /** Polls per second of all processes, more than 0; null: no limit until PolyAI answers 429. */
   setMax(perSecond: number | null): void;
-  /** Polls here that wait for their turn. */
+  /** Polls here that wait for a slot. */
   readonly waiting: number;
   /** Polls per second of all processes; Infinity: no limit. */
   readonly rate: number;
@@ -89,9 +89,9 @@ class AccountRateLimit implements RateLimit {
     this.#exchange();
   }
 
-  turn(dueAt: number, until: number, signal: AbortSignal): boolean | Promise<boolean> {
+  slot(dueAt: number, until: number, signal: AbortSignal): boolean | Promise<boolean> {
     if (this.#isIdle) this.#wake();
-    return this.#line.turn(dueAt, until, signal);
+    return this.#line.slot(dueAt, until, signal);
   }
 
   charge(): void {

@@ -9,7 +9,7 @@ import type { ApiKey } from './door/api-keys.ts';
 import { CONNECTION_TIMES, refuseConnection } from './door/connections.ts';
 import { ANSWER_HEADERS } from './door/headers.ts';
 import { PRESSURE } from './door/pressure.ts';
-import { type FrontRoutesOptions, frontRoutes } from './drop-in/drop-in.ts';
+import { type DropInRoutesOptions, dropInRoutes } from './drop-in/drop-in.ts';
 import { describeRoutes } from './openapi/openapi.ts';
 import { handleError, ProblemError, pathOf, sendProblem } from './problem.ts';
 import { type CallRoutesOptions, callRoutes } from './routes/calls.ts';
@@ -48,9 +48,9 @@ export interface ServerOptions
     ErasureRoutesOptions,
     StatsRoutesOptions,
     ExportRoutesOptions,
-    FrontRoutesOptions,
+    DropInRoutesOptions,
     QueueBoardOptions {
-  accounts: CallRoutesOptions['accounts'] & FrontRoutesOptions['accounts'];
+  accounts: CallRoutesOptions['accounts'] & DropInRoutesOptions['accounts'];
   reader: ArchiveReader;
 }
 
@@ -67,7 +67,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   app.register(erasureRoutes, options);
   app.register(statsRoutes, options);
   app.register(exportRoutes, options);
-  app.register(frontRoutes, options);
+  app.register(dropInRoutes, options);
   app.register(queueBoard, { prefix: '/queues', ...options });
   return app;
 }

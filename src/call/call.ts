@@ -1,4 +1,4 @@
-/** What is known of a call, and what can happen to it. Types only: every room may import them. */
+/** What is known of a call, and what can happen to it. Every room may import it; it imports nothing. */
 
 /** How a call settled. The last four are endings that PolyAI did not show. */
 export const OUTCOMES = ['success', 'failure', 'not_found', 'lost', 'rejected', 'abandoned'] as const;
@@ -38,20 +38,13 @@ export interface CallState {
   settledAt: Date | null;
 }
 
-/** What a sighting means for a call: decided by `tracking/lifecycle.ts`, carried out by the writer. */
+/** What a sighting means for a call: `lifecycle.ts` decides it, the writer carries it out. */
 export type Advance =
   | { kind: 'transition'; state: CallState }
   | { kind: 'amendment'; state: CallState }
   | { kind: 'unchanged'; state: CallState }
   | { kind: 'stale' }
   | { kind: 'settled' };
-
-/** The rules that decide, under the row lock, what is new: `tracking/lifecycle.ts`. */
-export interface Lifecycle {
-  advance(state: CallState, sighting: Sighting): Advance;
-  /** The state of a call settled without a status from PolyAI, or null where that is no longer so. */
-  close(state: CallState, outcome: Outcome, at: Date): CallState | null;
-}
 
 /** What a follower has to say of its call: any part may be missing. */
 export interface Report {
@@ -73,12 +66,12 @@ export interface Report {
 }
 
 /** A call's row as a follower needs it. */
-export interface TrackedCall {
+export interface FollowedCall {
   callSid: string;
   account: string;
   state: CallState;
   /** Milliseconds since registration, by Postgres' clock. */
-  trackedMs: number;
+  ageMs: number;
   /** Before this report. */
   polls: number;
 }

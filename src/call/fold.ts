@@ -1,10 +1,11 @@
-import type { Lifecycle, Report, Sighting, TrackedCall } from './call.ts';
+import type { FollowedCall, Report, Sighting } from './call.ts';
+import { advance, close } from './lifecycle.ts';
 
 /** All that a batch changes of one call. */
 export interface FoldedCall {
   callSid: string;
   wasSettled: boolean;
-  after: TrackedCall;
+  after: FollowedCall;
   /** New transitions, in order. */
   transitions: Sighting[];
   /** What replaces reason and payload of the last transition that was there before. */
@@ -18,22 +19,18 @@ export interface FoldedCall {
 
 /**
  * Applies reports, in their order, to the calls as they are under the lock. Several followers may report of one call
- * (after a stall, say): the rules see each state in turn. Reports of calls that are not there are left out.
+ * (after a stall, say): the rules see one state after the other. Reports of calls that are not there are left out.
  */
-export function foldReports(
-  locked: readonly TrackedCall[],
-  reports: readonly Report[],
-  lifecycle: Lifecycle,
-): FoldedCall[] {
+export function foldReports(locked: readonly FollowedCall[], reports: readonly Report[]): FoldedCall[] {
   const folded = new Map(locked.map((call) => [call.callSid, untouched(call)]));
   for (const report of reports) {
     const call = folded.get(report.callSid);
-    if (call !== undefined) apply(call, report, lifecycle);
+    if (call !== undefined) apply(call, report);
   }
   return [...folded.values()];
 }
 
-function untouched(call: TrackedCall): FoldedCall {
+function untouched(call: FollowedCall): FoldedCall {
   return {
     callSid: call.callSid,
     wasSettled: call.state.outcome !== null,
@@ -48,7 +45,7 @@ function untouched(call: TrackedCall): FoldedCall {
   };
 }
 
-function apply(call: FoldedCall, report: Report, lifecycle: Lifecycle): void {
+function apply(call: FoldedCall, report: Report): void {
   call.polls += report.polls ?? 0;
   call.failedPolls += report.failedPolls ?? 0;
   // A late report of another follower must not change what a settled call says of its end.
@@ -57,22 +54,23 @@ function apply(call: FoldedCall, report: Report, lifecycle: Lifecycle): void {
     if (report.followForMs !== undefined) call.followForMs = report.followForMs;
     if (report.lastSeenAt) applySeen(call, report.lastSeenAt, report.lastBody);
   }
-  if (report.sighting !== undefined) applySighting(call, report.sighting, lifecycle);
+  if (report.sighting !== undefined) applySighting(call, report.sighting);
   if (report.outcome !== undefined) {
     const { outcome, at } = report.outcome;
-    call.after.state = lifecycle.close(call.after.state, outcome, at) ?? call.after.state;
+    call.after.state = close(call.after.state, outcome, at) ?? call.after.state;
   }
 }
 
-function applySighting(call: FoldedCall, sighting: Sighting, lifecycle: Lifecycle): void {
-  const advance = lifecycle.advance(call.after.state, sighting);
-  if (advance.kind === 'stale' || advance.kind === 'settled') return;
-  call.after.state = advance.state;
-  // What is told of a call goes with its status, also where another worker's clock is ahead.
-  const isNewest = advance.kind !== 'unchanged' || advance.state.lastSeenAt === sighting.observedAt;
-  if (isNewest) call.lastBody = sighting.body;
-  if (advance.kind === 'transition') call.transitions.push(sighting);
-  if (advance.kind !== 'amendment') return;
+function applySighting(call: FoldedCall, sighting: Sighting): void {
+  const before = call.after.state;
+  const advanced = advance(before, sighting);
+  if (advanced.kind === 'stale' || advanced.kind === 'settled') return;
+  call.after.state = advanced.state;
+  // A new status brings its body with it, also where another worker's clock is ahead.
+  const isNewest = before.lastSeenAt === null || before.lastSeenAt <= sighting.observedAt;
+  if (advanced.kind !== 'unchanged' || isNewest) call.lastBody = sighting.body;
+  if (advanced.kind === 'transition') call.transitions.push(sighting);
+  if (advanced.kind !== 'amendment') return;
   const last = call.transitions.pop();
   if (last === undefined) call.amendment = sighting;
   else call.transitions.push(amended(last, sighting));

@@ -1,4 +1,4 @@
-import type { Advance, CallState, Lifecycle, Outcome, Sighting } from './call.ts';
+import type { Advance, CallState, Outcome, Sighting } from './call.ts';
 
 const OUTCOME_OF_STATUS: ReadonlyMap<string, Outcome> = new Map([
   ['success', 'success'],
@@ -62,8 +62,6 @@ export function close(state: CallState, outcome: Outcome, at: Date): CallState |
   if (outcome === 'not_found' && state.status !== null) return null;
   return { ...state, outcome, settledAt: at };
 }
-
-export const lifecycle: Lifecycle = { advance, close };
 
 /**
  * A replica of PolyAI's that lags shows an earlier status. Times decide; they may be whole seconds, so on a tie (or

@@ -1,19 +1,37 @@
-import type { PolyAiErrorCode } from '../polyai/polyai-error.ts';
 import type { Outcome } from './call.ts';
+
+/** Why a poll brought no status.
+ *
+ * - `not_found`: 404, a call that PolyAI does not know, or no longer
+ * - `rejected`: 400, PolyAI refuses the callSid
+ * - `unauthorized`: 401 or 403, nothing about the call
+ * - `too_many`: 429, about the whole account
+ * - `unreachable`: no connection, nothing was sent
+ * - `unavailable`: network, time-out, 408, 425, 5xx and whatever else is no answer
+ * - `malformed`: 200 with a body that is no status of this call
+ */
+export type FailureCode =
+  | 'not_found'
+  | 'rejected'
+  | 'unauthorized'
+  | 'too_many'
+  | 'unreachable'
+  | 'unavailable'
+  | 'malformed';
 
 /** Failed polls in a row. It outlives a lease: the follower hands it on with the call. */
 export interface FailureStreak {
   /** All failed polls since the last successful one: what backoff goes by. */
   failures: number;
   /** The latest kind of failure, how many of that kind came in a row, and over how long. */
-  code: PolyAiErrorCode;
+  code: FailureCode;
   sameCode: number;
   sameCodeMs: number;
 }
 
-export interface FollowedCall {
+export interface CallAge {
   /** Milliseconds since registration. */
-  trackedMs: number;
+  ageMs: number;
   polls: number;
 }
 
@@ -30,7 +48,7 @@ const SELDOM_MS = 6 * 60_000;
 /** Adds one failed poll, `sinceLastMs` after the one before. */
 export function extendStreak(
   streak: FailureStreak | null,
-  code: PolyAiErrorCode,
+  code: FailureCode,
   sinceLastMs: number,
 ): FailureStreak {
   const failures = (streak?.failures ?? 0) + 1;
@@ -46,7 +64,7 @@ export function extendStreak(
  */
 export function verdict(
   streak: FailureStreak,
-  call: FollowedCall & { everSeen: boolean },
+  call: CallAge & { everSeen: boolean },
   limits: VerdictLimits,
 ): Outcome | null {
   if (streak.code === 'unauthorized') return null;
@@ -56,7 +74,7 @@ export function verdict(
     if (streak.code === 'rejected' && isSure) return 'rejected';
     if (streak.code === 'not_found' && isSure) {
       if (call.everSeen) return 'lost';
-      if (call.trackedMs >= limits.notFoundGraceMs) return 'not_found';
+      if (call.ageMs >= limits.notFoundGraceMs) return 'not_found';
     }
   }
   return isOverdue(call, limits) ? 'abandoned' : null;
@@ -66,6 +84,6 @@ export function verdict(
  * A call that has been followed for longer than anyone can expect of a call. Its age is a matter of wall clocks, which
  * may jump by a day; that it was also asked for as often as in so long a time at least shows that none did.
  */
-export function isOverdue({ trackedMs, polls }: FollowedCall, { maxTrackingMs }: VerdictLimits): boolean {
-  return trackedMs >= maxTrackingMs && polls >= maxTrackingMs / SELDOM_MS;
+export function isOverdue({ ageMs, polls }: CallAge, { maxTrackingMs }: VerdictLimits): boolean {
+  return ageMs >= maxTrackingMs && polls >= maxTrackingMs / SELDOM_MS;
 }

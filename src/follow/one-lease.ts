@@ -1,11 +1,21 @@
-import { type Account, AccountPausedError } from '../accounts/account.ts';
-import type { CallState, Outcome, Sighting, TrackedCall } from '../call/call.ts';
-import { backoffDelay, firstPollDelay, nextPollDelay } from '../call/pace.ts';
-import { extendStreak, type FailureStreak, type FollowedCall, isOverdue, verdict } from '../call/verdict.ts';
+import type { Logger } from 'pino';
+import { type Account, AccountPausedError, type PollMetrics } from '../accounts/account.ts';
+import type { CallState, FollowedCall, Outcome, Sighting } from '../call/call.ts';
+import { advance, close } from '../call/lifecycle.ts';
+import { backoffDelay, firstPollDelay, nextPollDelay, type PaceSettings } from '../call/pace.ts';
+import {
+  type CallAge,
+  extendStreak,
+  type FailureStreak,
+  isOverdue,
+  type VerdictLimits,
+  verdict,
+} from '../call/verdict.ts';
+import type { Clock } from '../clock.ts';
 import type { Observation } from '../polyai/observation.ts';
 import { PolyAiError } from '../polyai/polyai-error.ts';
-import type { FollowerOptions, FollowResult, FollowSettings, HandedOn } from './follower.ts';
-import { Recorder } from './recorder.ts';
+import type { FollowResult, HandedOn } from './lease.ts';
+import { Recorder, type ReportingArchive } from './recorder.ts';
 
 /** How long after it was handed back a call may be taken up before the sweeper steps in. */
 const PICK_UP_MS = 10_000;
@@ -15,14 +25,29 @@ const MAX_UNWRITTEN = 50;
 const WRITTEN_WITHIN_MS = 1_000;
 const OVERTIME_MS = 5_000;
 
+/** The pace is the slowest of any account's. */
+export interface FollowSettings extends PaceSettings, VerdictLimits {
+  leaseMs: number;
+  pollTimeoutMs: number;
+}
+
+export interface LeaseOptions {
+  metrics: PollMetrics;
+  archive: ReportingArchive;
+  settings: FollowSettings;
+  clock: Clock;
+  random: () => number;
+  log: Logger;
+}
+
 /** One call under one lease. */
-export class Following {
-  readonly #options: FollowerOptions;
+export class OneLease {
+  readonly #options: LeaseOptions;
   readonly #account: Account;
   readonly #callSid: string;
   readonly #recorder: Recorder;
   readonly #startedAt: number;
-  readonly #trackedMs: number;
+  readonly #ageMs: number;
   #polls: number;
   #streak: FailureStreak | null;
   #failedAt: number | null = null;
@@ -35,17 +60,17 @@ export class Following {
   /** What `#lastSeen` left as it was; null where it did not. */
   #unchanged: CallState | null = null;
 
-  constructor(options: FollowerOptions, account: Account, call: TrackedCall, handedOn: HandedOn | null) {
+  constructor(options: LeaseOptions, account: Account, call: FollowedCall, handedOn: HandedOn | null) {
     const { archive, clock, settings, random } = options;
     const { pace } = account.connection;
     this.#options = options;
     this.#account = account;
     this.#callSid = call.callSid;
     this.#recorder = new Recorder(archive, call);
-    this.#trackedMs = call.trackedMs;
+    this.#ageMs = call.ageMs;
     this.#polls = call.polls;
     this.#startedAt = clock.monotonic();
-    this.#statusSince = this.#startedAt - call.trackedMs;
+    this.#statusSince = this.#startedAt - call.ageMs;
     this.#changedAfter = lastAskedAt(call, handedOn, settings);
     this.#lastAskedAt = handedOn?.sinceAskedMs == null ? null : this.#startedAt - handedOn.sinceAskedMs;
     this.#streak = handedOn?.streak ?? null;
@@ -53,15 +78,15 @@ export class Following {
     this.#nextPollAt = this.#startedAt + (handedOn?.dueInMs ?? firstPollDelay(pace, random));
   }
 
-  /** Polls until then; a poll that is still waiting for its turn keeps its place: it is handed on as long overdue. */
+  /** Polls until then; a poll that is still waiting for a slot keeps its place: it is handed on as long overdue. */
   async pollUntil(end: number, signal: AbortSignal): Promise<void> {
     const sleep = this.#options.clock.sleeper(signal);
     while (!signal.aborted && this.#nextPollAt <= end) {
       const dueInMs = this.#dueInMs();
       if (dueInMs > 0) await sleep(dueInMs);
       if (signal.aborted) return;
-      const turn = this.#account.turn(this.#nextPollAt, end, signal);
-      if (turn !== true && !(await turn)) return;
+      const slot = this.#account.slot(this.#nextPollAt, end, signal);
+      if (slot !== true && !(await slot)) return;
       await this.#poll(signal);
       if (this.#recorder.unwritten > MAX_UNWRITTEN) await this.#recorder.written();
       if (this.#recorder.isOver) return;
@@ -133,22 +158,22 @@ export class Following {
   }
 
   #saw(observation: Observation, askedAt: number): void {
-    const { clock, lifecycle, log } = this.#options;
+    const { clock, log } = this.#options;
     const sighting = this.#sighting(observation);
-    const advance = lifecycle.advance(this.#recorder.state, sighting);
+    const advanced = advance(this.#recorder.state, sighting);
     this.#lastSeen = observation;
-    this.#unchanged = advance.kind === 'unchanged' ? advance.state : null;
-    if (advance.kind === 'stale') {
+    this.#unchanged = advanced.kind === 'unchanged' ? advanced.state : null;
+    if (advanced.kind === 'stale') {
       log.debug({ callSid: this.#callSid, status: sighting.status }, 'stale read');
     } else this.#changedAfter = askedAt;
-    if (advance.kind === 'unchanged') {
-      this.#recorder.state = advance.state;
+    if (advanced.kind === 'unchanged') {
+      this.#recorder.state = advanced.state;
       this.#recorder.sawAgain(observation.body, sighting.observedAt.getTime());
     }
-    if (advance.kind === 'transition' || advance.kind === 'amendment') {
-      this.#recorder.send({ sighting }, advance.state);
+    if (advanced.kind === 'transition' || advanced.kind === 'amendment') {
+      this.#recorder.send({ sighting }, advanced.state);
     }
-    if (advance.kind === 'transition') {
+    if (advanced.kind === 'transition') {
       this.#statusSince = clock.monotonic();
       const { status, reason } = sighting;
       log.info({ callSid: this.#callSid, account: this.#account.name, status, reason }, 'transition');
@@ -200,9 +225,9 @@ export class Following {
   }
 
   #settle(outcome: Outcome): void {
-    const { clock, lifecycle, log } = this.#options;
+    const { clock, log } = this.#options;
     const at = clock.now();
-    const state = lifecycle.close(this.#recorder.state, outcome, at);
+    const state = close(this.#recorder.state, outcome, at);
     if (state === null) return;
     this.#recorder.send({ outcome: { outcome, at } }, state);
     log.warn({ callSid: this.#callSid, account: this.#account.name, outcome }, 'settled without an end');
@@ -226,15 +251,15 @@ export class Following {
     this.#recorder.countPoll(error);
   }
 
-  #followed(): FollowedCall {
-    const trackedMs = this.#trackedMs + this.#options.clock.monotonic() - this.#startedAt;
-    return { trackedMs, polls: this.#polls };
+  #followed(): CallAge {
+    const ageMs = this.#ageMs + this.#options.clock.monotonic() - this.#startedAt;
+    return { ageMs, polls: this.#polls };
   }
 }
 
 /** Without a word of the follower before: it had its last answer at `lastSeenAt`, and had asked within a time-out. */
 function lastAskedAt(
-  { state: { lastSeenAt } }: TrackedCall,
+  { state: { lastSeenAt } }: FollowedCall,
   handedOn: HandedOn | null,
   { pollTimeoutMs }: FollowSettings,
 ): number | null {

@@ -1,8 +1,8 @@
-import type { CallState, Report, TrackedCall } from '../call/call.ts';
+import type { CallState, FollowedCall, Report } from '../call/call.ts';
 
 /** The archive, as far as a follower needs it. */
 export interface ReportingArchive {
-  report(report: Report): Promise<TrackedCall | null>;
+  report(report: Report): Promise<FollowedCall | null>;
 }
 
 /**
@@ -29,7 +29,7 @@ export class Recorder {
   #seenAgainAt: number | null = null;
   #lastBody = '';
 
-  constructor(archive: ReportingArchive, call: TrackedCall) {
+  constructor(archive: ReportingArchive, call: FollowedCall) {
     this.#archive = archive;
     this.#callSid = call.callSid;
     this.state = call.state;

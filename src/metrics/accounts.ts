@@ -24,7 +24,7 @@ export function watchAccounts(registry: Registry, accounts: Pick<Accounts, 'all'
   );
   gauge(
     'polykeep_account_waiting_polls',
-    'Polls that are due and wait for their turn under the rate limit, in this process.',
+    'Polls that are due and wait for a slot under the rate limit, in this process.',
     ({ limit }) => limit.waiting,
   );
   gauge(

@@ -20,16 +20,16 @@ export interface Metrics {
   readonly writes: WriteMetrics;
   readonly sweeps: SweepMetrics;
   readonly requests: RequestMetrics;
-  /** From now on the state of these parts is told too. */
-  watch(parts: WatchedParts): void;
+  /** From now on the state of these is told too. */
+  watch(watched: Watched): void;
   /** Prometheus' text format, and its content type. */
   text(): Promise<{ body: string; contentType: string }>;
 }
 
-export interface WatchedParts {
+export interface Watched {
   accounts: Pick<Accounts, 'all'>;
   writer: Pick<ArchiveWriter, 'isAway'>;
-  queue: Pick<CallQueue, 'following' | 'depth'>;
+  queue: Pick<CallQueue, 'followed' | 'depth'>;
   unsettled: UnsettledCalls;
 }
 

@@ -4,7 +4,7 @@ import type { CallQueue } from '../queue/call-queue.ts';
 /** Tells who follows what; returns what is to be done before Prometheus is answered. */
 export function watchQueue(
   registry: Registry,
-  queue: Pick<CallQueue, 'following' | 'depth'>,
+  queue: Pick<CallQueue, 'followed' | 'depth'>,
 ): () => Promise<void> {
   const registers = [registry];
   new Gauge({
@@ -12,7 +12,7 @@ export function watchQueue(
     help: 'Calls that this process follows now.',
     registers,
     collect() {
-      this.set(queue.following);
+      this.set(queue.followed);
     },
   });
   const up = new Gauge({

@@ -4,7 +4,7 @@ import type { Sight } from './observation.ts';
 export type Scope = Readonly<Record<string, string>>;
 
 /** Path parameters, query and body of a request, as far as they are text by name. */
-export interface RequestParts {
+export interface ScopedRequest {
   params: Readonly<Record<string, unknown>>;
   query: Readonly<Record<string, unknown>>;
   /** Parsed JSON, or undefined. */
@@ -19,7 +19,7 @@ export interface PolyAiApi {
   readonly tokenHeader: string;
   /** The settings of an account's scope, each with the form it must have. */
   readonly scope: Readonly<Record<string, RegExp>>;
-  /** Routes in Fastify's notation: the drop-in front answers them. */
+  /** Routes in Fastify's notation: the drop-in answers them. */
   readonly statusRoute: string;
   readonly triggerRoutes: readonly string[];
   /** Bodies, as PolyAI documents them. */
@@ -27,12 +27,12 @@ export interface PolyAiApi {
   /** Path and query of the status request. */
   statusPath(callSid: string, scope: Scope): string;
   /** The scope that a status or trigger request is for; a part that it leaves out is undefined. */
-  scopeOf(request: RequestParts): Readonly<Record<string, unknown>>;
+  scopeOf(request: ScopedRequest): Readonly<Record<string, unknown>>;
   /** Reads a 200 body. Throws `PolyAiError` `malformed` where it is no status of this call. */
   observe(callSid: string, body: unknown): Sight;
   /** PolyAI's message in an error body, or null. */
   errorMessage(body: unknown): string | null;
-  /** An error body in this API's envelope, for what the front itself has to say. */
+  /** An error body in this API's envelope, for what the drop-in itself has to say. */
   errorBody(message: string, code: string): unknown;
 }
 

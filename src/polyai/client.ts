@@ -3,7 +3,7 @@ import type { PolyAiApi, Scope } from './api.ts';
 import { parseJson } from './json.ts';
 import type { Observation } from './observation.ts';
 import { PolyAiError } from './polyai-error.ts';
-import { type Answer, type Asked, Exchanges } from './requests.ts';
+import { type Answer, type OutgoingRequest, Transport } from './requests.ts';
 import { Starts } from './starts.ts';
 
 const MAX_STATUS_BYTES = 64 * 1024;
@@ -62,12 +62,12 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
   const polls = new Pool(base.origin, { ...settings, connections: options.connections ?? 512 });
   // Without pipelining undici keeps no connection alive.
   const triggers = new Pool(base.origin, { ...settings, pipelining: 0 });
-  const pollExchanges = new Exchanges(polls);
-  const triggerExchanges = new Exchanges(triggers);
+  const pollTransport = new Transport(polls);
+  const triggerTransport = new Transport(triggers);
   const starts = new Starts();
   const headers = { [api.tokenHeader]: token, accept: 'application/json' };
 
-  function statusRequest(callSid: string): Asked {
+  function statusRequest(callSid: string): OutgoingRequest {
     return { method: 'GET', path: prefix + api.statusPath(callSid, scope), headers };
   }
 
@@ -104,11 +104,11 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
     async getStatus(callSid, signal, before) {
       const turn = starts.turn();
       if (turn !== undefined) await turn;
-      return read(callSid, await pollExchanges.ask(statusRequest(callSid), limits, signal), before);
+      return read(callSid, await pollTransport.ask(statusRequest(callSid), limits, signal), before);
     },
 
     async askStatus(callSid) {
-      const answer = blotted(await pollExchanges.ask(statusRequest(callSid), limits));
+      const answer = blotted(await pollTransport.ask(statusRequest(callSid), limits));
       try {
         return { answer, result: read(callSid, answer, null) };
       } catch (error) {
@@ -118,9 +118,14 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
     },
 
     async trigger({ path, headers: ofBody, body }) {
-      const asked: Asked = { method: 'POST', path: prefix + path, headers: { ...ofBody, ...headers }, body };
+      const asked: OutgoingRequest = {
+        method: 'POST',
+        path: prefix + path,
+        headers: { ...ofBody, ...headers },
+        body,
+      };
       const limits = { timeoutMs: TRIGGER_TIMEOUT_MS, maxBytes: MAX_TRIGGER_BYTES };
-      return blotted(await triggerExchanges.ask(asked, limits));
+      return blotted(await triggerTransport.ask(asked, limits));
     },
 
     async close() {

@@ -8,7 +8,7 @@ import { retryAfterMs } from './retry-after.ts';
 const LAST_ANSWER_MS = 2_000;
 const LOOK_EVERY_MS = 100;
 
-export interface Asked {
+export interface OutgoingRequest {
   method: 'GET' | 'POST';
   path: string;
   headers: Record<string, string>;
@@ -26,7 +26,7 @@ export interface Answer {
   body: Buffer;
 }
 
-export interface ExchangeLimits {
+export interface AnswerLimits {
   /** For the whole exchange, from asking for a connection to the last byte. */
   timeoutMs: number;
   maxBytes: number;
@@ -36,9 +36,9 @@ export interface ExchangeLimits {
  * What is asked over one pool. All that is under way is looked at together, ten times a second: a timer and a listener
  * for each would be made and thrown away with every poll.
  */
-export class Exchanges {
+export class Transport {
   readonly #pool: Pool;
-  readonly #underWay: Reading[] = [];
+  readonly #underWay: PendingAnswer[] = [];
   #timer: NodeJS.Timeout | undefined;
 
   constructor(pool: Pool) {
@@ -50,12 +50,12 @@ export class Exchanges {
    * `malformed` for a 200 that is too large, and the signal's reason where it was aborted and no answer came within
    * another 2 s.
    */
-  ask(asked: Asked, limits: ExchangeLimits, signal?: AbortSignal): Promise<Answer> {
+  ask(asked: OutgoingRequest, limits: AnswerLimits, signal?: AbortSignal): Promise<Answer> {
     if (signal?.aborted) return Promise.reject(signal.reason);
-    const reading = new Reading(limits, this.#underWay, signal);
+    const pending = new PendingAnswer(limits, this.#underWay, signal);
     this.#timer ??= setInterval(() => this.#look(), LOOK_EVERY_MS);
-    this.#pool.dispatch(asked, reading);
-    return reading.answer;
+    this.#pool.dispatch(asked, pending);
+    return pending.answer;
   }
 
   #look(): void {
@@ -71,13 +71,13 @@ export class Exchanges {
 /**
  * Takes an answer in. undici's own `request` makes a stream and an abort signal of each: half of what a poll takes.
  */
-class Reading implements Dispatcher.DispatchHandler {
+class PendingAnswer implements Dispatcher.DispatchHandler {
   readonly answer: Promise<Answer>;
   readonly #resolve: (answer: Answer) => void;
   readonly #reject: (error: unknown) => void;
-  readonly #limits: ExchangeLimits;
+  readonly #limits: AnswerLimits;
   /** No Set: each of its tables points to the next, so that an old one keeps alive all that ever was in later ones. */
-  readonly #underWay: Reading[];
+  readonly #underWay: PendingAnswer[];
   #place: number;
   readonly #signal: AbortSignal | undefined;
   /** When it is broken off; by `performance.now()`. */
@@ -92,7 +92,7 @@ class Reading implements Dispatcher.DispatchHandler {
   readonly #more: Buffer[] = [];
   #size = 0;
 
-  constructor(limits: ExchangeLimits, underWay: Reading[], signal: AbortSignal | undefined) {
+  constructor(limits: AnswerLimits, underWay: PendingAnswer[], signal: AbortSignal | undefined) {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     this.answer = promise;
     this.#resolve = resolve;

@@ -1,9 +1,8 @@
-import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { DelayedError, type Job, Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { within } from '../clock.ts';
-import type { Follow, HandedOn } from '../follow/follower.ts';
+import type { Follow, HandedOn } from '../follow/lease.ts';
 import { type CallQueue, type QueueDepth, QueueUnavailableError } from './call-queue.ts';
 import { jobIdOf } from './job-id.ts';
 import { Leases } from './leases.ts';
@@ -37,11 +36,16 @@ const STATE_PATIENCE_MS = 1_000;
 /** What BullMQ takes for it; to make one each time is to make its stack each time. */
 const HANDED_BACK = new DelayedError();
 
+/** A queue whose jobs can be looked at. */
+export interface BullmqCallQueue extends CallQueue {
+  readonly jobs: Queue;
+}
+
 /**
  * One job per call. It stays active for a lease, while the follower polls in this process, and then goes back to the
  * end of the queue: that is how load spreads over workers. Jobs are never failed and never kept.
  */
-export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
+export function createBullmqQueue(options: BullmqQueueOptions): BullmqCallQueue {
   const { redisUrl, prefix, concurrency, yieldAfterMs, log } = options;
   // Without an offline queue a command fails at once while Redis is away, instead of piling up in memory.
   const connection = connectRedis(redisUrl, { enableOfflineQueue: false, maxRetriesPerRequest: 1 }, log);
@@ -86,7 +90,7 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
 
   async function work(follow: Follow, mayYield = () => true): Promise<void> {
     workerConnection = connectRedis(redisUrl, { maxRetriesPerRequest: null }, log);
-    const created = new Worker<CallJob>(QUEUE_NAME, (job, token = '') => turn(job, token, follow), {
+    const created = new Worker<CallJob>(QUEUE_NAME, (job, token = '') => oneLease(job, token, follow), {
       connection: workerConnection,
       prefix,
       concurrency,
@@ -123,11 +127,11 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
   }
 
   /**
-   * One turn of a call; rejects with `HANDED_BACK` where it is not over. A lease that ends while Redis is
+   * One lease of a call; rejects with `HANDED_BACK` where it is not over. A lease that ends while Redis is
    * away, or takes the call back no sooner than in a while, is begun anew here: polling goes on. A hand-back that comes
    * through late makes two followers of one call, which does no harm.
    */
-  async function turn(job: Job<CallJob>, token: string, follow: Follow): Promise<void> {
+  async function oneLease(job: Job<CallJob>, token: string, follow: Follow): Promise<void> {
     if (closing.signal.aborted) return returned(job, token);
     const lease = leases.begin(jobIdOf(job.data.callSid), token);
     try {
@@ -205,12 +209,11 @@ export function createBullmqQueue(options: BullmqQueueOptions): CallQueue {
         () => 'down',
       );
     },
-    get following() {
+    get followed() {
       return leases.size;
     },
     depth,
-    // Jobs that somebody takes out or retries by hand would only be a riddle: the sweeper brings them back.
-    board: new BullMQAdapter(queue, { readOnlyMode: true }),
+    jobs: queue,
     close,
   };
 }

@@ -1,5 +1,4 @@
-import type { BaseAdapter } from '@bull-board/api/baseAdapter';
-import type { Follow } from '../follow/follower.ts';
+import type { Follow } from '../follow/lease.ts';
 
 /** Who follows which call. It holds no truth: what it forgets, the sweeper brings back from Postgres. */
 export interface CallQueue {
@@ -17,11 +16,9 @@ export interface CallQueue {
   /** Whether the queue answers now. */
   state(): Promise<'up' | 'down'>;
   /** How many calls this process follows. */
-  readonly following: number;
+  readonly followed: number;
   /** Calls in the queue of all processes; null where the queue does not answer. */
   depth(): Promise<QueueDepth | null>;
-  /** What a queue board shows, and nothing can be done to; null where there is nothing that it could. */
-  readonly board: BaseAdapter | null;
   /** Takes no more work, lets followers hand back what they hold, and resolves when all have. */
   close(): Promise<void>;
 }

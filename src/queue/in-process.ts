@@ -1,4 +1,4 @@
-import type { Follow, HandedOn } from '../follow/follower.ts';
+import type { Follow, HandedOn } from '../follow/lease.ts';
 import type { CallQueue } from './call-queue.ts';
 import { Leases } from './leases.ts';
 
@@ -29,7 +29,7 @@ export function createInProcessQueue({ concurrency, yieldAfterMs }: InProcessQue
     for (const entry of waiting) {
       if (follow === null || closed || active.size >= concurrency) return;
       waiting.delete(entry);
-      const run = turn(entry, follow).finally(() => {
+      const run = oneLease(entry, follow).finally(() => {
         active.delete(run);
         startWaiting();
       });
@@ -37,7 +37,7 @@ export function createInProcessQueue({ concurrency, yieldAfterMs }: InProcessQue
     }
   }
 
-  async function turn(entry: Entry, follow: Follow): Promise<void> {
+  async function oneLease(entry: Entry, follow: Follow): Promise<void> {
     const { callSid, handedOn } = entry;
     const lease = leases.begin(callSid, '');
     const result = await follow(callSid, handedOn, lease.ending.signal);
@@ -60,7 +60,7 @@ export function createInProcessQueue({ concurrency, yieldAfterMs }: InProcessQue
 
   return {
     enqueue,
-    // A call that is here is in its turn.
+    // A call that is here is in the queue, or followed.
     requeue: enqueue,
 
     async remove(callSid) {
@@ -77,13 +77,11 @@ export function createInProcessQueue({ concurrency, yieldAfterMs }: InProcessQue
       startWaiting();
     },
 
-    board: null,
-
     async state() {
       return 'up';
     },
 
-    get following() {
+    get followed() {
       return leases.size;
     },
 

@@ -1,7 +1,7 @@
-/** At most this share of the leases yields at once, so that the others' turn does not become everybody's. */
+/** At most this share of the leases yields at once, so that not all calls are handed over at a time. */
 const YIELD_SHARE = 0.1;
 
-/** One turn of a call in this process. */
+/** One call that this process follows. */
 export interface Lease {
   readonly id: string;
   /** What the queue's lock on the call holds while it is ours. */
@@ -16,7 +16,7 @@ export class Leases {
   readonly #atMost: number;
   readonly #yieldAfterMs: number;
 
-  /** No lease yields before `yieldAfterMs`: a call must come to be polled in its turn. */
+  /** No lease yields before `yieldAfterMs`: a call must come to be polled in its lease. */
   constructor({ atMost, yieldAfterMs }: { atMost: number; yieldAfterMs: number }) {
     this.#atMost = atMost;
     this.#yieldAfterMs = yieldAfterMs;

@@ -1,25 +1,77 @@
+import type { Pool, PoolClient } from 'pg';
 import type { Logger } from 'pino';
-import type { ExpiredCalls } from '../archive/retention.ts';
+import { whileLocked } from '../archive/advisory-lock.ts';
 import type { Clock } from '../clock.ts';
 import { createRounds, type Rounds } from './rounds.ts';
 
+/**
+ * One process at a time. Not the number of the embedded server's owner lock: that one is looked for in all databases of
+ * a server.
+ */
+const RETENTION_LOCK = 7_066_521_393;
+const BATCH_SIZE = 1_000;
+/** Between two batches, so that followers can write. */
+const PAUSE_MS = 100;
+
+/**
+ * Oldest first, by the partial index. A locked row is being read for update or erased by others: the next round finds
+ * it, if it is still there.
+ */
+export const DELETE_EXPIRED = `
+delete from calls
+ where call_sid = any(array(select call_sid from calls
+                             where settled_at is not null and settled_at < now() - $1 * interval '24 hours'
+                             order by settled_at
+                             limit $2
+                               for update skip locked))`;
+
 export interface RetentionOptions {
-  expired: ExpiredCalls;
+  pool: Pool;
+  /** For how many days a call is kept after it settled. */
+  retentionDays: number;
   everyMs: number;
   clock: Clock;
   log: Logger;
+  batchSize?: number;
+  pauseMs?: number;
 }
 
-/** Has calls that settled longer ago than they are kept deleted, again and again. */
-export function createRetention({ expired, everyMs, clock, log }: RetentionOptions): Rounds {
-  async function work(signal: AbortSignal): Promise<void> {
+export interface Retention extends Rounds {
+  /**
+   * Deletes the calls, with their transitions, that settled longer ago than they are kept; never an unsettled one.
+   * Returns how many, or null while another process is at it. An abort ends it after the batch that runs.
+   */
+  deleteExpired(signal: AbortSignal): Promise<number | null>;
+}
+
+/** Deletes calls that settled longer ago than they are kept, again and again. */
+export function createRetention(options: RetentionOptions): Retention {
+  const { pool, retentionDays, everyMs, clock, log } = options;
+  const { batchSize = BATCH_SIZE, pauseMs = PAUSE_MS } = options;
+
+  async function round(signal: AbortSignal): Promise<void> {
     try {
-      const calls = await expired.deleteAll(signal);
+      const calls = await deleteExpired(signal);
       if (calls !== null && calls > 0) log.info({ calls }, 'deleted calls that settled long ago');
     } catch (error) {
       log.warn({ err: error }, 'retention failed: trying again later');
     }
   }
 
-  return createRounds({ work, everyMs, clock });
+  function deleteExpired(signal: AbortSignal): Promise<number | null> {
+    return whileLocked(pool, RETENTION_LOCK, (client) => deleteBatches(client, signal));
+  }
+
+  async function deleteBatches(client: PoolClient, signal: AbortSignal): Promise<number> {
+    let total = 0;
+    while (!signal.aborted) {
+      const { rowCount } = await client.query(DELETE_EXPIRED, [retentionDays, batchSize]);
+      total += rowCount ?? 0;
+      if ((rowCount ?? 0) < batchSize) break;
+      await clock.sleep(pauseMs, signal);
+    }
+    return total;
+  }
+
+  return { ...createRounds({ work: round, everyMs, clock }), deleteExpired };
 }

@@ -1,7 +1,30 @@
+import type { Pool, PoolClient } from 'pg';
 import type { Logger } from 'pino';
-import type { OverdueCalls } from '../archive/overdue.ts';
+import { whileLocked } from '../archive/advisory-lock.ts';
 import type { Clock } from '../clock.ts';
 import { createRounds, type Rounds } from './rounds.ts';
+
+/** One sweep at a time, whichever process does it. */
+const SWEEP_LOCK = 7_066_521_391;
+const PAGE_SIZE = 1_000;
+
+/** Between the two bounds, and after the last call of the page before; times as text keep their microseconds. */
+const UNFOLLOWED = `
+select call_sid, followed_until::text as until
+  from calls
+ where settled_at is null and followed_until < $2::timestamptz
+   and (followed_until, call_sid) > ($1::timestamptz, $3::text)
+ order by followed_until, call_sid
+ limit $4`;
+
+/** A locked row is being written by a follower. It needs no promise, and to wait for it could end in a deadlock. */
+const PROMISE_TO_FOLLOW = `
+update calls
+   set followed_until = clock_timestamp() + $2 * interval '1 ms'
+ where call_sid in (select call_sid from calls
+                     where call_sid = any($1::text[]) and settled_at is null and followed_until < $3::timestamptz
+                     order by call_sid
+                       for update skip locked)`;
 
 /** What is measured of the sweeper. */
 export interface SweepMetrics {
@@ -9,53 +32,103 @@ export interface SweepMetrics {
 }
 
 export interface SweeperOptions {
-  overdue: OverdueCalls;
+  pool: Pool;
+  /** Has the calls followed, whatever the queue has of them. */
   requeue: (callSids: readonly string[]) => Promise<void>;
+  /** Milliseconds. No honest promise is for longer: one that is was made before the clock was set back. */
+  longestPromiseMs: number;
+  /** Milliseconds that a call which was swept up may wait in the queue before it is swept up again. */
+  patienceMs: number;
   everyMs: number;
-  /** Nobody else can be following anything: the first sweep takes up every unsettled call, whatever was promised. */
+  /** Nobody else can follow anything: the first sweep takes up every unsettled call, whatever was promised. */
   alone: boolean;
   metrics: SweepMetrics;
   clock: Clock;
   log: Logger;
+  pageSize?: number;
+}
+
+export interface Sweeper extends Rounds {
+  /**
+   * One sweep. Every unsettled call whose promise has passed (or every unsettled call, where nobody else can follow
+   * any) is queued anew, longest forgotten first, and promised to be followed for `patienceMs`. Returns false, with
+   * nothing done, while another process sweeps. Rejects with what Postgres or the queue says.
+   */
+  sweep(): Promise<boolean>;
+}
+
+interface Range {
+  from: string;
+  to: string;
+  /** Not where every call is visited: what was promised anew would come up again behind the last page. */
+  promise: boolean;
+}
+
+interface OverdueRow {
+  call_sid: string;
+  until: string;
 }
 
 /**
  * Finds calls that nobody follows: registered while the queue was away, forgotten by a queue that was flushed, or left
  * behind by a process that died. Postgres knows them by a `followed_until` that has passed.
  */
-export function createSweeper({
-  overdue,
-  requeue,
-  everyMs,
-  alone,
-  metrics,
-  clock,
-  log,
-}: SweeperOptions): Rounds {
-  let includeFollowed = alone;
+export function createSweeper(options: SweeperOptions): Sweeper {
+  const { pool, requeue, longestPromiseMs, patienceMs, everyMs, metrics, clock, log } = options;
+  const { pageSize = PAGE_SIZE } = options;
+  let everyCall = options.alone;
 
-  async function work(): Promise<void> {
-    if (await sweep()) includeFollowed = false;
+  async function round(): Promise<void> {
+    try {
+      await sweep();
+    } catch (error) {
+      log.warn({ err: error }, 'sweep failed: trying again later');
+    }
   }
 
   async function sweep(): Promise<boolean> {
     let found = 0;
-    try {
-      const swept = await overdue.sweep(
-        async (callSids) => {
-          found += callSids.length;
-          await requeue(callSids);
-          metrics.sweptUp(callSids.length);
-        },
-        { includeFollowed },
-      );
-      if (found > 0) log.info({ calls: found }, 'took up calls that nobody followed');
-      return swept;
-    } catch (error) {
-      log.warn({ err: error }, 'sweep failed: trying again later');
-      return false;
-    }
+    const swept = await whileLocked(pool, SWEEP_LOCK, async (client) => {
+      for (const range of await rangesOf(client)) found += await sweepRange(client, range);
+      return true;
+    });
+    if (found > 0) log.info({ calls: found }, 'took up calls that nobody followed');
+    if (swept === null) return false;
+    everyCall = false;
+    return true;
   }
 
-  return createRounds({ work, everyMs, clock });
+  async function rangesOf(client: PoolClient): Promise<Range[]> {
+    if (everyCall) return [{ from: '-infinity', to: 'infinity', promise: false }];
+    const { rows } = await client.query<{ past: string; future: string }>(
+      `select now()::text as past, (now() + $1 * interval '1 ms')::text as future`,
+      [longestPromiseMs],
+    );
+    return rows.flatMap(({ past, future }) => [
+      { from: '-infinity', to: past, promise: true },
+      { from: future, to: 'infinity', promise: true },
+    ]);
+  }
+
+  async function sweepRange(client: PoolClient, { from, to, promise }: Range): Promise<number> {
+    let found = 0;
+    let last: OverdueRow | undefined = { until: from, call_sid: '' };
+    while (last !== undefined) {
+      const { rows }: { rows: OverdueRow[] } = await client.query<OverdueRow>({
+        name: 'unfollowed_calls',
+        text: UNFOLLOWED,
+        values: [last.until, to, last.call_sid, pageSize],
+      });
+      if (rows.length === 0) return found;
+      const callSids = rows.map((row) => row.call_sid);
+      await requeue(callSids);
+      found += callSids.length;
+      metrics.sweptUp(callSids.length);
+      if (promise) await client.query(PROMISE_TO_FOLLOW, [callSids, patienceMs, to]);
+      last = rows.length < pageSize ? undefined : rows.at(-1);
+    }
+    return found;
+  }
+
+  return { ...createRounds({ work: round, everyMs, clock }), sweep };
 }

@@ -1,17 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { createPlacedCalls, type PlacedCalls } from '../api/drop-in/placed-calls.ts';
+import { createReadiness } from '../api/readiness.ts';
 import { type CoreOptions, createCoreServer, createServer } from '../api/server.ts';
 import { createWaiting } from '../api/waiting.ts';
-import { batched } from '../archive/batch.ts';
-import { type Database, openDatabase } from '../archive/database.ts';
+import { openDatabase } from '../archive/database.ts';
 import { createExporter } from '../archive/read/exporter.ts';
 import { createFeed } from '../archive/read/feed.ts';
 import { createReader } from '../archive/read/reader.ts';
 import { createStats } from '../archive/read/statistics.ts';
 import { createEraser } from '../archive/write/eraser.ts';
 import { createRegistrar } from '../archive/write/registrar.ts';
-import { FLUSH_WITHIN_MS, type Parts, unlessHung } from './parts.ts';
+import { createDispatch } from '../queue/dispatch.ts';
+import { type Common, FLUSH_WITHIN_MS, unlessHung } from './common.ts';
 
 /** Of what reads much: it must not take from Postgres what following calls needs. */
 const STATS_AT_ONCE = 2;
@@ -20,33 +21,18 @@ const CLOSE_REQUESTS_MS = 1_000;
 /** For an answer that was just given to reach its client. */
 const LAST_WORDS_MS = 100;
 
-/** Builds the API on its parts, and returns the URL it listens on. */
-export async function listen(parts: Parts): Promise<string> {
-  const { config, databaseUrl, database, news, writer, accounts, queue, log, running } = parts;
+/** Builds the API, and returns the URL it listens on. */
+export async function listen(common: Common): Promise<string> {
+  const { config, databaseUrl, database, news, writer, accounts, queue, jobs, log, running } = common;
   const registrar = createRegistrar(database.pool);
   const reader = createReader(database.orm);
   const feed = createFeed(database.pool);
-  // A job of its own round trip each takes Redis' client more than all else that a registration does.
-  const enqueueTogether = batched(async (groups: readonly (readonly string[])[]) => {
-    await queue.enqueue(groups.flat());
-    return groups;
-  });
-  const followSoon = (callSids: readonly string[]) => {
-    if (callSids.length === 0) return;
-    enqueueTogether(callSids).catch((error: unknown) => {
-      log.warn({ err: error, calls: callSids.length }, 'queue is away: the sweeper will bring the calls in');
-    });
-  };
-  const stopFollowing = (callSid: string) => {
-    queue.remove(callSid).catch((error: unknown) => {
-      log.debug({ callSid, err: error }, 'not taken out of the queue: its follower will find no call');
-    });
-  };
+  const { followSoon, stopFollowing } = createDispatch(queue, log);
   const placedCalls = createPlacedCalls({ registrar, report: writer.report, followSoon, log });
   const reports = openDatabase(databaseUrl, log, { max: STATS_AT_ONCE });
   running.defer(() => unlessHung(reports.close()));
   const server = createServer({
-    ...coreOptions(parts),
+    ...coreOptions(common),
     registrar,
     reader,
     feed,
@@ -56,6 +42,7 @@ export async function listen(parts: Parts): Promise<string> {
     exporter: createExporter({ url: databaseUrl, atMost: EXPORTS_AT_ONCE }),
     accounts,
     queue,
+    jobs,
     placedCalls,
     followSoon,
     stopFollowing,
@@ -65,28 +52,22 @@ export async function listen(parts: Parts): Promise<string> {
 }
 
 /** Health and metrics of a worker, where it is given a port: null where not, so that many can run on one machine. */
-export async function listenForOperators(parts: Parts): Promise<string | null> {
-  const { HOST: host, WORKER_PORT: port } = parts.config;
+export async function listenForOperators(common: Common): Promise<string | null> {
+  const { HOST: host, WORKER_PORT: port } = common.config;
   if (port === undefined) return null;
-  const server = createCoreServer(coreOptions(parts));
-  parts.running.defer(() => server.close());
+  const server = createCoreServer(coreOptions(common));
+  common.running.defer(() => server.close());
   return server.listen({ host, port });
 }
 
-function coreOptions({ config, database, queue, accounts, metrics, log }: Parts): CoreOptions {
+function coreOptions({ config, database, queue, accounts, metrics, log }: Common): CoreOptions {
   return {
     log,
     apiKeys: config.apiKeys,
     maxRequestsPerSecond: config.API_MAX_REQUESTS_PER_SECOND,
     requests: metrics.requests,
     metrics: metrics.text,
-    parts: async () => ({
-      postgres: await isAnswering(database),
-      queue: await queue.state(),
-      accounts: Object.fromEntries(
-        accounts.all().map(({ name, paused }) => [name, paused ? 'paused' : 'active'] as const),
-      ),
-    }),
+    readiness: createReadiness({ pool: database.pool, queue, accounts }),
   };
 }
 
@@ -101,11 +82,4 @@ async function stopListening(server: FastifyInstance, placedCalls: PlacedCalls):
   await Promise.race([closed, sleep(LAST_WORDS_MS)]);
   server.server.closeAllConnections();
   await closed;
-}
-
-async function isAnswering({ pool }: Database): Promise<'up' | 'down'> {
-  return pool.query('select 1').then(
-    () => 'up',
-    () => 'down',
-  );
 }

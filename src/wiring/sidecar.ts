@@ -1,3 +1,4 @@
+import type { Queue } from 'bullmq';
 import type { Logger } from 'pino';
 import { type Accounts, createAccounts } from '../accounts/accounts.ts';
 import { createRateExchange } from '../accounts/rate-exchange.ts';
@@ -7,7 +8,7 @@ import { createNews } from '../archive/news.ts';
 import { createUnsettledCalls } from '../archive/read/unsettled.ts';
 import { migrateDatabase } from '../archive/schema/migrations.ts';
 import { createWriter } from '../archive/write/writer.ts';
-import { KNOWN_STATUSES, lifecycle } from '../call/lifecycle.ts';
+import { KNOWN_STATUSES } from '../call/lifecycle.ts';
 import { systemClock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
 import { startEmbeddedPostgres } from '../embedded-postgres/embedded-postgres.ts';
@@ -16,8 +17,8 @@ import { createBullmqQueue } from '../queue/bullmq.ts';
 import type { CallQueue } from '../queue/call-queue.ts';
 import { createInProcessQueue } from '../queue/in-process.ts';
 import { connectRedis } from '../queue/redis.ts';
+import { FLUSH_WITHIN_MS, longestInterval, unlessHung } from './common.ts';
 import { listen, listenForOperators } from './listen.ts';
-import { FLUSH_WITHIN_MS, longestInterval, unlessHung } from './parts.ts';
 import { startFollowing } from './worker.ts';
 
 /** `serve` is both in one process. */
@@ -40,7 +41,7 @@ export interface SidecarOptions {
   redisPrefix?: string;
 }
 
-/** Builds the parts in order and starts them. Throws what the first one that fails says, with all others stopped. */
+/** Builds everything in order and starts it. Throws what the first one that fails says, with all others stopped. */
 export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const running = new AsyncDisposableStack();
   try {
@@ -71,18 +72,30 @@ async function start(
 
   const metrics = createMetrics(role);
   const accounts = openAccounts({ config, log, redisPrefix, metrics, running });
-  const queue = openQueue(config, log, redisPrefix);
+  const { queue, jobs } = openQueue(config, log, redisPrefix);
   running.defer(() => queue.close());
 
-  const writer = createWriter({ pool: database.pool, lifecycle, metrics: metrics.writes, log });
+  const writer = createWriter({ pool: database.pool, metrics: metrics.writes, log });
   // A scrape has a connection of its own: it takes none from the followers.
   const counting = openDatabase(databaseUrl, log, { max: 1 });
   running.defer(() => unlessHung(counting.close()));
   const unsettled = createUnsettledCalls(counting.pool, KNOWN_STATUSES);
   metrics.watch({ accounts, writer, queue, unsettled });
-  const parts = { config, databaseUrl, database, news, writer, accounts, metrics, queue, log, running };
-  if (role !== 'api') await startFollowing(parts);
-  const url = role === 'worker' ? await listenForOperators(parts) : await listen(parts);
+  const common = {
+    config,
+    databaseUrl,
+    database,
+    news,
+    writer,
+    accounts,
+    metrics,
+    queue,
+    jobs,
+    log,
+    running,
+  };
+  if (role !== 'api') await startFollowing(common);
+  const url = role === 'worker' ? await listenForOperators(common) : await listen(common);
   // The first thing of the end: whoever waits for Postgres then has the same time left.
   running.defer(() => writer.giveUpIn(FLUSH_WITHIN_MS));
   return { url, accounts };
@@ -132,10 +145,14 @@ function openExchange(
   return createRateExchange({ redis, prefix });
 }
 
-function openQueue(config: Config, log: Logger, prefix: string): CallQueue {
+function openQueue(config: Config, log: Logger, prefix: string): { queue: CallQueue; jobs: Queue | null } {
   const concurrency = config.WORKER_CONCURRENCY;
   // Long enough for a poll, so that no call goes from lease to lease without one.
   const yieldAfterMs = longestInterval(config) + config.POLL_TIMEOUT_MS;
-  if (config.REDIS_URL === undefined) return createInProcessQueue({ concurrency, yieldAfterMs });
-  return createBullmqQueue({ redisUrl: config.REDIS_URL, prefix, concurrency, yieldAfterMs, log });
+  const { REDIS_URL: redisUrl } = config;
+  if (redisUrl === undefined) {
+    return { queue: createInProcessQueue({ concurrency, yieldAfterMs }), jobs: null };
+  }
+  const queue = createBullmqQueue({ redisUrl, prefix, concurrency, yieldAfterMs, log });
+  return { queue, jobs: queue.jobs };
 }

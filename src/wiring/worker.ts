@@ -1,21 +1,19 @@
-import { createOverdueCalls } from '../archive/overdue.ts';
-import { createExpiredCalls } from '../archive/retention.ts';
-import { lifecycle } from '../call/lifecycle.ts';
 import { longestPromise } from '../call/pace.ts';
-import { systemClock } from '../clock.ts';
-import { createFollower, type FollowSettings } from '../follow/follower.ts';
+import { systemClock as clock } from '../clock.ts';
+import { createFollower } from '../follow/follower.ts';
+import type { FollowSettings } from '../follow/one-lease.ts';
 import { createRetention } from '../upkeep/retention.ts';
 import { createSweeper } from '../upkeep/sweeper.ts';
-import { longestInterval, type Parts, unlessHung } from './parts.ts';
+import { type Common, longestInterval, unlessHung } from './common.ts';
 
 const SWEEP_EVERY_MS = 15_000;
-/** How long a call that was swept up may wait for its turn before it is swept up again. */
+/** How long a call that was swept up may wait in the queue before it is swept up again. */
 const QUEUE_PATIENCE_MS = 60_000;
 const RETENTION_EVERY_MS = 300_000;
 
 /** Takes calls from the queue, and looks for those that nobody follows. */
-export async function startFollowing(parts: Parts): Promise<void> {
-  const { config, database, writer, accounts, metrics, queue, log, running } = parts;
+export async function startFollowing(common: Common): Promise<void> {
+  const { config, database, writer, accounts, metrics, queue, log, running } = common;
   const settings: FollowSettings = {
     intervalMinMs: config.POLL_INTERVAL_MIN_MS,
     intervalMaxMs: longestInterval(config),
@@ -29,38 +27,37 @@ export async function startFollowing(parts: Parts): Promise<void> {
     accounts,
     archive: writer,
     metrics: metrics.polls,
-    lifecycle,
-    clock: systemClock,
+    clock,
     random: Math.random,
     log,
     settings,
   });
   await queue.work(follow, () => !writer.isAway);
   const sweeper = createSweeper({
-    overdue: createOverdueCalls({
-      pool: database.pool,
-      longestPromiseMs: longestPromise(settings),
-      patienceMs: QUEUE_PATIENCE_MS,
-    }),
+    pool: database.pool,
     requeue: (callSids) => queue.requeue(callSids),
+    longestPromiseMs: longestPromise(settings),
+    patienceMs: QUEUE_PATIENCE_MS,
     everyMs: SWEEP_EVERY_MS,
     // Without Redis no other process can follow calls; what was promised was promised by a process that is gone.
     alone: config.REDIS_URL === undefined,
     metrics: metrics.sweeps,
-    clock: systemClock,
+    clock,
     log,
   });
   sweeper.start();
   running.defer(() => unlessHung(sweeper.stop()));
-  startRetention(parts);
+  startRetention(common);
 }
 
-function startRetention({ config, database, log, running }: Parts): void {
-  if (config.RETENTION_DAYS === undefined) return;
+function startRetention({ config, database, log, running }: Common): void {
+  const { RETENTION_DAYS: retentionDays } = config;
+  if (retentionDays === undefined) return;
   const retention = createRetention({
-    expired: createExpiredCalls({ pool: database.pool, retentionDays: config.RETENTION_DAYS }),
+    pool: database.pool,
+    retentionDays,
     everyMs: RETENTION_EVERY_MS,
-    clock: systemClock,
+    clock,
     log,
   });
   retention.start();

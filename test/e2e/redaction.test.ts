@@ -179,7 +179,7 @@ it('no token, key or password is told to anybody, whatever goes wrong', async ()
   await ask(`${url}/v1/calls`, { method: 'POST', key: SECRETS.readKey, headers: json, body: '{' });
   await ask(`${url}/v1/export`, { key: SECRETS.readKey });
 
-  // The front, with a caller's token.
+  // The drop-in, with a caller's token.
   const front = `${url}/v1/outbound-calling`;
   const bringing = (token: string) => ({ ...json, authorization: '', 'x-polyai-auth-token': token });
   const trigger = { method: 'POST', body: '{"to_number":"+15550100"}' } as const;

@@ -27,7 +27,7 @@ function serverWith(keys: string | null): FastifyInstance {
     server.get('/probe', { config: { access: 'open', isProbe: true } }, done);
     server.get('/open', { config: { access: 'open' } }, done);
     server.get('/local', { config: { access: 'local' } }, done);
-    server.get('/front', { config: { access: 'front' } }, async ({ apiKey }) => ({
+    server.get('/front', { config: { access: 'drop-in' } }, async ({ apiKey }) => ({
       key: apiKey?.name ?? null,
     }));
     server.get('/board', { config: { access: 'board' } }, done);
@@ -96,7 +96,7 @@ describe('with API keys', () => {
     }
   });
 
-  it('the front lets in whom it will, and knows the key', async () => {
+  it('the drop-in lets in whom it will, and knows the key', async () => {
     expect((await ask('GET', '/front')).json()).toEqual({ key: null });
     expect((await ask('GET', '/front', WRITE)).json()).toEqual({ key: 'web' });
   });

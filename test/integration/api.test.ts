@@ -27,7 +27,7 @@ function serverOn(url: string): ApiServer {
     options: {
       accounts: { has: (name) => ['default', 'spare'].includes(name), fallback: 'default', all: () => [] },
       followSoon: (callSids) => void followed.push(...callSids),
-      parts: async () => ({ postgres: 'up', queue: 'up', accounts: { default: 'active' } }),
+      readiness: async () => ({ postgres: 'up', queue: 'up', accounts: { default: 'active' } }),
     },
   });
 }

@@ -7,7 +7,6 @@ import { createReader } from '../../src/archive/read/reader.ts';
 import { createRegistrar } from '../../src/archive/write/registrar.ts';
 import { createWriter } from '../../src/archive/write/writer.ts';
 import type { Call, Report, Sighting } from '../../src/call/call.ts';
-import { lifecycle } from '../../src/call/lifecycle.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';
 import { noMetrics } from '../support/metrics.ts';
@@ -31,7 +30,7 @@ const newCallSid = () => `OUT-${next++}`;
 const archive = () => ({
   registrar: createRegistrar(database.pool),
   reader: createReader(database.orm),
-  writer: createWriter({ pool: database.pool, lifecycle, metrics: noMetrics, log }),
+  writer: createWriter({ pool: database.pool, metrics: noMetrics, log }),
 });
 
 function sighting(status: string, at: string, more: Partial<Sighting> = {}): Sighting {
@@ -249,7 +248,7 @@ describe('those who listen', () => {
     await createRegistrar(pool).registerAll(
       callSids.map((callSid) => ({ callSid, account: 'default', metadata: {} })),
     );
-    const writer = createWriter({ pool, lifecycle, metrics: noMetrics, log });
+    const writer = createWriter({ pool, metrics: noMetrics, log });
     const all = (part: Omit<Report, 'callSid'>) =>
       Promise.all(callSids.map((callSid) => writer.report({ callSid, ...part })));
     const ear = new Client({ connectionString: own.url });
@@ -371,7 +370,7 @@ describe('a session', () => {
     const opened = openDatabase(odd.url, log);
     try {
       await createRegistrar(opened.pool).register({ callSid: 'odd', account: 'default', metadata: {} });
-      const writer = createWriter({ pool: opened.pool, lifecycle, metrics: noMetrics, log });
+      const writer = createWriter({ pool: opened.pool, metrics: noMetrics, log });
       const at = new Date('2026-11-24T12:00:01Z');
       await writer.report({ callSid: 'odd', sighting: sighting('queued', '12:00:01') });
       await writer.report({ callSid: 'odd', followForMs: 1 });

@@ -6,8 +6,9 @@ import { createReader } from '../../src/archive/read/reader.ts';
 import { createRegistrar } from '../../src/archive/write/registrar.ts';
 import { createWriter } from '../../src/archive/write/writer.ts';
 import type { Call } from '../../src/call/call.ts';
-import { lifecycle } from '../../src/call/lifecycle.ts';
-import { createFollower, type FollowResult, type FollowSettings } from '../../src/follow/follower.ts';
+import { createFollower } from '../../src/follow/follower.ts';
+import type { FollowResult } from '../../src/follow/lease.ts';
+import type { FollowSettings } from '../../src/follow/one-lease.ts';
 import type { ReportingArchive } from '../../src/follow/recorder.ts';
 import { agentsApi } from '../../src/polyai/agents.ts';
 import type { PolyAiApi, Scope } from '../../src/polyai/api.ts';
@@ -68,7 +69,7 @@ function connect(token: string, api: PolyAiApi = outboundCallingApi, scope: Scop
 }
 
 function follower(more: Partial<FollowSettings> = {}) {
-  const writer = createWriter({ pool: database.pool, lifecycle, metrics: noMetrics, log });
+  const writer = createWriter({ pool: database.pool, metrics: noMetrics, log });
   const writing = new Set<Promise<unknown>>();
   const clock = leapingClock(() => Promise.allSettled(writing));
   const limit = createRateLimit({ account: 'default', max: null, exchange: null, clock, log });
@@ -85,7 +86,6 @@ function follower(more: Partial<FollowSettings> = {}) {
     accounts: new Map([['default', account]]),
     archive,
     metrics: noMetrics,
-    lifecycle,
     settings: { ...settings, ...more },
     clock,
     random: () => 0.5,

@@ -7,8 +7,8 @@ import {
   type UnsettledCalls,
 } from '../../src/archive/read/unsettled.ts';
 import { createWriter } from '../../src/archive/write/writer.ts';
-import { KNOWN_STATUSES, lifecycle } from '../../src/call/lifecycle.ts';
-import { createMetrics, type Metrics, type WatchedParts } from '../../src/metrics/metrics.ts';
+import { KNOWN_STATUSES } from '../../src/call/lifecycle.ts';
+import { createMetrics, type Metrics, type Watched } from '../../src/metrics/metrics.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';
 import { Scrape } from '../support/prometheus.ts';
@@ -28,8 +28,8 @@ afterAll(async () => {
 });
 
 const NOTHING = { accounts: { all: () => [] }, writer: { isAway: false } };
-const EMPTY_QUEUE: WatchedParts['queue'] = {
-  following: 0,
+const EMPTY_QUEUE: Watched['queue'] = {
+  followed: 0,
   depth: async () => ({ active: 0, waiting: 0, delayed: 0 }),
 };
 
@@ -98,7 +98,7 @@ describe('the archive', () => {
 
   it('that does not answer holds up no scrape; nor does the queue', async () => {
     const hung = { read: () => new Promise<never>(() => {}) };
-    const scrape = await told(watching(hung, { following: 3, depth: async () => null }));
+    const scrape = await told(watching(hung, { followed: 3, depth: async () => null }));
     expect(scrape.value('polykeep_calls_at_risk')).toBeNull();
     expect(scrape.value('polykeep_queue_up')).toBe(0);
     expect(scrape.value('polykeep_queue_calls')).toBeNull();
@@ -117,7 +117,7 @@ describe('the archive', () => {
 
 it('a report that Postgres refuses counts once, and takes none of its batch with it', async () => {
   const metrics = createMetrics('worker');
-  const writer = createWriter({ pool: database.pool, lifecycle, metrics: metrics.writes, log });
+  const writer = createWriter({ pool: database.pool, metrics: metrics.writes, log });
   await test.query(`insert into calls (call_sid, account) values ('good', 'us'), ('bad', 'us')`);
   const reports = ['good', 'bad'].map((callSid) =>
     writer.report({

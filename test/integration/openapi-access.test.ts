@@ -2,7 +2,7 @@ import { Agent, request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readApiKeys } from '../../src/api/door/api-keys.ts';
 import { EXAMPLE_CALL_SID as CALL_SID } from '../../src/api/examples.ts';
-import { AGENT, type FrontServer, startFrontServer } from '../support/drop-in-server.ts';
+import { AGENT, type DropInServer, startDropInServer } from '../support/drop-in-server.ts';
 import { openapiText } from '../support/openapi.ts';
 import { type Operation, readDocument } from '../support/openapi-document.ts';
 import { TOKEN } from '../support/polyai-requests.ts';
@@ -21,10 +21,10 @@ type Caller = keyof typeof CALLERS;
 const { operations } = readDocument(await openapiText());
 const dispatcher = new Agent();
 const table: Record<string, unknown>[] = [];
-let server: FrontServer;
+let server: DropInServer;
 
 beforeAll(async () => {
-  server = await startFrontServer(readApiKeys(`bi:read:${READ},web:write:${WRITE}`, []));
+  server = await startDropInServer(readApiKeys(`bi:read:${READ},web:write:${WRITE}`, []));
   server.polyai.place({ callSid: CALL_SID });
   server.polyai.place({ callSid: CALL_SID, ...AGENT });
 });

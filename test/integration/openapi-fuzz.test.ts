@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { Pool } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EXAMPLE_CALL_SID } from '../../src/api/examples.ts';
-import { AGENT, type FrontServer, startFrontServer } from '../support/drop-in-server.ts';
+import { AGENT, type DropInServer, startDropInServer } from '../support/drop-in-server.ts';
 import { type FuzzRequest, requestsFor } from '../support/fuzz-requests.ts';
 import { openapiText } from '../support/openapi.ts';
 import { type Operation, readDocument } from '../support/openapi-document.ts';
@@ -17,11 +17,11 @@ const registrations = KNOWN.map((callSid) => ({ callSid, account: 'default', met
 const document = readDocument(await openapiText());
 /** How often each operation answered with each status. */
 const counts = new Map<string, Map<number, number>>();
-let server: FrontServer;
+let server: DropInServer;
 let pool: Pool;
 
 beforeAll(async () => {
-  server = await startFrontServer();
+  server = await startDropInServer();
   for (const callSid of KNOWN) server.polyai.place({ callSid });
   server.polyai.place({ callSid: 'of-the-agent', ...AGENT });
   pool = new Pool(server.url, { headersTimeout: HANGS_AFTER_MS, bodyTimeout: HANGS_AFTER_MS });

@@ -2,8 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { readApiKeys } from '../../src/api/door/api-keys.ts';
-import { createBullmqQueue } from '../../src/queue/bullmq.ts';
-import type { CallQueue } from '../../src/queue/call-queue.ts';
+import { type BullmqCallQueue, createBullmqQueue } from '../../src/queue/bullmq.ts';
 import { createInProcessQueue } from '../../src/queue/in-process.ts';
 import { type ApiServer, startApiServer } from '../support/api-server.ts';
 import { silentLog as log } from '../support/log.ts';
@@ -15,7 +14,7 @@ const CALLS = 30;
 const apiKeys = readApiKeys(`bi:read:${READ},ops:write:${WRITE}`, []);
 
 let redis: TcpProxy;
-let queue: CallQueue;
+let queue: BullmqCallQueue;
 let server: ApiServer;
 let app: FastifyInstance;
 
@@ -29,7 +28,11 @@ beforeAll(async () => {
     log,
   });
   await queue.enqueue(Array.from({ length: CALLS }, (_, index) => `OUT-${index}`));
-  server = startApiServer({ url: inject('postgresUrl'), newsUrl: null, options: { queue, apiKeys } });
+  server = startApiServer({
+    url: inject('postgresUrl'),
+    newsUrl: null,
+    options: { queue, jobs: queue.jobs, apiKeys },
+  });
   app = server.app;
 });
 

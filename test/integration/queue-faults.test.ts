@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import type { Follow, HandedOn } from '../../src/follow/follower.ts';
+import type { Follow, HandedOn } from '../../src/follow/lease.ts';
 import { createBullmqQueue } from '../../src/queue/bullmq.ts';
 import type { CallQueue } from '../../src/queue/call-queue.ts';
 import { silentLog } from '../support/log.ts';

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, inject, it } from 'vitest';
 import type { FailureStreak } from '../../src/call/verdict.ts';
-import type { Follow, FollowResult, HandedOn } from '../../src/follow/follower.ts';
+import type { Follow, FollowResult, HandedOn } from '../../src/follow/lease.ts';
 import { createBullmqQueue } from '../../src/queue/bullmq.ts';
 import type { CallQueue } from '../../src/queue/call-queue.ts';
 import { createInProcessQueue } from '../../src/queue/in-process.ts';

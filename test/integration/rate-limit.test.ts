@@ -61,7 +61,7 @@ describe('two processes', () => {
   function callers(count: number, limit: RateLimit): void {
     const { signal } = new AbortController();
     const poll = async () => {
-      while (await limit.turn(systemClock.monotonic(), Number.POSITIVE_INFINITY, signal));
+      while (await limit.slot(systemClock.monotonic(), Number.POSITIVE_INFINITY, signal));
     };
     for (let n = 0; n < count; n++) void poll();
   }

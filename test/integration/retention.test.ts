@@ -1,10 +1,9 @@
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Database, openDatabase } from '../../src/archive/database.ts';
-import { createExpiredCalls, DELETE_EXPIRED } from '../../src/archive/retention.ts';
 import { systemClock } from '../../src/clock.ts';
 import { readConfig } from '../../src/config/config.ts';
-import { createRetention } from '../../src/upkeep/retention.ts';
+import { createRetention, DELETE_EXPIRED, type RetentionOptions } from '../../src/upkeep/retention.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';
 
@@ -57,29 +56,32 @@ async function left(): Promise<Record<string, number>> {
   return Object.fromEntries(rows.map(({ name, calls }) => [name, calls]));
 }
 
-const expiredCalls = ({ days = 30, batchSize = 1_000, pauseMs = 0 } = {}) =>
-  createExpiredCalls({ pool: database.pool, retentionDays: days, batchSize, pauseMs });
+const retentionOf = (options: Partial<RetentionOptions> = {}) =>
+  createRetention({
+    pool: database.pool,
+    retentionDays: 30,
+    everyMs: 10,
+    clock: systemClock,
+    log,
+    batchSize: 1_000,
+    pauseMs: 0,
+    ...options,
+  });
 
 describe('retention', () => {
   it('deletes what settled longer ago, with its transitions, and never what is followed', async () => {
     await insertCalls('old-', 25, 30.01);
     await insertCalls('young-', 5, 29.99);
     await insertCalls('followed-', 5, null);
-    expect(await expiredCalls({ batchSize: 10 }).deleteAll(never)).toBe(25);
+    expect(await retentionOf({ batchSize: 10 }).deleteExpired(never)).toBe(25);
     expect(await left()).toEqual({ young: 5, followed: 5 });
-    expect(await expiredCalls({ batchSize: 10 }).deleteAll(never)).toBe(0);
+    expect(await retentionOf({ batchSize: 10 }).deleteExpired(never)).toBe(0);
   });
 
   it('deletes oldest first, and ends after a batch where it is stopped', async () => {
     await insertCalls('older-', 10, 50);
     await insertCalls('old-', 10, 40);
-    const expired = createExpiredCalls({
-      pool: database.pool,
-      retentionDays: 30,
-      batchSize: 10,
-      pauseMs: 1_000_000,
-    });
-    const deleted = expired.deleteAll(stopping.signal);
+    const deleted = retentionOf({ batchSize: 10, pauseMs: 1_000_000 }).deleteExpired(stopping.signal);
     await expect.poll(left).toEqual({ old: 10 });
     stopping.abort();
     expect(await deleted).toBe(10);
@@ -93,22 +95,22 @@ describe('retention', () => {
     try {
       await other.query('begin');
       await other.query(`select from calls where call_sid = 'old-2' for update`);
-      expect(await expiredCalls().deleteAll(never)).toBe(2);
+      expect(await retentionOf().deleteExpired(never)).toBe(2);
       await other.query('commit');
     } finally {
       await other.end();
     }
-    expect(await expiredCalls().deleteAll(never)).toBe(1);
+    expect(await retentionOf().deleteExpired(never)).toBe(1);
   });
 
   it('is done by one process at a time, and by another when that is through', async () => {
     await insertCalls('old-', 20, 40);
-    const first = expiredCalls({ batchSize: 10, pauseMs: 1_000_000 }).deleteAll(stopping.signal);
+    const first = retentionOf({ batchSize: 10, pauseMs: 1_000_000 }).deleteExpired(stopping.signal);
     await expect.poll(left).toEqual({ old: 10 });
-    expect(await expiredCalls().deleteAll(never)).toBeNull();
+    expect(await retentionOf().deleteExpired(never)).toBeNull();
     stopping.abort();
     await first;
-    expect(await expiredCalls().deleteAll(never)).toBe(10);
+    expect(await retentionOf().deleteExpired(never)).toBe(10);
   });
 
   it('finds the calls by the partial index, and deletes them by the key', async () => {
@@ -127,10 +129,8 @@ describe('retention', () => {
   it('runs again and again, and logs one line for a run that deleted something', async () => {
     await insertCalls('old-', 25, 40);
     const lines: unknown[] = [];
-    const retention = createRetention({
-      expired: expiredCalls({ batchSize: 10 }),
-      everyMs: 10,
-      clock: systemClock,
+    const retention = retentionOf({
+      batchSize: 10,
       log: Object.assign(Object.create(log), { info: (fields: unknown) => lines.push(fields) }),
     });
     retention.start();

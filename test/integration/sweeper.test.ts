@@ -1,9 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Database, openDatabase } from '../../src/archive/database.ts';
-import { createOverdueCalls } from '../../src/archive/overdue.ts';
 import { systemClock } from '../../src/clock.ts';
 import type { Rounds } from '../../src/upkeep/rounds.ts';
-import { createSweeper } from '../../src/upkeep/sweeper.ts';
+import { createSweeper, type SweeperOptions } from '../../src/upkeep/sweeper.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';
 import { noMetrics } from '../support/metrics.ts';
@@ -30,17 +29,23 @@ async function insertCalls(name: string, count: number, promisedForSeconds: numb
   );
 }
 
-const overdueCalls = (pageSize = 1_000) =>
-  createOverdueCalls({
+const newSweeper = (requeue: SweeperOptions['requeue'], { pageSize = 1_000, alone = false } = {}) =>
+  createSweeper({
     pool: database.pool,
+    requeue,
     longestPromiseMs: 600_000,
     patienceMs: 60_000,
+    everyMs: 20,
+    alone,
+    metrics: noMetrics,
+    clock: systemClock,
+    log,
     pageSize,
   });
 
-async function sweep({ pageSize = 1_000, includeFollowed = false } = {}): Promise<string[]> {
+async function sweep(options: { pageSize?: number; alone?: boolean } = {}): Promise<string[]> {
   const found: string[] = [];
-  await overdueCalls(pageSize).sweep(async (callSids) => void found.push(...callSids), { includeFollowed });
+  await newSweeper(async (callSids) => void found.push(...callSids), options).sweep();
   return found;
 }
 
@@ -98,7 +103,7 @@ describe('among 200,000 calls that are followed', () => {
 
   it('takes them all up where nobody else can be following any', async () => {
     await insertCalls('forgotten-', 10, -1);
-    expect(new Set(await sweep({ includeFollowed: true })).size).toBe(200_010);
+    expect(new Set(await sweep({ alone: true })).size).toBe(200_010);
   });
 
   it('leaves settled calls alone', async () => {
@@ -120,17 +125,8 @@ describe('sweepers', () => {
     await test.query('delete from calls');
   });
 
-  function start(requeue: (callSids: readonly string[]) => Promise<void>): void {
-    const overdue = overdueCalls(10);
-    const sweeper = createSweeper({
-      overdue,
-      requeue,
-      everyMs: 20,
-      alone: false,
-      metrics: noMetrics,
-      clock: systemClock,
-      log,
-    });
+  function start(requeue: SweeperOptions['requeue']): void {
+    const sweeper = newSweeper(requeue, { pageSize: 10 });
     sweeper.start();
     sweepers.push(sweeper);
   }

@@ -8,7 +8,6 @@ import { createFeed } from '../../src/archive/read/feed.ts';
 import { createReader } from '../../src/archive/read/reader.ts';
 import { createRegistrar, type Registrar } from '../../src/archive/write/registrar.ts';
 import { type ArchiveWriter, createWriter } from '../../src/archive/write/writer.ts';
-import { lifecycle } from '../../src/call/lifecycle.ts';
 import { silentLog as log } from './log.ts';
 import { noMetrics } from './metrics.ts';
 import { serverOn } from './server.ts';
@@ -41,7 +40,7 @@ export function startApiServer({
   const database = openDatabase(url, log);
   const { pool, orm } = database;
   const registrar = createRegistrar(pool);
-  const writer = createWriter({ pool, lifecycle, metrics: noMetrics, log });
+  const writer = createWriter({ pool, metrics: noMetrics, log });
   const reader = createReader(orm);
   const feed = createFeed(pool);
   const news = newsUrl === null ? null : createNews({ url: newsUrl, log });

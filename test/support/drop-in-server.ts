@@ -13,7 +13,7 @@ import { TOKEN } from './polyai-requests.ts';
 export const AGENT = { agentId: 'agent-1', environment: 'live' } as const;
 
 /** The whole API over HTTP, with an account of each API at a PolyAI of its own, and nothing that follows calls. */
-export interface FrontServer {
+export interface DropInServer {
   url: string;
   api: ApiServer;
   database: TestDatabase;
@@ -21,7 +21,7 @@ export interface FrontServer {
   stop(): Promise<void>;
 }
 
-export async function startFrontServer(apiKeys: readonly ApiKey[] = []): Promise<FrontServer> {
+export async function startDropInServer(apiKeys: readonly ApiKey[] = []): Promise<DropInServer> {
   const database = await createDatabase();
   const polyai = await startSimulator({ token: TOKEN });
   const common = {

@@ -10,7 +10,6 @@ import { createStats } from '../../src/archive/read/statistics.ts';
 import { createEraser } from '../../src/archive/write/eraser.ts';
 import { createRegistrar } from '../../src/archive/write/registrar.ts';
 import { createWriter } from '../../src/archive/write/writer.ts';
-import { lifecycle } from '../../src/call/lifecycle.ts';
 import { silentLog as log } from './log.ts';
 import { noMetrics } from './metrics.ts';
 
@@ -23,7 +22,7 @@ export function serverOn(
   const registrar = createRegistrar(pool);
   const reader = createReader(orm);
   const feed = createFeed(pool);
-  const { report } = createWriter({ pool, lifecycle, metrics: noMetrics, log });
+  const { report } = createWriter({ pool, metrics: noMetrics, log });
   const followSoon = () => {};
   return createServer({
     log,
@@ -38,12 +37,13 @@ export function serverOn(
     placedCalls: createPlacedCalls({ registrar, report, followSoon, log }),
     apiKeys: [],
     maxRequestsPerSecond: 1_000_000,
-    queue: { board: null, state: async () => 'up' },
+    queue: { state: async () => 'up' },
+    jobs: null,
     metrics: async () => ({ body: '', contentType: 'text/plain' }),
     requests: noMetrics,
     followSoon,
     stopFollowing: () => {},
-    parts: async () => ({ postgres: 'up', queue: 'up', accounts: { default: 'active' } }),
+    readiness: async () => ({ postgres: 'up', queue: 'up', accounts: { default: 'active' } }),
     ...options,
   });
 }

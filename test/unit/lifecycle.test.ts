@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { CallState, Outcome, Report, Sighting, TrackedCall } from '../../src/call/call.ts';
+import type { CallState, FollowedCall, Outcome, Report, Sighting } from '../../src/call/call.ts';
 import { foldReports } from '../../src/call/fold.ts';
-import { advance, close, lifecycle, outcomeOf } from '../../src/call/lifecycle.ts';
+import { advance, close, outcomeOf } from '../../src/call/lifecycle.ts';
 
 const AT = Date.parse('2026-11-24T12:00:00Z');
 const seconds = (n: number) => new Date(AT + n * 1000);
@@ -211,13 +211,13 @@ describe('any order and repetition of what was seen of one call', () => {
   function record(
     sightings: Sighting[],
     batchSizes: number[],
-  ): { call: TrackedCall; transitions: Sighting[] } {
-    let call: TrackedCall = { callSid: 'a', account: 'default', state: fresh, trackedMs: 0, polls: 0 };
+  ): { call: FollowedCall; transitions: Sighting[] } {
+    let call: FollowedCall = { callSid: 'a', account: 'default', state: fresh, ageMs: 0, polls: 0 };
     const transitions: Sighting[] = [];
     const reports: Report[] = sightings.map((seen) => ({ callSid: 'a', sighting: seen, polls: 1 }));
     for (let next = 0, batch = 0; next < reports.length; batch++) {
       const size = batchSizes[batch % batchSizes.length] ?? 1;
-      const [folded] = foldReports([call], reports.slice(next, next + size), lifecycle);
+      const [folded] = foldReports([call], reports.slice(next, next + size));
       if (folded === undefined) throw new Error('the call is gone');
       call = folded.after;
       transitions.push(...folded.transitions);

@@ -30,7 +30,7 @@ const turns = () => left.filter(([, isTurn]) => isTurn).map(([name]) => name);
 /** Has the poll wait; aborts it when called. */
 function join(name: string, { dueAt = now(), until = NEVER } = {}): () => void {
   const ending = new AbortController();
-  void Promise.resolve(line.turn(dueAt, until, ending.signal)).then((isTurn) => left.push([name, isTurn]));
+  void Promise.resolve(line.slot(dueAt, until, ending.signal)).then((isTurn) => left.push([name, isTurn]));
   return () => ending.abort();
 }
 
@@ -87,7 +87,7 @@ describe('a line', () => {
     expect(turns()).toEqual(['other']);
     join('last')();
     expect(vi.getTimerCount()).toBe(0);
-    expect(await line.turn(0, NEVER, AbortSignal.abort())).toBe(false);
+    expect(await line.slot(0, NEVER, AbortSignal.abort())).toBe(false);
   });
 
   it('keeps nothing of those who left, though nobody has a turn', async () => {
@@ -97,7 +97,7 @@ describe('a line', () => {
     for (let n = 0; n < 5_000; n++) {
       const ending = new AbortController();
       signals.push(new WeakRef(ending.signal));
-      void line.turn(0, NEVER, ending.signal);
+      void line.slot(0, NEVER, ending.signal);
       ending.abort();
     }
     expect(line.waiting).toBe(1);
@@ -109,7 +109,7 @@ describe('a line', () => {
   it('listens to a signal only while its poll waits', async () => {
     busyAt(1);
     const { signal } = new AbortController();
-    const turn = line.turn(0, NEVER, signal);
+    const turn = line.slot(0, NEVER, signal);
     expect(getEventListeners(signal, 'abort')).toHaveLength(1);
     await pass(1_000);
     expect(await turn).toBe(true);
@@ -226,7 +226,7 @@ it.each([7, 60, 333, 1_700])('%i polls per second are so many over a minute', as
   line.setRate(perSecond);
   let asked = 0;
   const caller = async () => {
-    while (await line.turn(now(), NEVER, new AbortController().signal)) asked++;
+    while (await line.slot(now(), NEVER, new AbortController().signal)) asked++;
   };
   for (let n = 0; n < 10; n++) void caller();
   await pass(60_000);
@@ -239,7 +239,7 @@ it('a late timer is made up for, a long stall is not', async () => {
   stalling.setRate(100);
   let asked = 0;
   for (let n = 0; n < 1_000; n++) {
-    void Promise.resolve(stalling.turn(0, NEVER, new AbortController().signal)).then(() => asked++);
+    void Promise.resolve(stalling.slot(0, NEVER, new AbortController().signal)).then(() => asked++);
   }
   await pass(0);
   expect(asked).toBe(1);
@@ -259,7 +259,7 @@ it('5,000 callers at 200 per second starve nobody', async () => {
   line.setRate(200);
   const caller = async (name: number) => {
     const { signal } = new AbortController();
-    while (await line.turn(now() + 2_000 + random() * 3_000, NEVER, signal)) {
+    while (await line.slot(now() + 2_000 + random() * 3_000, NEVER, signal)) {
       const before = lastAt.get(name);
       if (before !== undefined) intervals.push(now() - before);
       lastAt.set(name, now());

@@ -48,7 +48,7 @@ function limit(
 function callers(count: number, limit: RateLimit): number[] {
   const polls = Array<number>(count).fill(0);
   const poll = async (call: number) => {
-    while (await limit.turn(now(), NONE, new AbortController().signal)) polls[call] = (polls[call] ?? 0) + 1;
+    while (await limit.slot(now(), NONE, new AbortController().signal)) polls[call] = (polls[call] ?? 0) + 1;
   };
   for (let call = 0; call < count; call++) void poll(call);
   return polls;
@@ -81,7 +81,7 @@ describe('a process alone', () => {
 
   it('goes at once where none is configured, until a 429 halves what was asked, at once', async () => {
     const alone = limit(null);
-    const asking = setInterval(() => void alone.turn(now(), NONE, new AbortController().signal), 10);
+    const asking = setInterval(() => void alone.slot(now(), NONE, new AbortController().signal), 10);
     await pass(10_500);
     expect(alone.waiting).toBe(0);
     expect(alone.rate).toBe(NONE);
@@ -133,7 +133,7 @@ describe('a process alone', () => {
   it('counts what could not wait, and lets go of what waits too long', async () => {
     const alone = limit(0.2);
     alone.charge();
-    const turn = alone.turn(now(), now() + 2_500, new AbortController().signal);
+    const turn = alone.slot(now(), now() + 2_500, new AbortController().signal);
     await pass(2_000);
     expect(alone.waiting).toBe(1);
     await pass(1_000);
@@ -212,7 +212,7 @@ describe('several processes', () => {
     const { exchange } = board();
     const all = [limit(null, exchange), limit(null, exchange), limit(null, exchange)];
     const asking = setInterval(() => {
-      for (const each of all) void each.turn(now(), NONE, new AbortController().signal);
+      for (const each of all) void each.slot(now(), NONE, new AbortController().signal);
     }, 500);
     await pass(2_000);
     all[0]?.tooMany(null);
@@ -254,7 +254,7 @@ describe('several processes', () => {
     const idle = limit(null, redis.exchange);
     await pass(60_000);
     expect(redis.exchanges).toBe(1);
-    await idle.turn(now(), NONE, new AbortController().signal);
+    await idle.slot(now(), NONE, new AbortController().signal);
     await pass(60_000);
     expect(redis.exchanges).toBe(3);
   });
@@ -268,10 +268,10 @@ describe('several processes', () => {
     callers(1, busy);
     await pass(10_000);
     expect(idle.rate).toBe(NONE);
-    await idle.turn(now(), NONE, new AbortController().signal);
+    await idle.slot(now(), NONE, new AbortController().signal);
     await pass(0);
     expect(idle.rate).toBe(busy.rate);
-    void idle.turn(now(), NONE, new AbortController().signal);
+    void idle.slot(now(), NONE, new AbortController().signal);
     await pass(10_000);
     expect(idle.waiting).toBe(1);
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { CallState, Report, Sighting, TrackedCall } from '../../src/call/call.ts';
+import type { CallState, FollowedCall, Report, Sighting } from '../../src/call/call.ts';
 import { Recorder } from '../../src/follow/recorder.ts';
 
 const fresh: CallState = {
@@ -12,11 +12,11 @@ const fresh: CallState = {
   lastSeenAt: null,
   settledAt: null,
 };
-const call = (state: CallState = fresh): TrackedCall => ({
+const call = (state: CallState = fresh): FollowedCall => ({
   callSid: 'a',
   account: 'default',
   state,
-  trackedMs: 0,
+  ageMs: 0,
   polls: 0,
 });
 const inState = (status: string): CallState => ({ ...fresh, status });
@@ -34,19 +34,19 @@ const sighting = (status: string): Sighting => ({
 /** An archive that commits when it is told to. */
 function archive() {
   const reports: Report[] = [];
-  const answers: PromiseWithResolvers<TrackedCall | null>[] = [];
+  const answers: PromiseWithResolvers<FollowedCall | null>[] = [];
   const recorder = new Recorder(
     {
       report(report) {
         reports.push(report);
-        const answer = Promise.withResolvers<TrackedCall | null>();
+        const answer = Promise.withResolvers<FollowedCall | null>();
         answers.push(answer);
         return answer.promise;
       },
     },
     call(),
   );
-  async function commit(answer: TrackedCall | null | Error = call()): Promise<void> {
+  async function commit(answer: FollowedCall | null | Error = call()): Promise<void> {
     const next = answers.shift();
     if (next === undefined) throw new Error('nothing is being written');
     if (answer instanceof Error) next.reject(answer);

@@ -3,9 +3,9 @@ import { createServer, type RequestListener } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { Pool } from 'undici';
 import { expect, it, onTestFinished } from 'vitest';
-import { type ExchangeLimits, Exchanges } from '../../src/polyai/requests.ts';
+import { type AnswerLimits, Transport } from '../../src/polyai/requests.ts';
 
-const LIMITS: ExchangeLimits = { timeoutMs: 10_000, maxBytes: 1_000 };
+const LIMITS: AnswerLimits = { timeoutMs: 10_000, maxBytes: 1_000 };
 const LARGE = 'x'.repeat(1_001);
 
 async function poolTo(listener: RequestListener, connections = 1): Promise<Pool> {
@@ -22,8 +22,8 @@ async function poolTo(listener: RequestListener, connections = 1): Promise<Pool>
   return pool;
 }
 
-function ask(pool: Pool, limits: Partial<ExchangeLimits> = {}, signal?: AbortSignal, path = '/') {
-  return new Exchanges(pool).ask({ method: 'GET', path, headers: {} }, { ...LIMITS, ...limits }, signal);
+function ask(pool: Pool, limits: Partial<AnswerLimits> = {}, signal?: AbortSignal, path = '/') {
+  return new Transport(pool).ask({ method: 'GET', path, headers: {} }, { ...LIMITS, ...limits }, signal);
 }
 
 it('an answer in many pieces comes whole, with what its headers say', async () => {

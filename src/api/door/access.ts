@@ -8,10 +8,10 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /**
      * Who may call a route: anyone (`open`), a caller on this machine or a key (`local`), whom the route itself lets in
-     * (`front`), or a `write` key, also from a browser (`board`). Without it, a key: `read` for GET, `write` for the
+     * (`drop-in`), or a `write` key, also from a browser (`board`). Without it, a key: `read` for GET, `write` for the
      * rest.
      */
-    access?: 'open' | 'local' | 'front' | 'board';
+    access?: 'open' | 'local' | 'drop-in' | 'board';
   }
   interface FastifyRequest {
     /** The key that the caller gave, where there is such. */
@@ -36,7 +36,7 @@ export function guard(
     if (!isProbe && keys.length > 0) await limits.take(request, reply);
     if (isFree) return;
     if (keys.length === 0) checkHost(request);
-    else if (access !== 'front') checkKey(request, reply);
+    else if (access !== 'drop-in') checkKey(request, reply);
   });
 
   function keyOf(request: FastifyRequest, reply: FastifyReply): ApiKey | null {

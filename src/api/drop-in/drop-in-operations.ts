@@ -4,7 +4,7 @@ import { PROBLEM_HEADERS } from '../openapi/openapi-problems.ts';
 import { CallSid } from '../schemas.ts';
 
 /**
- * What `openapi.json` says of the drop-in front. PolyAI alone decides what its routes take and answer, so these schemas
+ * What `openapi.json` says of the drop-in. PolyAI alone decides what its routes take and answer, so these schemas
  * are loose, and neither requests nor answers are held against them.
  */
 export function statusOperation(api: PolyAiApi): FastifySchema {
@@ -15,7 +15,7 @@ export function statusOperation(api: PolyAiApi): FastifySchema {
     description:
       'From the archive, also when PolyAI has forgotten the call. A call that is not known here is asked of PolyAI, ' +
       'and followed from then on.',
-    ...partsOf(api, api.statusRoute, ACCOUNT_HEADER),
+    ...headOf(api, api.statusRoute, ACCOUNT_HEADER),
     querystring: { ...object(fieldsOf(api, query)), required: query },
     response: {
       200: {
@@ -34,7 +34,7 @@ export function triggerOperation(api: PolyAiApi, route: string): FastifySchema {
     operationId: `${camelCase(api.name)}Trigger${number === 1 ? '' : number}`,
     summary: `Have PolyAI place a call (${api.name})`,
     description: 'Passed on to PolyAI as it is; the call that it places is followed.',
-    ...partsOf(api, route, { ...ACCOUNT_HEADER, ...METADATA_HEADER }),
+    ...headOf(api, route, { ...ACCOUNT_HEADER, ...METADATA_HEADER }),
     body: { ...object(), description: 'As PolyAI documents it.', examples: [api.examples.trigger] },
     response: {
       200: {
@@ -87,7 +87,7 @@ const REFUSALS = {
   503: 'PolyAI, or polykeep, cannot answer at the moment.',
 };
 
-function partsOf(api: PolyAiApi, route: string, headers: object): FastifySchema {
+function headOf(api: PolyAiApi, route: string, headers: object): FastifySchema {
   return {
     tags: ['PolyAI'],
     security: [{ [api.name]: [] }, { apiKey: [] }],

@@ -19,12 +19,12 @@ import type { Answer } from '../../polyai/requests.ts';
 import { ProblemError, RETRY_AFTER_SECONDS } from '../problem.ts';
 import { CallSid } from '../schemas.ts';
 import { checker } from '../validation.ts';
-import { accountOf, FrontError } from './drop-in-account.ts';
+import { accountOf, DropInError } from './drop-in-account.ts';
 import { statusOperation, triggerOperation } from './drop-in-operations.ts';
 import type { PlacedCalls } from './placed-calls.ts';
 import { triggerMetadata } from './trigger-metadata.ts';
 
-export interface FrontRoutesOptions {
+export interface DropInRoutesOptions {
   accounts: Pick<Accounts, 'all'>;
   reader: Pick<ArchiveReader, 'readLastAnswer'>;
   placedCalls: PlacedCalls;
@@ -37,7 +37,7 @@ const checkCallSid = checker<string>(CallSid);
  * PolyAI's own routes, for clients that change nothing but their base URL: a status is PolyAI's last word on the call,
  * from the archive, and a trigger is passed on and its call followed.
  */
-export function frontRoutes(app: FastifyInstance, options: FrontRoutesOptions, done: () => void): void {
+export function dropInRoutes(app: FastifyInstance, options: DropInRoutesOptions, done: () => void): void {
   // A trigger is passed on byte by byte, whatever its client says it is; schemas are for openapi.json alone.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, parsed) => parsed(null, body));
@@ -47,8 +47,8 @@ export function frontRoutes(app: FastifyInstance, options: FrontRoutesOptions, d
   done();
 }
 
-function routesOf(api: PolyAiApi, options: FrontRoutesOptions): FastifyPluginCallback {
-  const config = { access: 'front' } as const;
+function routesOf(api: PolyAiApi, options: DropInRoutesOptions): FastifyPluginCallback {
+  const config = { access: 'drop-in' } as const;
   const status = { config, schema: statusOperation(api) };
   return (app, _, done) => {
     app.setErrorHandler((error: FastifyError, request, reply) => inItsWords(api, error, request, reply));
@@ -61,7 +61,7 @@ function routesOf(api: PolyAiApi, options: FrontRoutesOptions): FastifyPluginCal
   };
 }
 
-/** What the front itself has to say comes in the API's envelope: its clients know no other. */
+/** What the drop-in itself has to say comes in the API's envelope: its clients know no other. */
 function inItsWords(
   api: PolyAiApi,
   error: FastifyError,
@@ -69,7 +69,7 @@ function inItsWords(
   reply: FastifyReply,
 ): FastifyReply {
   const status = error.statusCode ?? 500;
-  const isFault = status >= 500 && !(error instanceof FrontError || error instanceof ProblemError);
+  const isFault = status >= 500 && !(error instanceof DropInError || error instanceof ProblemError);
   if (isFault) request.log.error({ err: error }, 'request failed');
   if (error instanceof ProblemError && status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS);
   const message = isFault ? 'an error of polykeep' : error.message;
@@ -80,9 +80,9 @@ async function answerStatus(
   api: PolyAiApi,
   request: FastifyRequest,
   reply: FastifyReply,
-  { accounts, reader, placedCalls }: FrontRoutesOptions,
+  { accounts, reader, placedCalls }: DropInRoutesOptions,
 ): Promise<FastifyReply> {
-  const { params, query } = partsOf(request);
+  const { params, query } = paramsAndQuery(request);
   const account = accountOf(request, api, { params, query, body: undefined }, accounts.all(), 'read');
   const callSid = readCallSid(params.callSid);
   const known = await lastAnswer(reader, callSid, request.log);
@@ -106,13 +106,13 @@ async function answerStatus(
 /** Such as can be registered; PolyAI itself has no others. */
 function readCallSid(given: unknown): string {
   const checked = checkCallSid(given);
-  if ('error' in checked) throw new FrontError(400, 'invalid_request', `callSid: ${checked.error}`);
+  if ('error' in checked) throw new DropInError(400, 'invalid_request', `callSid: ${checked.error}`);
   return checked.value;
 }
 
-/** Without Postgres, or where it takes too long, the front is what PolyAI would be without us. */
+/** Without Postgres, or where it takes too long, the drop-in is what PolyAI would be without us. */
 async function lastAnswer(
-  reader: FrontRoutesOptions['reader'],
+  reader: DropInRoutesOptions['reader'],
   callSid: string,
   log: FastifyBaseLogger,
 ): Promise<LastAnswer | null> {
@@ -141,11 +141,17 @@ async function answerTrigger(
   api: PolyAiApi,
   request: FastifyRequest,
   reply: FastifyReply,
-  { accounts, placedCalls }: FrontRoutesOptions,
+  { accounts, placedCalls }: DropInRoutesOptions,
 ): Promise<FastifyReply> {
   const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
   const parsed = parseJson(body.toString('utf8'));
-  const account = accountOf(request, api, { ...partsOf(request), body: parsed }, accounts.all(), 'write');
+  const account = accountOf(
+    request,
+    api,
+    { ...paramsAndQuery(request), body: parsed },
+    accounts.all(),
+    'write',
+  );
   const metadata = triggerMetadata(request.headers['x-polykeep-metadata'], parsed);
   return placedCalls.during(account.name, passOn());
 
@@ -191,7 +197,7 @@ function ofBody({ 'content-type': type, 'content-encoding': encoding }: Incoming
 
 function refuseFor(error: unknown, statusCode: number, what: string): never {
   if (!(error instanceof PolyAiError)) throw error;
-  throw new FrontError(statusCode, 'polyai_unavailable', `${what}: ${error.message}`);
+  throw new DropInError(statusCode, 'polyai_unavailable', `${what}: ${error.message}`);
 }
 
 function sendAnswer(reply: FastifyReply, answer: Answer): FastifyReply {
@@ -200,7 +206,7 @@ function sendAnswer(reply: FastifyReply, answer: Answer): FastifyReply {
   return reply.code(answer.statusCode).send(answer.body);
 }
 
-function partsOf({ params, query }: FastifyRequest) {
+function paramsAndQuery({ params, query }: FastifyRequest) {
   return { params: asObject(params), query: asObject(query) };
 }
 

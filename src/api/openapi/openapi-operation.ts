@@ -36,12 +36,12 @@ function securityOf({ config }: RouteOptions): NonNullable<FastifySchema['securi
 function* problemsOf({ config, method, schema, url }: RouteOptions): Generator<ProblemCode> {
   yield* schema?.problems ?? [];
   const { access } = config ?? {};
-  const hasBody = method !== 'GET' && access !== 'front';
+  const hasBody = method !== 'GET' && access !== 'drop-in';
   // Of a path that cannot be read no route knows, and none says so in its own words.
   if (schema?.querystring || hasBody || url.includes('/:')) yield 'invalid_request';
   if (url.includes('/:')) yield 'uri_too_long';
   if (hasBody) yield* ['body_too_large', 'unsupported_media_type'] as const;
-  if (access === 'open' || access === 'front') return;
+  if (access === 'open' || access === 'drop-in') return;
   yield* ['unauthorized', 'forbidden', 'internal_error'] as const;
   if (access !== 'local') yield* ['archive_unavailable', 'too_many_requests', 'overloaded'] as const;
 }

@@ -141,10 +141,10 @@ export const callRoutes: FastifyPluginCallbackTypebox<CallRoutesOptions> = (app,
     using hold = waiting.hold(reply, seconds * 1000);
     // Before the call is read: what settles it after that is not missed.
     const settled = waiting.settled(callSid, hold.signal);
-    const call = await reader.readCallInTurn(callSid);
+    const call = await reader.readCallBatched(callSid);
     if (call === null || call.settledAt !== null) return call;
     await settled;
-    return hold.clientIsGone ? call : reader.readCallInTurn(callSid);
+    return hold.clientIsGone ? call : reader.readCallBatched(callSid);
   }
 
   done();

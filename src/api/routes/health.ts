@@ -4,14 +4,14 @@ import { HealthJson } from '../schemas.ts';
 
 export interface HealthRoutesOptions {
   /** The state of each part, asked now. */
-  parts: () => Promise<HealthJson['parts']>;
+  readiness: () => Promise<HealthJson['parts']>;
 }
 
 /**
  * Ready means that the sidecar keeps its promises: it cannot without Postgres. Without Redis or with a paused account
  * it still registers and answers, so it stays ready and says what is wrong.
  */
-export const healthRoutes: FastifyPluginCallbackTypebox<HealthRoutesOptions> = (app, { parts }, done) => {
+export const healthRoutes: FastifyPluginCallbackTypebox<HealthRoutesOptions> = (app, { readiness }, done) => {
   app.get(
     '/health/live',
     {
@@ -41,9 +41,9 @@ export const healthRoutes: FastifyPluginCallbackTypebox<HealthRoutesOptions> = (
       },
     },
     async (_request, reply) => {
-      const state = await parts();
-      const status = statusOf(state);
-      return reply.code(status === 'unavailable' ? 503 : 200).send({ status, parts: state });
+      const parts = await readiness();
+      const status = statusOf(parts);
+      return reply.code(status === 'unavailable' ? 503 : 200).send({ status, parts });
     },
   );
 

@@ -1,24 +1,29 @@
 import { createBullBoard } from '@bull-board/api';
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { FastifyAdapter } from '@bull-board/fastify';
+import type { Queue } from 'bullmq';
 import type { FastifyInstance } from 'fastify';
 import type { CallQueue } from '../../queue/call-queue.ts';
 import { servePages } from '../door/headers.ts';
 import { handleError, ProblemError } from '../problem.ts';
 
 export interface QueueBoardOptions {
-  queue: Pick<CallQueue, 'board' | 'state'>;
+  queue: Pick<CallQueue, 'state'>;
+  /** BullMQ's jobs; null where the queue is in the process. */
+  jobs: Queue | null;
 }
 
 /** BullMQ's jobs, to look at; nowhere where the queue is in the process. */
 export function queueBoard(
   scope: FastifyInstance,
-  { queue, prefix }: QueueBoardOptions & { prefix: string },
+  { queue, jobs, prefix }: QueueBoardOptions & { prefix: string },
   done: () => void,
 ): void {
-  if (queue.board === null) return done();
+  if (jobs === null) return done();
   const pages = new FastifyAdapter().setBasePath(prefix);
   createBullBoard({
-    queues: [queue.board],
+    // A job that somebody takes out or retries by hand would only be a riddle: the sweeper brings it back.
+    queues: [new BullMQAdapter(jobs, { readOnlyMode: true })],
     serverAdapter: pages,
     options: { uiConfig: { boardTitle: 'polykeep', hideDocsLink: true } },
   });

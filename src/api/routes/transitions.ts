@@ -13,7 +13,7 @@ import { FeedPageJson, FeedQuery as FeedQuerySchema, transitionJson } from '../s
 import type { Waiting } from '../waiting.ts';
 
 export interface TransitionRoutesOptions {
-  feed: Pick<Feed, 'read' | 'readInTurn'>;
+  feed: Pick<Feed, 'read' | 'readBatched'>;
   waiting: Waiting;
 }
 
@@ -60,7 +60,7 @@ export const transitionRoutes: FastifyPluginCallbackTypebox<TransitionRoutesOpti
       if (hold.clientIsGone) return page;
       // Once more also at the end of the wait: what Postgres says then is what is answered.
       const isLast = hold.signal.aborted;
-      page = await feed.readInTurn({ ...query, after: page.next });
+      page = await feed.readBatched({ ...query, after: page.next });
       if (isLast || page.transitions.length > 0) return page;
     }
   }

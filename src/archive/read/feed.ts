@@ -90,7 +90,7 @@ export interface Feed {
   /** Every transition once, in the order (xid, callSid, seq). Throws `FeedPositionAheadError`. */
   read(query: FeedQuery): Promise<FeedPage>;
   /** As `read`, for many at once: they leave connections of the pool to others. */
-  readInTurn(query: FeedQuery): Promise<FeedPage>;
+  readBatched(query: FeedQuery): Promise<FeedPage>;
   head(): Promise<FeedHead>;
 }
 
@@ -156,7 +156,7 @@ export function createFeed(pool: Pool): Feed {
 
   return {
     read,
-    readInTurn: batched(readAll),
+    readBatched: batched(readAll),
     async head() {
       const { rows } = await answering(pool.query<FeedHead>(FEED_HEAD));
       return rows[0] ?? { newest: null, lags: false };

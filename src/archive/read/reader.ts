@@ -13,7 +13,7 @@ export interface ArchiveReader {
   /** One call with its history, or null where it was never registered. */
   readCall(callSid: string): Promise<Call | null>;
   /** As `readCall`, for many at once: what is asked for within a few milliseconds is read together. */
-  readCallInTurn(callSid: string): Promise<Call | null>;
+  readCallBatched(callSid: string): Promise<Call | null>;
   /** Those of the calls that are settled, or not there. */
   settledAmong(callSids: readonly string[]): Promise<string[]>;
   /** What PolyAI last said of a call, or null where it was never registered. */
@@ -76,7 +76,7 @@ export function createReader(orm: NodePgDatabase, { newestWalked = NEWEST_WALKED
       const [row] = await answering(oneCall.execute({ callSid }));
       return row === undefined ? null : callOf(row);
     },
-    readCallInTurn: batched(readCalls),
+    readCallBatched: batched(readCalls),
     async settledAmong(callSids) {
       const asked = sql`unnest(${sql.param(callSids)}::text[]) as asked(call_sid)`;
       const settled = orm

@@ -6,7 +6,7 @@
  */
 export const LOCK_CALLS = `
 select call_sid, account, status, outcome, reason, created_at, last_updated, first_seen_at, last_seen_at, settled_at,
-       polls, date_part('epoch', clock_timestamp() - registered_at) * 1000 as tracked_ms
+       polls, date_part('epoch', clock_timestamp() - registered_at) * 1000 as age_ms
   from calls
  where call_sid = any($1::text[])
  order by call_sid

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool, PoolClient } from 'pg';
 import type { Logger } from 'pino';
-import type { CallState, Lifecycle, Outcome, Report, Sighting, TrackedCall } from '../../call/call.ts';
+import type { CallState, FollowedCall, Outcome, Report, Sighting } from '../../call/call.ts';
 import { type FoldedCall, foldReports } from '../../call/fold.ts';
 import { batched } from '../batch.ts';
 import { ArchiveClosedError, isRefusal, ReportRefusedError, sqlState } from '../errors.ts';
@@ -28,7 +28,7 @@ export interface ArchiveWriter {
    * more). While Postgres is away it waits and tries again. Rejects with `ReportRefusedError` for values that
    * Postgres refuses, with `ArchiveClosedError` where the writer was closed first.
    */
-  report(report: Report): Promise<TrackedCall | null>;
+  report(report: Report): Promise<FollowedCall | null>;
   /** Writes fail, and are tried again. */
   readonly isAway: boolean;
   /** From so many milliseconds on, what is not committed is rejected: a shutdown cannot wait for Postgres for ever. */
@@ -37,12 +37,10 @@ export interface ArchiveWriter {
 
 export function createWriter({
   pool,
-  lifecycle,
   metrics,
   log,
 }: {
   pool: Pool;
-  lifecycle: Lifecycle;
   metrics: WriteMetrics;
   log: Logger;
 }): ArchiveWriter {
@@ -51,7 +49,7 @@ export function createWriter({
   const tellNews = newsTeller(pool);
   let away = false;
 
-  async function commit(reports: readonly Report[]): Promise<(TrackedCall | null | Error)[]> {
+  async function commit(reports: readonly Report[]): Promise<(FollowedCall | null | Error)[]> {
     for (let wait = RETRY_FIRST_MS; ; wait = Math.min(wait * 2, RETRY_MAX_MS)) {
       try {
         const calls = await unlessClosed(commitOnce(reports));
@@ -86,7 +84,7 @@ export function createWriter({
   async function commitApart(
     reports: readonly Report[],
     error: unknown,
-  ): Promise<(TrackedCall | null | Error)[]> {
+  ): Promise<(FollowedCall | null | Error)[]> {
     const [first] = reports;
     if (reports.length === 1 && first !== undefined) {
       metrics.failed('refused');
@@ -97,14 +95,14 @@ export function createWriter({
     return [...(await commit(reports.slice(0, middle))), ...(await commit(reports.slice(middle)))];
   }
 
-  async function commitOnce(reports: readonly Report[]): Promise<(TrackedCall | null)[]> {
+  async function commitOnce(reports: readonly Report[]): Promise<(FollowedCall | null)[]> {
     const begunAt = performance.now();
     const client = await pool.connect();
     let broken = true;
     try {
       await client.query('begin');
       const locked = await lockCalls(client, reports);
-      const folded = foldReports(locked, reports, lifecycle);
+      const folded = foldReports(locked, reports);
       await write(client, folded);
       await client.query('commit');
       broken = false;
@@ -150,10 +148,10 @@ interface LockedRow {
   last_seen_at: Date | null;
   settled_at: Date | null;
   polls: number;
-  tracked_ms: number;
+  age_ms: number;
 }
 
-async function lockCalls(client: PoolClient, reports: readonly Report[]): Promise<TrackedCall[]> {
+async function lockCalls(client: PoolClient, reports: readonly Report[]): Promise<FollowedCall[]> {
   const callSids = [...new Set(reports.map(({ callSid }) => callSid))];
   const { rows } = await client.query<LockedRow>({
     name: 'lock_calls',
@@ -164,7 +162,7 @@ async function lockCalls(client: PoolClient, reports: readonly Report[]): Promis
     callSid: row.call_sid,
     account: row.account,
     state: stateOf(row),
-    trackedMs: row.tracked_ms,
+    ageMs: row.age_ms,
     polls: row.polls,
   }));
 }

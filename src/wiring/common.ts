@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Queue } from 'bullmq';
 import type { Logger } from 'pino';
 import type { Accounts } from '../accounts/accounts.ts';
 import type { Database } from '../archive/database.ts';
@@ -12,8 +13,8 @@ import type { CallQueue } from '../queue/call-queue.ts';
 export const FLUSH_WITHIN_MS = 4_000;
 const HUNG_MS = 1_000;
 
-/** What is built once, and handed to whoever needs it. */
-export interface Parts {
+/** What every role has, built once and handed to whoever needs it. */
+export interface Common {
   config: Config;
   databaseUrl: string;
   database: Database;
@@ -22,6 +23,8 @@ export interface Parts {
   accounts: Accounts;
   metrics: Metrics;
   queue: CallQueue;
+  /** BullMQ's; null where the queue is in the process. */
+  jobs: Queue | null;
   log: Logger;
   running: AsyncDisposableStack;
 }
