@@ -1,8 +1,8 @@
 import type { CallJson } from '../../src/api/schemas.ts';
-import type { Violation, ViolationKind } from './check.ts';
 import type { Doubt } from './doubts.ts';
 import type { CallEvidence } from './evidence.ts';
 import { reasonOf, type Showing, type Stage, showingsOf, stageOf, stagesOf } from './history.ts';
+import type { Violation, ViolationKind } from './violation.ts';
 
 type Found = Omit<Violation, 'callSid'>;
 type StoredTransition = CallJson['transitions'][number];

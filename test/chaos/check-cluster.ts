@@ -1,6 +1,6 @@
-import type { Violation, ViolationKind } from './check.ts';
 import { checkPromises } from './check-promises.ts';
 import type { Death, Evidence } from './evidence.ts';
+import type { Violation, ViolationKind } from './violation.ts';
 import { covers, widened } from './windows.ts';
 
 const STOP_MS = 10_000;

@@ -1,8 +1,8 @@
-import type { Violation } from './check.ts';
 import { doubleFollowing } from './doubts.ts';
 import type { CallEvidence, Evidence } from './evidence.ts';
 import { isShowing, stagesOf } from './history.ts';
 import type { Incident, IncidentKind } from './incidents.ts';
+import type { Violation } from './violation.ts';
 import { commonWindows, coveredMs, covers, type Window, widened } from './windows.ts';
 
 const LOCK_MS = 30_000;

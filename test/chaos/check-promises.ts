@@ -1,8 +1,8 @@
-import type { Violation } from './check.ts';
 import { outages } from './check-polls.ts';
 import { doubleFollowing } from './doubts.ts';
 import type { CallEvidence, Evidence, PromiseSample } from './evidence.ts';
 import { isShowing } from './history.ts';
+import type { Violation } from './violation.ts';
 import { coveredMs, covers, type Window, widened } from './windows.ts';
 
 /** A call that was polled twice in so long is followed, and who follows has promised it before. */

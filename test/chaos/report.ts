@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Violation } from './check.ts';
 import type { Remains } from './run.ts';
+import type { Violation } from './violation.ts';
 
 /** Of pino's levels. */
 const WARN = 40;

@@ -1,6 +1,7 @@
-import type { Verdict, ViolationKind } from './check.ts';
+import type { Verdict } from './check.ts';
 import { countLatePolls } from './check-polls.ts';
 import type { Evidence } from './evidence.ts';
+import type { ViolationKind } from './violation.ts';
 
 /** The run in a few lines. */
 export function summary({ calls, incidents, workerProcesses, exits }: Evidence, verdict: Verdict): string[] {
