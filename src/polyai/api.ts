@@ -1,4 +1,4 @@
-import type { Sight } from './observation.ts';
+import type { Observation } from '../call/call.ts';
 
 /** What an account must say beyond its token for an API, e.g. `agentId`. */
 export type Scope = Readonly<Record<string, string>>;
@@ -28,8 +28,8 @@ export interface PolyAiApi {
   statusPath(callSid: string, scope: Scope): string;
   /** The scope that a status or trigger request is for; a part that it leaves out is undefined. */
   scopeOf(request: ScopedRequest): Readonly<Record<string, unknown>>;
-  /** Reads a 200 body. Throws `PolyAiError` `malformed` where it is no status of this call. */
-  observe(callSid: string, body: unknown): Sight;
+  /** Reads the text of a 200 body. Throws `PolyAiError` `malformed` where it is no status of this call. */
+  observe(callSid: string, body: string): Observation;
   /** PolyAI's message in an error body, or null. */
   errorMessage(body: unknown): string | null;
   /** An error body in this API's envelope, for what the drop-in itself has to say. */

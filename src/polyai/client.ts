@@ -1,7 +1,7 @@
 import { Pool } from 'undici';
+import type { Observation } from '../call/call.ts';
 import type { PolyAiApi, Scope } from './api.ts';
 import { parseJson } from './json.ts';
-import type { Observation } from './observation.ts';
 import { PolyAiError } from './polyai-error.ts';
 import { type Answer, type OutgoingRequest, Transport } from './requests.ts';
 import { Starts } from './starts.ts';
@@ -78,10 +78,8 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
     const told = answer.body.toString('utf8');
     if (answer.statusCode === 200 && told === before?.body) return before;
     const text = blot(told);
-    const body = parseJson(text);
-    if (answer.statusCode !== 200) throw errorOf(answer, describe(answer.statusCode, body));
-    if (body === undefined) throw new PolyAiError('malformed', '200 with a body that is not JSON');
-    return { ...api.observe(callSid, body), body: text };
+    if (answer.statusCode !== 200) throw errorOf(answer, describe(answer.statusCode, parseJson(text)));
+    return api.observe(callSid, text);
   }
 
   function describe(statusCode: number, body: unknown): string {
