@@ -1,4 +1,4 @@
-/** The JSON of a text, or undefined where it is none. */
+/** The value that the text is the JSON of; undefined where it is no JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
