@@ -1,11 +1,11 @@
 import type { Logger } from 'pino';
+import type { Observation } from '../call/call.ts';
 import type { PaceSettings } from '../call/pace.ts';
 import type { Clock } from '../clock.ts';
+import type { Answer } from '../polyai/answer.ts';
 import type { PolyAiApi, Scope } from '../polyai/api.ts';
 import type { PolyAiClient, Trigger } from '../polyai/client.ts';
-import type { Observation } from '../polyai/observation.ts';
 import { PolyAiError } from '../polyai/polyai-error.ts';
-import type { Answer } from '../polyai/requests.ts';
 import type { RateLimit } from './rate-limit.ts';
 
 const PROBE_EVERY_MS = 30_000;

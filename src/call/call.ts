@@ -12,15 +12,22 @@ export interface Registration {
   metadata: Metadata;
 }
 
-/** One status that PolyAI showed, with the poll that saw it. */
-export interface Sighting {
+/** What PolyAI's body says of a call. */
+export interface Observation {
+  /** Trimmed and lower-cased. */
   status: string;
+  /** null where PolyAI gave none, or an empty one. */
   reason: string | null;
   createdAt: Date | null;
   lastUpdated: Date | null;
+  /** The whole body, as Postgres can keep it. */
   payload: unknown;
   /** The text that `payload` was read from. */
   body: string;
+}
+
+/** An observation at its time. */
+export interface Sighting extends Observation {
   /** When the last successful poll before this one was asked; null for a first one. */
   changedAfter: Date | null;
   observedAt: Date;

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { type Account, AccountPausedError, type PollMetrics } from '../accounts/account.ts';
-import type { CallState, FollowedCall, Outcome, Sighting } from '../call/call.ts';
+import type { CallState, FollowedCall, Observation, Outcome, Sighting } from '../call/call.ts';
 import { advance, close } from '../call/lifecycle.ts';
 import { backoffDelay, firstPollDelay, nextPollDelay, type PaceSettings } from '../call/pace.ts';
 import {
@@ -12,7 +12,6 @@ import {
   verdict,
 } from '../call/verdict.ts';
 import type { Clock } from '../clock.ts';
-import type { Observation } from '../polyai/observation.ts';
 import { PolyAiError } from '../polyai/polyai-error.ts';
 import type { FollowResult, HandedOn } from './lease.ts';
 import { Recorder, type ReportingArchive } from './recorder.ts';

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { PolyAiApi } from './api.ts';
-import { isObject, readSight, readText } from './observation.ts';
+import { isObject, observe, readText } from './observation.ts';
 
 const CALLS = '/v1/agents/:agentId/telephony/outbound-calls';
 
@@ -36,7 +36,7 @@ export const agentsApi: PolyAiApi = {
     environment: isObject(body) ? body.environment : query.environment,
   }),
 
-  observe: readSight,
+  observe,
 
   errorMessage: (body) =>
     isObject(body)

@@ -1,9 +1,9 @@
-import type { Sight } from './observation.ts';
+import type { Observation } from '../call/call.ts';
 
 /** What an account must say beyond its token for an API, e.g. `agentId`. */
 export type Scope = Readonly<Record<string, string>>;
 
-/** Path parameters, query and body of a request, as far as they are text by name. */
+/** What a request says of its scope. */
 export interface ScopedRequest {
   params: Readonly<Record<string, unknown>>;
   query: Readonly<Record<string, unknown>>;
@@ -11,7 +11,7 @@ export interface ScopedRequest {
   body: unknown;
 }
 
-/** One of PolyAI's APIs: all that differs between them, in one file each. `apis.ts` lists them. */
+/** All that sets one of PolyAI's APIs apart from the others. Each has its own file, and `apis.ts` lists them. */
 export interface PolyAiApi {
   /** As configured in `POLYAI_API`. */
   readonly name: string;
@@ -22,21 +22,21 @@ export interface PolyAiApi {
   /** Routes in Fastify's notation: the drop-in answers them. */
   readonly statusRoute: string;
   readonly triggerRoutes: readonly string[];
-  /** Bodies, as PolyAI documents them. */
+  /** Bodies as PolyAI documents them. */
   readonly examples: Readonly<Record<'trigger' | 'triggered' | 'status' | 'error', object>>;
   /** Path and query of the status request. */
   statusPath(callSid: string, scope: Scope): string;
-  /** The scope that a status or trigger request is for; a part that it leaves out is undefined. */
+  /** The scope that a status or trigger request names; what it leaves out is undefined. */
   scopeOf(request: ScopedRequest): Readonly<Record<string, unknown>>;
-  /** Reads a 200 body. Throws `PolyAiError` `malformed` where it is no status of this call. */
-  observe(callSid: string, body: unknown): Sight;
+  /** Reads the text of a 200 body. Throws `PolyAiError` `malformed` where it is no status of this call. */
+  observe(callSid: string, body: string): Observation;
   /** PolyAI's message in an error body, or null. */
   errorMessage(body: unknown): string | null;
-  /** An error body in this API's envelope, for what the drop-in itself has to say. */
+  /** The body of an error that the drop-in itself answers with, in this API's envelope. */
   errorBody(message: string, code: string): unknown;
 }
 
-/** The id of the call that an answer to a trigger tells of (`callSid`, or `call_sid`), or null. */
+/** The callSid that PolyAI's answer to a trigger has, as `callSid` or `call_sid`; null where it has none. */
 export function triggeredCallSid(body: unknown): string | null {
   if (typeof body !== 'object' || body === null) return null;
   for (const key of ['callSid', 'call_sid'] as const) {

@@ -1,23 +1,25 @@
 import { Pool } from 'undici';
+import type { Observation } from '../call/call.ts';
+import type { Answer } from './answer.ts';
 import type { PolyAiApi, Scope } from './api.ts';
 import { parseJson } from './json.ts';
-import type { Observation } from './observation.ts';
 import { PolyAiError } from './polyai-error.ts';
-import { type Answer, type OutgoingRequest, Transport } from './requests.ts';
 import { Starts } from './starts.ts';
+import { type OutgoingRequest, Transport } from './transport.ts';
 
 const MAX_STATUS_BYTES = 64 * 1024;
-const MAX_TRIGGER_BYTES = 1024 * 1024;
 const MAX_MESSAGE_LENGTH = 300;
-/** Shorter secrets, as in a trial run, are words that may well stand in an honest message. */
+/** A shorter secret, as of a trial run, may be a word that an honest message has too. */
 const SECRET_MIN_LENGTH = 8;
-/** PolyAI may take its time to place a call, and to give up on it early is not to know whether it was placed. */
-const TRIGGER_TIMEOUT_MS = 60_000;
+/** Connections to PolyAI that status requests share. */
+const CONNECTIONS = 512;
+/** Placing a call may take PolyAI a while; who gives up early does not know whether it was placed. */
+const TRIGGER_LIMITS = { timeoutMs: 60_000, maxBytes: 1024 * 1024 };
 
 export interface Trigger {
   /** Path and query. */
   path: string;
-  /** Of the body. */
+  /** Those that tell how to read the body. */
   headers: Record<string, string>;
   body: Buffer;
 }
@@ -25,21 +27,21 @@ export interface Trigger {
 export interface PolyAiClient {
   /**
    * Asks PolyAI for a call's status, once. Throws `PolyAiError` where the answer is no status, and the signal's
-   * reason where it was aborted and no answer came within another 2 s. Gives back what was seen `before` where the
-   * body is the same: it is not read again.
+   * reason where the signal was aborted and no answer came within another 2 s. Gives back `before`, the same object,
+   * where the body is the same as its body.
    */
   getStatus(callSid: string, signal: AbortSignal, before: Observation | null): Promise<Observation>;
-  /** As `getStatus`, with the answer as it came. Throws `PolyAiError` where there is none. */
+  /** As `getStatus`, with the answer as it came. Throws `PolyAiError` where there was no answer. */
   askStatus(callSid: string): Promise<{ answer: Answer; result: Observation | PolyAiError }>;
   /**
-   * Passes a trigger on, once, on a connection of its own: one that PolyAI is about to close could leave open whether
-   * the call was placed. Throws `PolyAiError` `unreachable` where nothing was sent,
-   * and `unavailable` where there is no whole answer.
+   * Passes a trigger on, once, over a new connection: where PolyAI closes an old one at that moment, nobody knows
+   * whether it placed the call. Throws `PolyAiError` `unreachable` where nothing was sent, and `unavailable` where
+   * there is no whole answer.
    */
   trigger(request: Trigger): Promise<Answer>;
-  /** Takes no more requests, and resolves when those under way are answered: a trigger may have placed its call. */
+  /** Takes no more requests, and resolves when the pending ones are answered: a trigger may have placed its call. */
   close(): Promise<void>;
-  /** Breaks off what is under way. */
+  /** Breaks pending requests off. */
   destroy(): Promise<void>;
 }
 
@@ -47,11 +49,10 @@ export interface PolyAiClientOptions {
   baseUrl: string;
   api: PolyAiApi;
   scope: Scope;
-  /** Never let out again: where an answer repeats it, it is blotted. */
+  /** Where an answer repeats it, `[token]` takes its place. */
   token: string;
   /** Of a status request, from asking for a connection to the last byte. */
   timeoutMs: number;
-  connections?: number;
 }
 
 export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
@@ -59,29 +60,26 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
   const base = new URL(options.baseUrl);
   const prefix = base.pathname.replace(/\/+$/, '');
   const settings = { connect: { timeout: timeoutMs }, headersTimeout: 0, bodyTimeout: 0 };
-  const polls = new Pool(base.origin, { ...settings, connections: options.connections ?? 512 });
-  // Without pipelining undici keeps no connection alive.
+  const polls = new Pool(base.origin, { ...settings, connections: CONNECTIONS });
+  // `pipelining: 0` has undici keep no connection alive.
   const triggers = new Pool(base.origin, { ...settings, pipelining: 0 });
   const pollTransport = new Transport(polls);
   const triggerTransport = new Transport(triggers);
   const starts = new Starts();
   const headers = { [api.tokenHeader]: token, accept: 'application/json' };
+  const statusLimits = { timeoutMs, maxBytes: MAX_STATUS_BYTES };
 
   function statusRequest(callSid: string): OutgoingRequest {
     return { method: 'GET', path: prefix + api.statusPath(callSid, scope), headers };
   }
 
-  const limits = { timeoutMs, maxBytes: MAX_STATUS_BYTES };
-
   /** Throws `PolyAiError` where the answer is no status of the call. */
   function read(callSid: string, answer: Answer, before: Observation | null): Observation {
-    const told = answer.body.toString('utf8');
-    if (answer.statusCode === 200 && told === before?.body) return before;
-    const text = blot(told);
-    const body = parseJson(text);
-    if (answer.statusCode !== 200) throw errorOf(answer, describe(answer.statusCode, body));
-    if (body === undefined) throw new PolyAiError('malformed', '200 with a body that is not JSON');
-    return { ...api.observe(callSid, body), body: text };
+    const given = answer.body.toString('utf8');
+    if (answer.statusCode === 200 && given === before?.body) return before;
+    const text = blot(given);
+    if (answer.statusCode !== 200) throw errorOf(answer, describe(answer.statusCode, parseJson(text)));
+    return api.observe(callSid, text);
   }
 
   function describe(statusCode: number, body: unknown): string {
@@ -90,7 +88,7 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
     return `HTTP ${statusCode}: ${blot(message.toWellFormed().replaceAll('\0', '')).slice(0, MAX_MESSAGE_LENGTH)}`;
   }
 
-  /** The answer goes on to the archive, and to clients that may not know the token. */
+  /** Takes the token out: the text goes to the archive, and to clients that do not know the token. */
   function blot(text: string): string {
     return token.length < SECRET_MIN_LENGTH ? text : text.replaceAll(token, '[token]');
   }
@@ -104,11 +102,11 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
     async getStatus(callSid, signal, before) {
       const turn = starts.turn();
       if (turn !== undefined) await turn;
-      return read(callSid, await pollTransport.ask(statusRequest(callSid), limits, signal), before);
+      return read(callSid, await pollTransport.ask(statusRequest(callSid), statusLimits, signal), before);
     },
 
     async askStatus(callSid) {
-      const answer = blotted(await pollTransport.ask(statusRequest(callSid), limits));
+      const answer = blotted(await pollTransport.ask(statusRequest(callSid), statusLimits));
       try {
         return { answer, result: read(callSid, answer, null) };
       } catch (error) {
@@ -118,14 +116,13 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
     },
 
     async trigger({ path, headers: ofBody, body }) {
-      const asked: OutgoingRequest = {
+      const request: OutgoingRequest = {
         method: 'POST',
         path: prefix + path,
         headers: { ...ofBody, ...headers },
         body,
       };
-      const limits = { timeoutMs: TRIGGER_TIMEOUT_MS, maxBytes: MAX_TRIGGER_BYTES };
-      return blotted(await triggerTransport.ask(asked, limits));
+      return blotted(await triggerTransport.ask(request, TRIGGER_LIMITS));
     },
 
     async close() {

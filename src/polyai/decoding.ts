@@ -1,10 +1,13 @@
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 
-/** Throws `TooLargeError` where more than so many bytes come out. */
+/** Decompresses a body. Rejects with `TooLargeError` where more than `maxBytes` come out. */
 export type Decode = (body: Buffer, maxBytes: number) => Promise<Buffer>;
 
-/** Nobody asks for compression, but a proxy may compress all the same. The limit is on what comes out. */
+/**
+ * The decoder of a `content-encoding`; null where the body is as it was. polykeep asks for no compression, but a proxy
+ * may compress all the same.
+ */
 export function decoderOf(encoding: string | undefined): Decode | null {
   switch (encoding) {
     case 'gzip':

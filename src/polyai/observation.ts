@@ -1,33 +1,19 @@
-import { storableText } from './json.ts';
+import type { Observation } from '../call/call.ts';
+import { isStorableTime, storableText } from '../call/limits.ts';
+import { parseJson } from './json.ts';
 import { PolyAiError } from './polyai-error.ts';
-
-/** What a body tells. */
-export interface Sight {
-  /** Trimmed and lower-cased. */
-  status: string;
-  /** null where PolyAI gave none, or an empty one. */
-  reason: string | null;
-  createdAt: Date | null;
-  lastUpdated: Date | null;
-  /** The whole body. */
-  payload: unknown;
-}
-
-/** A status as PolyAI showed it. */
-export interface Observation extends Sight {
-  /** The body's text as it came. */
-  body: string;
-}
 
 const MAX_STATUS_LENGTH = 200;
 const MAX_DEPTH = 32;
 
 /**
- * Reads a body with the fields that PolyAI's APIs have in common; those that one of them lacks are null. Throws
- * `malformed` where it is no status of this call.
+ * Reads the fields that the bodies of PolyAI's APIs have in common; a field that one of them lacks is null. Throws
+ * `PolyAiError` `malformed` where the text is no status of this call.
  */
-export function readSight(callSid: string, body: unknown): Sight {
-  const payload = storableObject(body);
+export function observe(callSid: string, body: string): Observation {
+  const json = parseJson(body);
+  if (json === undefined) throw new PolyAiError('malformed', '200 with a body that is not JSON');
+  const payload = storableObject(json);
   checkCallSid(payload, callSid);
   return {
     status: readStatus(payload),
@@ -35,10 +21,11 @@ export function readSight(callSid: string, body: unknown): Sight {
     createdAt: readTime(payload.created_at),
     lastUpdated: readTime(payload.last_updated),
     payload,
+    body,
   };
 }
 
-export type JsonObject = Record<string, unknown>;
+type JsonObject = Record<string, unknown>;
 
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -77,14 +64,13 @@ export function readText(value: unknown): string | null {
 }
 
 /** An ISO 8601 time; without an offset it is UTC. Anything else, or outside the years 1 to 9999, is null. */
-export function readTime(value: unknown): Date | null {
+function readTime(value: unknown): Date | null {
   if (typeof value !== 'string' || !/^\d{4}-\d{2}-\d{2}T/.test(value)) return null;
   const time = new Date(/(Z|[+-]\d{2}:?\d{2})$/i.test(value) ? value : `${value}Z`);
-  const year = time.getUTCFullYear();
-  return Number.isNaN(year) || year < 1 || year > 9999 ? null : time;
+  return isStorableTime(time) ? time : null;
 }
 
-/** jsonb takes no NUL and no lone surrogate, and neither it nor JSON.stringify bottomless nesting. */
+/** The value with text that jsonb takes. Throws `malformed` where it is nested deeper than jsonb and JSON.stringify go. */
 function storable(value: unknown, depth: number): unknown {
   if (depth > MAX_DEPTH) throw new PolyAiError('malformed', 'the body is nested too deeply');
   if (typeof value === 'string') return storableText(value);

@@ -1,5 +1,5 @@
 import type { PolyAiApi } from './api.ts';
-import { isObject, readSight, readText } from './observation.ts';
+import { isObject, observe, readText } from './observation.ts';
 
 /**
  * PolyAI's Outbound Calling API. Both documented bodies are read: that of March 2026 has the call's id and times,
@@ -22,7 +22,7 @@ export const outboundCallingApi: PolyAiApi = {
   statusPath: (callSid) => `/v1/outbound-calling/${encodeURIComponent(callSid)}/status`,
   scopeOf: () => ({}),
 
-  observe: readSight,
+  observe,
 
   errorMessage: (body) => (isObject(body) ? (readText(body.error) ?? readText(body.message)) : null),
   errorBody: (error, code) => ({ error, code }),

@@ -4,7 +4,8 @@ import { triggeredCallSid } from '../../src/polyai/api.ts';
 import { outboundCallingApi } from '../../src/polyai/outbound-calling.ts';
 import { retryAfterMs } from '../../src/polyai/retry-after.ts';
 
-const observe = (body: unknown, callSid = 'OUT-1') => outboundCallingApi.observe(callSid, body);
+const observe = (body: unknown, callSid = 'OUT-1') =>
+  outboundCallingApi.observe(callSid, JSON.stringify(body));
 
 describe('a status body', () => {
   it('of March 2026 has the id and the times', () => {
@@ -20,6 +21,7 @@ describe('a status body', () => {
       createdAt: new Date('2024-03-15T10:00:00Z'),
       lastUpdated: new Date('2024-03-15T10:05:30Z'),
       payload: body,
+      body: JSON.stringify(body),
     });
   });
 
@@ -53,6 +55,12 @@ describe('a status body', () => {
     ['nested without end', { status: 'success', more: JSON.parse('['.repeat(99) + ']'.repeat(99)) }],
   ])('with %s is malformed', (_, body) => {
     expect(() => observe(body)).toThrowError(expect.objectContaining({ code: 'malformed' }));
+  });
+
+  it('that is no JSON is malformed', () => {
+    expect(() => outboundCallingApi.observe('OUT-1', '<!doctype html>')).toThrowError(
+      expect.objectContaining({ code: 'malformed' }),
+    );
   });
 
   it('is made storable: Postgres takes neither NUL nor lone surrogates', () => {
@@ -93,12 +101,12 @@ it('a callSid is one segment of the path, whatever it is', () => {
 describe('the Agents API', () => {
   it('says its statuses in capitals', () => {
     const body = { callSid: 'OUT-1', status: 'FAILURE', reason: 'busy' };
-    expect(agentsApi.observe('OUT-1', body)).toMatchObject({
+    expect(agentsApi.observe('OUT-1', JSON.stringify(body))).toMatchObject({
       status: 'failure',
       reason: 'busy',
       payload: body,
     });
-    expect(() => agentsApi.observe('OUT-2', body)).toThrowError(/callSid/);
+    expect(() => agentsApi.observe('OUT-2', JSON.stringify(body))).toThrowError(/callSid/);
   });
 
   it.each([

@@ -11,11 +11,11 @@ import type {
 import type { Accounts } from '../../accounts/accounts.ts';
 import type { ArchiveReader } from '../../archive/read/reader.ts';
 import type { LastAnswer } from '../../call/call.ts';
+import type { Answer } from '../../polyai/answer.ts';
 import { type PolyAiApi, triggeredCallSid } from '../../polyai/api.ts';
 import { APIS } from '../../polyai/apis.ts';
 import { parseJson } from '../../polyai/json.ts';
 import { PolyAiError } from '../../polyai/polyai-error.ts';
-import type { Answer } from '../../polyai/requests.ts';
 import { ProblemError, RETRY_AFTER_SECONDS } from '../problem.ts';
 import { CallSid } from '../schemas.ts';
 import { checker } from '../validation.ts';

@@ -3,7 +3,8 @@ import { createServer, type RequestListener } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { Pool } from 'undici';
 import { expect, it, onTestFinished } from 'vitest';
-import { type AnswerLimits, Transport } from '../../src/polyai/requests.ts';
+import type { AnswerLimits } from '../../src/polyai/answer.ts';
+import { Transport } from '../../src/polyai/transport.ts';
 
 const LIMITS: AnswerLimits = { timeoutMs: 10_000, maxBytes: 1_000 };
 const LARGE = 'x'.repeat(1_001);

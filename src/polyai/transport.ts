@@ -1,0 +1,47 @@
+import type { Pool } from 'undici';
+import { type Answer, type AnswerLimits, PendingAnswer } from './answer.ts';
+
+const LOOK_EVERY_MS = 100;
+
+export interface OutgoingRequest {
+  method: 'GET' | 'POST';
+  path: string;
+  headers: Record<string, string>;
+  body?: Buffer;
+}
+
+/**
+ * Sends requests over one pool. One timer looks at all pending answers together, ten times a second: with a timer and
+ * an abort listener per request, each poll would make both and throw them away.
+ */
+export class Transport {
+  readonly #pool: Pool;
+  readonly #pending: PendingAnswer[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(pool: Pool) {
+    this.#pool = pool;
+  }
+
+  /**
+   * Sends the request once. Rejects with `PolyAiError`: `unreachable` or `unavailable` where no whole answer came in
+   * time, `malformed` where a 200 is too large. Rejects with the signal's reason where the signal was aborted and no
+   * answer came within another 2 s.
+   */
+  ask(request: OutgoingRequest, limits: AnswerLimits, signal?: AbortSignal): Promise<Answer> {
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const pending = new PendingAnswer(limits, this.#pending, signal);
+    this.#timer ??= setInterval(() => this.#look(), LOOK_EVERY_MS);
+    this.#pool.dispatch(request, pending);
+    return pending.answer;
+  }
+
+  #look(): void {
+    const now = performance.now();
+    // From the end: an answer that leaves the list is replaced by the last one, which was looked at already.
+    for (let place = this.#pending.length - 1; place >= 0; place--) this.#pending[place]?.look(now);
+    if (this.#pending.length > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+}
