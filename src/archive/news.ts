@@ -1,9 +1,9 @@
 import { Client, type Pool } from 'pg';
 import type { Logger } from 'pino';
+import { retryDelay } from '../backoff.ts';
 
 const NEWS_CHANNEL = 'polykeep';
-const RETRY_FIRST_MS = 100;
-const RETRY_MAX_MS = 5_000;
+const RETRY = { firstMs: 100, maxMs: 5_000 };
 const ANSWER_WITHIN_MS = 5_000;
 
 /** Word of the commits of all processes. A hint, no promise: it may be late, and is lost while Postgres is away. */
@@ -44,7 +44,7 @@ export function createNews({ url, log }: { url: string; log: Logger }): News {
   let state: 'idle' | 'listening' | 'stopped' = 'idle';
   let client: Client | null = null;
   let retry: NodeJS.Timeout | undefined;
-  let wait = RETRY_FIRST_MS;
+  let failures = 0;
 
   async function connect(onNews: () => void): Promise<void> {
     const connecting = new Client({
@@ -62,7 +62,7 @@ export function createNews({ url, log }: { url: string; log: Logger }): News {
     try {
       await connecting.connect();
       await connecting.query(`listen ${NEWS_CHANNEL}`);
-      wait = RETRY_FIRST_MS;
+      failures = 0;
       onNews();
     } catch (error) {
       log.debug({ err: error }, 'cannot listen for news');
@@ -75,8 +75,8 @@ export function createNews({ url, log }: { url: string; log: Logger }): News {
   function connectAgain(failed: Client, onNews: () => void): void {
     if (client !== failed || state === 'stopped') return;
     client = null;
-    retry = setTimeout(() => void connect(onNews), wait * (0.5 + Math.random() / 2));
-    wait = Math.min(wait * 2, RETRY_MAX_MS);
+    failures++;
+    retry = setTimeout(() => void connect(onNews), retryDelay(failures, RETRY, Math.random));
   }
 
   return {
