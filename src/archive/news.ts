@@ -1,6 +1,7 @@
-import { Client, type Pool } from 'pg';
+import type { Client, Pool } from 'pg';
 import type { Logger } from 'pino';
 import { retryDelay } from '../backoff.ts';
+import { closeClient, createClient } from './client.ts';
 
 const NEWS_CHANNEL = 'polykeep';
 const RETRY = { firstMs: 100, maxMs: 5_000 };
@@ -47,16 +48,9 @@ export function createNews({ url, log }: { url: string; log: Logger }): News {
   let failures = 0;
 
   async function connect(onNews: () => void): Promise<void> {
-    const connecting = new Client({
-      connectionString: url,
-      application_name: 'polykeep news',
-      connectionTimeoutMillis: ANSWER_WITHIN_MS,
-      query_timeout: ANSWER_WITHIN_MS,
-      keepAlive: true,
-    });
+    const connecting = createClient(url, 'polykeep news', { query_timeout: ANSWER_WITHIN_MS });
     client = connecting;
     connecting.on('notification', onNews);
-    // What breaks a connection ends it too; without a listener it would end the process.
     connecting.on('error', (error) => log.debug({ err: error }, 'the connection for news is in trouble'));
     connecting.once('end', () => connectAgain(connecting, onNews));
     try {
@@ -67,7 +61,7 @@ export function createNews({ url, log }: { url: string; log: Logger }): News {
     } catch (error) {
       log.debug({ err: error }, 'cannot listen for news');
       connectAgain(connecting, onNews);
-      connecting.end().catch(() => {});
+      void closeClient(connecting);
     }
   }
 
@@ -88,7 +82,7 @@ export function createNews({ url, log }: { url: string; log: Logger }): News {
     async stop() {
       state = 'stopped';
       clearTimeout(retry);
-      await client?.end().catch(() => {});
+      await closeClient(client);
     },
   };
 }
