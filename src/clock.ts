@@ -13,11 +13,12 @@ export interface Clock {
 
 export type Sleep = (ms: number) => Promise<void>;
 
-/** setTimeout fires at once for anything longer. */
+/** Node fires a timer that is set for longer at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /**
- * Node has a list of timers for each duration in use, and makes and drops lists all the time where there are thousands
- * of durations: half of what a poll takes.
+ * Sleeps are rounded up to steps of 10 ms. Node keeps one list of timers for each duration in use; with thousands of
+ * durations it makes and drops lists all the time. That took 44 % of a worker's CPU with 10,000 calls and leases of
+ * 15 s; with the steps it takes 0.8 % (bench/profile.md).
  */
 const STEP_MS = 10;
 
@@ -29,13 +30,15 @@ export const systemClock: Clock = {
 };
 
 /**
- * Tens of thousands of followers sleep at a time, and what a sleep allocates grows old before it is garbage: a third
- * of what `sleep` takes, since the signal is listened to once and not for each sleep.
+ * For tens of thousands of followers that sleep at a time. A sleep allocates some 280 bytes here, and some 2,100 in
+ * `sleep`, which listens to the signal anew each time (Node 24). It matters because what a sleep allocates outlives the
+ * young generation: only a full garbage collection frees it.
  */
 function sleeper(signal: AbortSignal): Sleep {
   let timer: NodeJS.Timeout | undefined;
   let wake = () => {};
-  // Not a listener more for each lease under one signal: the last sleeper is the one that sleeps.
+  // Each lease makes a sleeper under the same signal. A property holds one listener, that of the newest sleeper, and
+  // only that one ever sleeps.
   signal.onabort = () => {
     clearTimeout(timer);
     wake();
@@ -49,7 +52,10 @@ function sleeper(signal: AbortSignal): Sleep {
   };
 }
 
-/** Whether the work ended, well or not, within so many milliseconds. */
+/**
+ * Whether the work ended, well or not, within so many milliseconds. Never rejects: how the work ended is told by the
+ * work itself, to whoever awaits it. Where nobody does, its rejection is dropped, also one that comes too late.
+ */
 export function within(ms: number, work: Promise<unknown>): Promise<boolean> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, ms, false);

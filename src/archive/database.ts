@@ -1,6 +1,7 @@
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import { Pool } from 'pg';
 import type { Logger } from 'pino';
+import { ignoreErrorEvents } from './client.ts';
 import { ArchiveUnavailableError, isUnavailable } from './errors.ts';
 
 export interface Database {
@@ -31,10 +32,7 @@ export function openDatabase(url: string, log: Logger, { max = 10 }: { max?: num
     },
   });
   pool.on('error', (error) => log.warn({ err: error }, 'idle Postgres connection lost'));
-  pool.on('connect', (client) => {
-    // Without a listener an error between two queries of a checked-out client would end the process.
-    client.on('error', () => {});
-  });
+  pool.on('connect', ignoreErrorEvents);
   return { pool, orm: drizzle(pool), close: () => pool.end() };
 }
 

@@ -1,9 +1,10 @@
-import { Client, type Pool } from 'pg';
+import type { Client, Pool } from 'pg';
 import type { Logger } from 'pino';
+import { retryDelay } from '../backoff.ts';
+import { closeClient, createClient } from './client.ts';
 
 const NEWS_CHANNEL = 'polykeep';
-const RETRY_FIRST_MS = 100;
-const RETRY_MAX_MS = 5_000;
+const RETRY = { firstMs: 100, maxMs: 5_000 };
 const ANSWER_WITHIN_MS = 5_000;
 
 /** Word of the commits of all processes. A hint, no promise: it may be late, and is lost while Postgres is away. */
@@ -44,30 +45,23 @@ export function createNews({ url, log }: { url: string; log: Logger }): News {
   let state: 'idle' | 'listening' | 'stopped' = 'idle';
   let client: Client | null = null;
   let retry: NodeJS.Timeout | undefined;
-  let wait = RETRY_FIRST_MS;
+  let failures = 0;
 
   async function connect(onNews: () => void): Promise<void> {
-    const connecting = new Client({
-      connectionString: url,
-      application_name: 'polykeep news',
-      connectionTimeoutMillis: ANSWER_WITHIN_MS,
-      query_timeout: ANSWER_WITHIN_MS,
-      keepAlive: true,
-    });
+    const connecting = createClient(url, 'polykeep news', { query_timeout: ANSWER_WITHIN_MS });
     client = connecting;
     connecting.on('notification', onNews);
-    // What breaks a connection ends it too; without a listener it would end the process.
     connecting.on('error', (error) => log.debug({ err: error }, 'the connection for news is in trouble'));
     connecting.once('end', () => connectAgain(connecting, onNews));
     try {
       await connecting.connect();
       await connecting.query(`listen ${NEWS_CHANNEL}`);
-      wait = RETRY_FIRST_MS;
+      failures = 0;
       onNews();
     } catch (error) {
       log.debug({ err: error }, 'cannot listen for news');
       connectAgain(connecting, onNews);
-      connecting.end().catch(() => {});
+      void closeClient(connecting);
     }
   }
 
@@ -75,8 +69,8 @@ export function createNews({ url, log }: { url: string; log: Logger }): News {
   function connectAgain(failed: Client, onNews: () => void): void {
     if (client !== failed || state === 'stopped') return;
     client = null;
-    retry = setTimeout(() => void connect(onNews), wait * (0.5 + Math.random() / 2));
-    wait = Math.min(wait * 2, RETRY_MAX_MS);
+    failures++;
+    retry = setTimeout(() => void connect(onNews), retryDelay(failures, RETRY, Math.random));
   }
 
   return {
@@ -88,7 +82,7 @@ export function createNews({ url, log }: { url: string; log: Logger }): News {
     async stop() {
       state = 'stopped';
       clearTimeout(retry);
-      await client?.end().catch(() => {});
+      await closeClient(client);
     },
   };
 }

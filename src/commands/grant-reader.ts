@@ -1,4 +1,4 @@
-import { Client } from 'pg';
+import { closeClient, openClient } from '../archive/client.ts';
 import { makeReaderRole } from '../archive/schema/reader-role.ts';
 import { pendingMigrations } from '../archive/schema/version.ts';
 import type { Config } from '../config/config.ts';
@@ -13,21 +13,15 @@ export async function grantReader(
   name: string,
 ): Promise<string> {
   const databaseUrl = await archiveUrl(config);
-  const client = new Client({
-    connectionString: databaseUrl,
-    application_name: 'polykeep grant-reader',
-    connectionTimeoutMillis: 5_000,
+  const client = await openClient(databaseUrl, 'polykeep grant-reader').catch((error: Error) => {
+    throw new Error(`Postgres does not answer (${reason(error)}): is polykeep running?`);
   });
-  client.on('error', () => {});
   try {
-    await client.connect().catch((error: Error) => {
-      throw new Error(`Postgres does not answer (${reason(error)}): is polykeep running?`);
-    });
     await pendingMigrations(client);
     const password = await makeReaderRole(client, name);
     return urlOf(databaseUrl, name, password);
   } finally {
-    await client.end().catch(() => {});
+    await closeClient(client);
   }
 }
 

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Value } from 'typebox/value';
 import { type Dispatcher, request } from 'undici';
 import { BatchResultJson } from '../api/schemas.ts';
+import { retryDelay } from '../backoff.ts';
 import type { FileCall } from './calls-file.ts';
 
 /** polykeep refuses the batch, or did not answer for too long. */
@@ -20,8 +21,7 @@ export interface RegisteringOptions {
   patienceMs?: number;
 }
 
-const FIRST_WAIT_MS = 250;
-const MAX_WAIT_MS = 10_000;
+const RETRY = { firstMs: 250, maxMs: 10_000 };
 const ANSWER_WITHIN_MS = 60_000;
 const PASSES = [429, 502, 503, 504];
 
@@ -60,10 +60,10 @@ export function registering({ url, apiKey, patienceMs = 60_000 }: RegisteringOpt
   return async function register(calls: readonly FileCall[]): Promise<BatchResult[]> {
     const body = JSON.stringify({ calls });
     const deadline = performance.now() + patienceMs;
-    for (let wait = FIRST_WAIT_MS; ; wait = Math.min(wait * 2, MAX_WAIT_MS)) {
+    for (let failures = 1; ; failures++) {
       const attempted = await attempt(body, calls.length);
       if ('results' in attempted) return attempted.results;
-      const pause = Math.max(attempted.retryAfterMs, wait * (0.5 + Math.random() / 2));
+      const pause = Math.max(attempted.retryAfterMs, retryDelay(failures, RETRY, Math.random));
       if (performance.now() + pause > deadline) {
         throw new RegisteringError(
           `gave up on ${target.href} after ${Math.round(patienceMs / 1_000)} s: ${attempted.failure}`,

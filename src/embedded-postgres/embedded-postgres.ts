@@ -17,7 +17,7 @@ import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { Client } from 'pg';
+import { withClient } from '../archive/client.ts';
 import { DataDirInUseError, EmbeddedPostgresError } from './embedded-errors.ts';
 import { claim, type Ownership, type Postmaster, postmasterOf, stateOf } from './ownership.ts';
 import { type PostgresUser, postgresPrograms, postgresUser } from './programs.ts';
@@ -271,15 +271,10 @@ class Cluster {
 }
 
 async function createDatabase(url: string): Promise<void> {
-  const client = new Client({ connectionString: url });
-  client.on('error', () => {});
-  await client.connect();
-  try {
+  await withClient(url, 'polykeep setup', async (client) => {
     const { rowCount } = await client.query(`select from pg_database where datname = 'polykeep'`);
     if (rowCount === 0) await client.query('create database polykeep');
-  } finally {
-    await client.end();
-  }
+  });
 }
 
 async function freePort(): Promise<number> {

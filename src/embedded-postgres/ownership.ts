@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { link, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client } from 'pg';
+import type { Client } from 'pg';
+import { closeClient, openClient } from '../archive/client.ts';
 
 /**
  * Who owns an embedded server is said by an advisory lock in it, held by a connection of the owning polykeep for its
@@ -14,7 +15,6 @@ const ORPHANED_AFTER_MS = 1_000;
 /** Postgres fills its pid file in the moment that it makes it. */
 const LEFT_EMPTY_AFTER_MS = 10_000;
 const STARTING_PATIENCE_MS = 30_000;
-const CONNECT_WITHIN_MS = 5_000;
 const RETRY_MS = 100;
 
 /** What Postgres says of itself in `postmaster.pid`. The port is 0 where it has not got so far. */
@@ -59,7 +59,7 @@ export async function stateOf(pgData: string, urlOf: UrlOf, log: Log): Promise<S
     // It went away while we looked: another polykeep has found the orphan too.
     return { kind: 'stopped' };
   } finally {
-    await client.end().catch(() => {});
+    await closeClient(client);
   }
 }
 
@@ -93,7 +93,7 @@ export async function claim(postmaster: Postmaster, urlOf: UrlOf, log: Log): Pro
     postmaster,
     async endWith(stopServer) {
       ending = true;
-      await stopServer(postmaster).finally(() => client?.end().catch(() => {}));
+      await stopServer(postmaster).finally(() => closeClient(client));
     },
   };
 }
@@ -106,10 +106,10 @@ async function locked(url: string): Promise<Client | null> {
     ]);
     if (rows[0]?.locked === true) return client;
   } catch (error) {
-    await client.end().catch(() => {});
+    await closeClient(client);
     throw error;
   }
-  await client.end();
+  await closeClient(client);
   return null;
 }
 
@@ -126,17 +126,9 @@ async function isOwned(client: Client): Promise<boolean> {
 async function connect(url: string): Promise<Client> {
   const deadline = performance.now() + STARTING_PATIENCE_MS;
   for (;;) {
-    const client = new Client({
-      connectionString: url,
-      application_name: 'polykeep owner',
-      connectionTimeoutMillis: CONNECT_WITHIN_MS,
-    });
-    client.on('error', () => {});
     try {
-      await client.connect();
-      return client;
+      return await openClient(url, 'polykeep owner');
     } catch (error) {
-      await client.end().catch(() => {});
       const starting = error instanceof Error && 'code' in error && error.code === '57P03';
       if (!starting || performance.now() > deadline) throw error;
       await sleep(RETRY_MS);

@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Queue } from 'bullmq';
 import type { Logger } from 'pino';
 import type { Accounts } from '../accounts/accounts.ts';
 import type { Database } from '../archive/database.ts';
 import type { News } from '../archive/news.ts';
 import type { ArchiveWriter } from '../archive/write/writer.ts';
+import { within } from '../clock.ts';
 import type { Config } from '../config/config.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { CallQueue } from '../queue/call-queue.ts';
@@ -34,7 +34,10 @@ export function longestInterval({ accounts }: Config): number {
   return Math.max(...accounts.map(({ pace }) => pace.intervalMaxMs));
 }
 
-/** At the end, what waits for a server that does not answer is left behind. */
+/**
+ * Waits for a part to end, for a second at most: what waits for a server that does not answer is left behind. Rejects
+ * as the part does within that time.
+ */
 export async function unlessHung(end: Promise<void>): Promise<void> {
-  await Promise.race([end, sleep(HUNG_MS)]);
+  if (await within(HUNG_MS, end)) await end;
 }

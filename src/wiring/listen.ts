@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { createPlacedCalls, type PlacedCalls } from '../api/drop-in/placed-calls.ts';
 import { createReadiness } from '../api/readiness.ts';
@@ -11,6 +10,7 @@ import { createReader } from '../archive/read/reader.ts';
 import { createStats } from '../archive/read/statistics.ts';
 import { createEraser } from '../archive/write/eraser.ts';
 import { createRegistrar } from '../archive/write/registrar.ts';
+import { within } from '../clock.ts';
 import { createDispatch } from '../queue/dispatch.ts';
 import { type Common, FLUSH_WITHIN_MS, unlessHung } from './common.ts';
 
@@ -77,9 +77,9 @@ function coreOptions({ config, database, queue, accounts, metrics, log }: Common
  */
 async function stopListening(server: FastifyInstance, placedCalls: PlacedCalls): Promise<void> {
   const closed = server.close();
-  await Promise.race([closed, sleep(CLOSE_REQUESTS_MS)]);
+  await within(CLOSE_REQUESTS_MS, closed);
   await placedCalls.close(FLUSH_WITHIN_MS - CLOSE_REQUESTS_MS);
-  await Promise.race([closed, sleep(LAST_WORDS_MS)]);
+  await within(LAST_WORDS_MS, closed);
   server.server.closeAllConnections();
   await closed;
 }

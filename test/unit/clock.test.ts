@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest';
-import { systemClock } from '../../src/clock.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { systemClock, within } from '../../src/clock.ts';
 
 const LONG = 600_000;
 
@@ -50,4 +50,43 @@ it('a sleep that is longer than a timer can be does not end at once', async () =
   expect(over).toBe(false);
   stop.abort();
   await sleeping;
+});
+
+describe('work within a time', () => {
+  const failure = new Error('failed');
+  /** Rejections that nobody handled, from now on. */
+  function unhandled(): unknown[] {
+    const seen: unknown[] = [];
+    const onUnhandled = (reason: unknown) => void seen.push(reason);
+    process.on('unhandledRejection', onUnhandled);
+    onTestFinished(() => void process.off('unhandledRejection', onUnhandled));
+    return seen;
+  }
+  /** Node tells of them when the microtasks are done. */
+  const toldOf = () => new Promise((done) => setImmediate(done));
+
+  it('is told whether it ended, and tells itself how', async () => {
+    const kept = Promise.resolve('kept');
+    expect(await within(LONG, kept)).toBe(true);
+    expect(await kept).toBe('kept');
+    const broken = Promise.reject(failure);
+    expect(await within(LONG, broken)).toBe(true);
+    await expect(broken).rejects.toBe(failure);
+    expect(await within(1, new Promise(() => {}))).toBe(false);
+  });
+
+  it.each([
+    ['in time', LONG],
+    ['too late', 1],
+  ])('leaves no rejection unhandled that comes %s', async (_, ms) => {
+    const rejections = unhandled();
+    const work = Promise.withResolvers<void>();
+    const ended = within(ms, work.promise);
+    if (ms === LONG) work.reject(failure);
+    expect(await ended).toBe(ms === LONG);
+    work.reject(failure);
+    await toldOf();
+    expect(rejections).toEqual([]);
+    await expect(work.promise).rejects.toBe(failure);
+  });
 });

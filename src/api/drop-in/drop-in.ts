@@ -1,5 +1,4 @@
 import type { IncomingHttpHeaders } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   FastifyBaseLogger,
   FastifyError,
@@ -11,6 +10,7 @@ import type {
 import type { Accounts } from '../../accounts/accounts.ts';
 import type { ArchiveReader } from '../../archive/read/reader.ts';
 import type { LastAnswer } from '../../call/call.ts';
+import { within } from '../../clock.ts';
 import type { Answer } from '../../polyai/answer.ts';
 import { type PolyAiApi, triggeredCallSid } from '../../polyai/api.ts';
 import { APIS } from '../../polyai/apis.ts';
@@ -116,13 +116,11 @@ async function lastAnswer(
   callSid: string,
   log: FastifyBaseLogger,
 ): Promise<LastAnswer | null> {
-  const done = new AbortController();
-  const tooLong = sleep(ARCHIVE_PATIENCE_MS, null, { signal: done.signal }).catch(() => null);
   const answer = reader.readLastAnswer(callSid).catch((error: unknown) => {
     log.warn({ err: error, callSid }, 'the archive does not answer: asking PolyAI');
     return null;
   });
-  return Promise.race([answer, tooLong]).finally(() => done.abort());
+  return (await within(ARCHIVE_PATIENCE_MS, answer)) ? answer : null;
 }
 
 function sendKept(reply: FastifyReply, body: string, observedAt: Date): FastifyReply {

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { isRefusal } from '../../archive/errors.ts';
 import type { Registrar } from '../../archive/write/registrar.ts';
+import { retryDelay } from '../../backoff.ts';
 import type { Metadata, Registration, Report, Sighting } from '../../call/call.ts';
 import { within } from '../../clock.ts';
 
@@ -34,8 +35,7 @@ interface Pending {
 }
 
 const PATIENCE_MS = 2_000;
-const RETRY_FIRST_MS = 100;
-const RETRY_MAX_MS = 2_000;
+const RETRY = { firstMs: 100, maxMs: 2_000 };
 
 export function createPlacedCalls({ registrar, report, followSoon, log }: PlacedCallsOptions): PlacedCalls {
   const pending = new Map<string, Pending>();
@@ -60,19 +60,22 @@ export function createPlacedCalls({ registrar, report, followSoon, log }: Placed
 
   async function registerUntilItHolds(callSid: string, call: Pending): Promise<boolean> {
     const { account } = call;
-    for (let wait = RETRY_FIRST_MS; ; wait = Math.min(wait * 2, RETRY_MAX_MS)) {
+    let failures = 0;
+    for (;;) {
       try {
         await registrar.register({ callSid, account, metadata: call.metadata });
-        if (wait > RETRY_FIRST_MS) log.info({ callSid, account }, 'registered at last');
+        if (failures > 0) log.info({ callSid, account }, 'registered at last');
         return true;
       } catch (error) {
         if (isRefusal(error)) {
           log.error({ err: error, callSid, account }, 'Postgres refuses a call that PolyAI has');
           return false;
         }
-        if (wait === RETRY_FIRST_MS) {
+        failures++;
+        if (failures === 1) {
           log.warn({ err: error, callSid, account }, 'not registered yet: trying again until it holds');
         }
+        const wait = retryDelay(failures, RETRY, Math.random);
         await sleep(wait, undefined, { signal: closing.signal }).catch(() => {});
         if (closing.signal.aborted) return false;
       }

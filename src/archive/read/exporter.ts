@@ -1,7 +1,8 @@
 import { and, type SQL, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import type { Call, Metadata, Outcome } from '../../call/call.ts';
+import { closeClient, openClient, withClient } from '../client.ts';
 import { answering } from '../database.ts';
 import { TooManyExportsError } from '../errors.ts';
 import { type CallFilter, conditions } from './call-filter.ts';
@@ -19,7 +20,6 @@ export interface Exporter {
   open(filter: CallFilter, signal: AbortSignal, onLost: () => void): Promise<AsyncGenerator<Call[]>>;
 }
 
-const CONNECT_TIMEOUT_MS = 5_000;
 const BATCH_ROWS = 500;
 
 /** Only a reader that has forgotten about us pauses so long; Postgres keeps old rows for it all the time. */
@@ -62,17 +62,11 @@ async function* read(
   signal: AbortSignal,
   { onLost, onEnd }: { onLost: () => void; onEnd: () => void },
 ): AsyncGenerator<Call[]> {
-  const client = new Client({
-    connectionString: url,
-    application_name: 'polykeep export',
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-    keepAlive: true,
-  });
-  client.on('error', () => {});
-  client.once('end', onLost);
+  let client: Client | null = null;
   let stop = () => {};
   try {
-    await client.connect();
+    client = await openClient(url, 'polykeep export');
+    client.once('end', onLost);
     const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
     stop = () => void terminate(url, rows[0]?.pid);
     signal.addEventListener('abort', stop, { once: true });
@@ -86,24 +80,19 @@ async function* read(
     }
   } finally {
     signal.removeEventListener('abort', stop);
-    client.off('end', onLost);
-    await client.end().catch(() => {});
+    client?.off('end', onLost);
+    await closeClient(client);
     onEnd();
   }
 }
 
 /** From another connection: a statement in progress hears nothing on its own. */
 async function terminate(url: string, pid: number | undefined): Promise<void> {
-  const client = new Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
-  client.on('error', () => {});
-  try {
-    await client.connect();
-    await client.query('select pg_terminate_backend($1)', [pid]);
-  } catch {
+  await withClient(url, 'polykeep export end', (client) =>
+    client.query('select pg_terminate_backend($1)', [pid]),
+  ).catch(() => {
     // Postgres is away, and the statement with it.
-  } finally {
-    await client.end().catch(() => {});
-  }
+  });
 }
 
 /** A cursor by SQL: Postgres then plans for the first rows, and each fetch takes as many as are wanted. */

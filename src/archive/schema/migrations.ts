@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { migrate } from 'drizzle-orm/node-postgres/migrator';
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import type { Logger } from 'pino';
+import { closeClient, openClient } from '../client.ts';
 import { isUnavailable, MigrationBlockedError, sqlState } from '../errors.ts';
 import { pendingMigrations } from './version.ts';
 
@@ -42,20 +43,16 @@ export async function migrateDatabase(
     await applyWhenFree(client, log, deadline);
     for (const migration of pending) log.info({ migration }, 'migration applied');
   } finally {
-    await client.end();
+    await closeClient(client);
   }
 }
 
 /** A database that is started together with its sidecar may be the slower of the two. */
 async function connect(url: string, log: Logger, deadline: number): Promise<Client> {
   for (;;) {
-    const client = new Client({ connectionString: url, application_name: 'polykeep migrate' });
-    client.on('error', () => {});
     try {
-      await client.connect();
-      return client;
+      return await openClient(url, 'polykeep migrate');
     } catch (error) {
-      await client.end().catch(() => {});
       if (!isUnavailable(error) || performance.now() > deadline) throw error;
       log.warn({ err: error }, 'Postgres does not answer yet');
       await sleep(RETRY_MS);

@@ -1,8 +1,7 @@
-import { Client, type ClientBase } from 'pg';
+import type { ClientBase } from 'pg';
 import journal from '../../../migrations/meta/_journal.json' with { type: 'json' };
+import { withClient } from '../client.ts';
 import { NewerDatabaseError, sqlState } from '../errors.ts';
-
-const CONNECT_TIMEOUT_MS = 5_000;
 
 /**
  * Names of this version's migrations that the database has not had yet, oldest first. Throws `NewerDatabaseError`
@@ -17,14 +16,7 @@ export async function pendingMigrations(client: ClientBase): Promise<string[]> {
 
 /** For a command that changes nothing of the schema. Throws as `pendingMigrations` does. */
 export async function refuseNewerDatabase(url: string): Promise<void> {
-  const client = new Client({ connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS });
-  client.on('error', () => {});
-  try {
-    await client.connect();
-    await pendingMigrations(client);
-  } finally {
-    await client.end().catch(() => {});
-  }
+  await withClient(url, 'polykeep schema', pendingMigrations);
 }
 
 /** Each is known by the time it was made at. Not by its text: what was only reworded is the same. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool, PoolClient } from 'pg';
 import type { Logger } from 'pino';
+import { retryDelay } from '../../backoff.ts';
 import type { CallState, FollowedCall, Outcome, Report, Sighting } from '../../call/call.ts';
 import { type FoldedCall, foldReports } from '../../call/fold.ts';
 import { batched } from '../batch.ts';
@@ -8,8 +9,7 @@ import { ArchiveClosedError, isRefusal, ReportRefusedError, sqlState } from '../
 import { newsTeller } from '../news.ts';
 import { AMEND_LAST_TRANSITIONS, INSERT_TRANSITIONS, LOCK_CALLS, UPDATE_CALLS } from './statements.ts';
 
-const RETRY_FIRST_MS = 100;
-const RETRY_MAX_MS = 2_000;
+const RETRY = { firstMs: 100, maxMs: 2_000 };
 
 /** What is measured of the writes. */
 export interface WriteMetrics {
@@ -50,7 +50,7 @@ export function createWriter({
   let away = false;
 
   async function commit(reports: readonly Report[]): Promise<(FollowedCall | null | Error)[]> {
-    for (let wait = RETRY_FIRST_MS; ; wait = Math.min(wait * 2, RETRY_MAX_MS)) {
+    for (let failures = 1; ; failures++) {
       try {
         const calls = await unlessClosed(commitOnce(reports));
         if (away) log.info('writes succeed again');
@@ -64,7 +64,8 @@ export function createWriter({
         if (!away)
           log.warn({ err: error, reports: reports.length }, 'write failed: trying again until it succeeds');
         away = true;
-        await sleep(wait * (0.5 + Math.random() / 2), undefined, { signal: closing.signal }).catch(() => {});
+        const wait = retryDelay(failures, RETRY, Math.random);
+        await sleep(wait, undefined, { signal: closing.signal }).catch(() => {});
       }
     }
   }
