@@ -6,8 +6,3 @@ export function parseJson(text: string): unknown {
     return undefined;
   }
 }
-
-/** As Postgres can keep it: jsonb takes neither NUL nor lone surrogates. */
-export function storableText(text: string): string {
-  return text.toWellFormed().replaceAll('\0', '\uFFFD');
-}

@@ -1,4 +1,4 @@
-import { storableText } from './json.ts';
+import { isStorableTime, storableText } from '../call/limits.ts';
 import { PolyAiError } from './polyai-error.ts';
 
 /** What a body tells. */
@@ -76,12 +76,11 @@ export function readText(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? value : null;
 }
 
-/** An ISO 8601 time; without an offset it is UTC. Anything else, or outside the years 1 to 9999, is null. */
+/** An ISO 8601 time; without an offset it is UTC. Anything else, or what Postgres cannot hold, is null. */
 export function readTime(value: unknown): Date | null {
   if (typeof value !== 'string' || !/^\d{4}-\d{2}-\d{2}T/.test(value)) return null;
   const time = new Date(/(Z|[+-]\d{2}:?\d{2})$/i.test(value) ? value : `${value}Z`);
-  const year = time.getUTCFullYear();
-  return Number.isNaN(year) || year < 1 || year > 9999 ? null : time;
+  return isStorableTime(time) ? time : null;
 }
 
 /** jsonb takes no NUL and no lone surrogate, and neither it nor JSON.stringify bottomless nesting. */

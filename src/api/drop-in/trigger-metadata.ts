@@ -1,5 +1,5 @@
 import type { Metadata } from '../../call/call.ts';
-import { storableText } from '../../polyai/json.ts';
+import { storableText } from '../../call/limits.ts';
 import { DropInError } from './drop-in-account.ts';
 
 /**

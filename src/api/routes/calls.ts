@@ -1,7 +1,7 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply } from 'fastify';
 import { Type } from 'typebox';
-import { decodeCursor, encodeCursor, type Position } from '../../archive/read/cursors.ts';
+import { callCursor, type Position } from '../../archive/read/cursors.ts';
 import type { ArchiveReader } from '../../archive/read/reader.ts';
 import type { Registrar } from '../../archive/write/registrar.ts';
 import type { Call, Registration } from '../../call/call.ts';
@@ -127,7 +127,7 @@ export const callRoutes: FastifyPluginCallbackTypebox<CallRoutesOptions> = (app,
       const last = page.at(-1);
       return {
         data: page.map(callJson),
-        nextCursor: found.length > limit && last !== undefined ? encodeCursor(last) : null,
+        nextCursor: found.length > limit && last !== undefined ? callCursor.encode(last) : null,
       };
     },
   );
@@ -190,7 +190,7 @@ function results(items: readonly Item[], created: readonly (Call | null)[]): Bat
 
 function readCursor(cursor: string | undefined): Position | null {
   if (cursor === undefined) return null;
-  const position = decodeCursor(cursor);
+  const position = callCursor.decode(cursor);
   if (position === null) throw invalidField('cursor', 'is not a cursor of this API');
   return position;
 }

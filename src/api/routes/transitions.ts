@@ -1,12 +1,7 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply } from 'fastify';
 import { FeedPositionAheadError } from '../../archive/errors.ts';
-import {
-  decodeFeedCursor,
-  encodeFeedCursor,
-  FEED_START,
-  type FeedPosition,
-} from '../../archive/feed-cursor.ts';
+import { FEED_START, type FeedPosition, feedCursor } from '../../archive/read/cursors.ts';
 import type { Feed, FeedPage, FeedQuery } from '../../archive/read/feed.ts';
 import { invalidField } from '../problem.ts';
 import { FeedPageJson, FeedQuery as FeedQuerySchema, transitionJson } from '../schemas.ts';
@@ -46,7 +41,7 @@ export const transitionRoutes: FastifyPluginCallbackTypebox<TransitionRoutesOpti
           account,
           ...transitionJson(transition),
         })),
-        nextCursor: encodeFeedCursor(next),
+        nextCursor: feedCursor.encode(next),
       };
     },
   );
@@ -70,7 +65,7 @@ export const transitionRoutes: FastifyPluginCallbackTypebox<TransitionRoutesOpti
 
 function readAfter(after: string | undefined): FeedPosition {
   if (after === undefined) return FEED_START;
-  const position = decodeFeedCursor(after);
+  const position = feedCursor.decode(after);
   if (position === null) throw invalidField('after', 'is not a cursor of this feed');
   return position;
 }
