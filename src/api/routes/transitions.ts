@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { FeedPositionAheadError } from '../../archive/errors.ts';
 import { FEED_START, type FeedPosition, feedCursor } from '../../archive/read/cursors.ts';
 import type { Feed, FeedPage, FeedQuery } from '../../archive/read/feed.ts';
-import { invalidField } from '../problem.ts';
+import { problem } from '../problems.ts';
 import { FeedPageJson, FeedQuery as FeedQuerySchema, transitionJson } from '../schemas.ts';
 import type { Waiting } from '../waiting.ts';
 
@@ -66,11 +66,11 @@ export const transitionRoutes: FastifyPluginCallbackTypebox<TransitionRoutesOpti
 function readAfter(after: string | undefined): FeedPosition {
   if (after === undefined) return FEED_START;
   const position = feedCursor.decode(after);
-  if (position === null) throw invalidField('after', 'is not a cursor of this feed');
+  if (position === null) throw problem.invalidField('after', 'is not a cursor of this feed');
   return position;
 }
 
 function refuseAhead(error: unknown): never {
   if (!(error instanceof FeedPositionAheadError)) throw error;
-  throw invalidField('after', 'is a cursor of another database server: begin anew, without it');
+  throw problem.invalidField('after', 'is a cursor of another database server: begin anew, without it');
 }
