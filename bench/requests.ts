@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 import { Pool } from 'undici';
-import { encodeFeedCursor } from '../src/archive/feed-cursor.ts';
+import { feedCursor } from '../src/archive/read/cursors.ts';
 import { quantile } from './quantile.ts';
 
 /** One kind of request, whose paths are asked for in turn. */
@@ -48,7 +48,7 @@ export async function casesFor(databaseUrl: string): Promise<Case[]> {
     'transitions',
   );
   await client.end();
-  const cursors = seen.map(({ xid, call_sid, seq }) => encodeFeedCursor({ xid, callSid: call_sid, seq }));
+  const cursors = seen.map(({ xid, call_sid, seq }) => feedCursor.encode({ xid, callSid: call_sid, seq }));
   const failures = (campaign: string) => `/v1/calls?outcome=failure&metadata.campaign=${campaign}&limit=100`;
   const since = (days: number) => new Date(Date.now() - days * DAY_MS).toISOString();
   const bySixteen = [1, 16];

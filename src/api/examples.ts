@@ -1,8 +1,10 @@
+import { feedCursor } from '../archive/read/cursors.ts';
+
 /** Examples for the schemas of the API: of one call, from its trigger to its end. */
 
 export const EXAMPLE_CALL_SID = 'OUT-550e8400-e29b-41d4-a716-446655440000';
 
-export const EXAMPLE_TRANSITION = {
+const EXAMPLE_TRANSITION = {
   seq: 1,
   status: 'queued',
   reason: null,
@@ -60,7 +62,7 @@ export const EXAMPLE_BATCH_RESULT = {
 
 export const EXAMPLE_FEED_PAGE = {
   data: [{ callSid: EXAMPLE_CALL_SID, account: 'default', ...EXAMPLE_TRANSITION }],
-  nextCursor: 'MTIzNC4tLTE',
+  nextCursor: feedCursor.encode({ xid: '770', callSid: EXAMPLE_CALL_SID, seq: EXAMPLE_TRANSITION.seq }),
 };
 
 export const EXAMPLE_STATS = {
@@ -82,3 +84,7 @@ export const EXAMPLE_HEALTH = {
   status: 'degraded',
   parts: { postgres: 'up', queue: 'up', accounts: { default: 'active', uk: 'paused' } },
 };
+
+export const EXAMPLE_METRICS = `# TYPE polykeep_polls_total counter
+polykeep_polls_total{account="default",result="status"} 94
+`;

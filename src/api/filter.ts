@@ -1,8 +1,10 @@
 import { type Static, Type } from 'typebox';
 import type { CallFilter } from '../archive/read/call-filter.ts';
 import { type Metadata, OUTCOMES } from '../call/call.ts';
-import { invalidField } from './problem.ts';
-import { Account, STORABLE } from './schemas.ts';
+import { isStorableTime, STORABLE_PATTERN } from '../call/limits.ts';
+import { problem } from './problems.ts';
+import { Account } from './schemas.ts';
+import { checker } from './validation.ts';
 
 const METADATA_PREFIX = 'metadata.';
 
@@ -20,7 +22,7 @@ export const scopeFields = {
 export const filterFields = {
   ...scopeFields,
   status: Type.Optional(
-    Type.String({ pattern: STORABLE, description: 'Only calls whose last status is this.' }),
+    Type.String({ pattern: STORABLE_PATTERN, description: 'Only calls whose last status is this.' }),
   ),
   outcome: Type.Optional(
     Type.Enum([...OUTCOMES, 'none'], {
@@ -30,7 +32,7 @@ export const filterFields = {
   ),
 };
 
-const MetadataValue = Type.String({ pattern: STORABLE });
+const MetadataValue = Type.String({ pattern: STORABLE_PATTERN });
 
 /** `metadata.KEY=value`, any number of them; every name that is not listed is refused. */
 export const filterOptions = {
@@ -49,11 +51,17 @@ export const MetadataFilter = {
   examples: [{}, { 'metadata.campaign': 'spring' }],
 };
 
-const FilterQuery = Type.Object(filterFields, filterOptions);
-export type FilterQuery = Static<typeof FilterQuery>;
+const FilterFields = Type.Object(filterFields, filterOptions);
+type FilterFields = Static<typeof FilterFields>;
+const checkFields = checker<FilterFields>(FilterFields, 'filter');
 
-/** The filter of a query that its schema has let through. Throws `ProblemError` for a time out of range. */
-export function readFilter(query: FilterQuery): CallFilter {
+/** The filter that text fields say, by the names they have in a query. Throws `invalid_request` that names the field. */
+export function readFilter(fields: Readonly<Record<string, string | undefined>>): CallFilter {
+  return filterOf(checkFields(fields));
+}
+
+/** The same of a query that its route's schema has let through. */
+export function filterOf(query: FilterFields): CallFilter {
   const { status, outcome, account } = query;
   const registeredFrom = readTime('registeredFrom', query.registeredFrom);
   const registeredTo = readTime('registeredTo', query.registeredTo);
@@ -68,12 +76,10 @@ export function readFilter(query: FilterQuery): CallFilter {
   };
 }
 
-/** Postgres' own limits are wider than the four digits of ISO 8601, but it has no year 0. */
 function readTime(field: string, text: string | undefined): Date | undefined {
   if (text === undefined) return undefined;
   const time = new Date(text);
-  const year = time.getUTCFullYear();
-  if (Number.isNaN(year) || year < 1 || year > 9999) throw invalidField(field, 'is out of range');
+  if (!isStorableTime(time)) throw problem.invalidField(field, 'is out of range');
   return time;
 }
 

@@ -1,5 +1,6 @@
 import { type Static, type TSchema, Type } from 'typebox';
 import { type Call, OUTCOMES, type Outcome, type Transition } from '../call/call.ts';
+import { CALL_SID_PATTERN, MAX_CALL_SID_LENGTH, STORABLE_PATTERN } from '../call/limits.ts';
 import {
   EXAMPLE_BATCH,
   EXAMPLE_BATCH_RESULT,
@@ -13,25 +14,22 @@ import {
 
 /** JSON of the API: validation, serialisation, types and `openapi.json` from one source. */
 
-export const MAX_BATCH = 10_000;
-export const MAX_PAGE = 1_000;
+const MAX_BATCH = 10_000;
+const MAX_PAGE = 1_000;
 
-// Neither control characters nor lone surrogates; nor `.` and `..`, which every HTTP client takes out of a path.
 export const CallSid = Type.String({
   minLength: 1,
-  maxLength: 200,
-  pattern: '^(?!\\.{1,2}$)[^\\p{Cc}\\p{Cs}]+$',
+  maxLength: MAX_CALL_SID_LENGTH,
+  pattern: CALL_SID_PATTERN,
   description: 'PolyAI’s id of the call.',
   examples: [EXAMPLE_CALL_SID],
 });
 
-// As Postgres can keep it: without NUL and lone surrogates.
-export const STORABLE = '^[^\\u0000\\p{Cs}]*$';
 const Metadata = Type.Object(
   {},
   {
-    propertyNames: { type: 'string', pattern: STORABLE },
-    additionalProperties: Type.String({ pattern: STORABLE }),
+    propertyNames: { type: 'string', pattern: STORABLE_PATTERN },
+    additionalProperties: Type.String({ pattern: STORABLE_PATTERN }),
     description: 'Kept with the call, for filters and statistics: at most 8 KB as JSON.',
   },
 );
@@ -67,7 +65,10 @@ export const BatchBody = Type.Object(
 export const Nullable = <T extends TSchema & { type: string }>(schema: T) =>
   Type.Unsafe<Static<T> | null>({ ...schema, type: [schema.type, 'null'] });
 export const Time = Type.String({ format: 'date-time' });
-export const Account = Type.String({ pattern: STORABLE, description: 'Only what belongs to this account.' });
+export const Account = Type.String({
+  pattern: STORABLE_PATTERN,
+  description: 'Only what belongs to this account.',
+});
 
 export const TransitionJson = Type.Object(
   {

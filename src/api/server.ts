@@ -4,14 +4,16 @@ import underPressure from '@fastify/under-pressure';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import type { ArchiveReader } from '../archive/read/reader.ts';
+import { MAX_CALL_SID_LENGTH } from '../call/limits.ts';
 import { guard } from './door/access.ts';
 import type { ApiKey } from './door/api-keys.ts';
 import { CONNECTION_TIMES, refuseConnection } from './door/connections.ts';
 import { ANSWER_HEADERS } from './door/headers.ts';
 import { PRESSURE } from './door/pressure.ts';
 import { type DropInRoutesOptions, dropInRoutes } from './drop-in/drop-in.ts';
+import { handleError, pathOf, sendProblem } from './error-handler.ts';
 import { describeRoutes } from './openapi/openapi.ts';
-import { handleError, ProblemError, pathOf, sendProblem } from './problem.ts';
+import { problem } from './problems.ts';
 import { type CallRoutesOptions, callRoutes } from './routes/calls.ts';
 import { type ErasureRoutesOptions, erasureRoutes } from './routes/erasure.ts';
 import { type ExportRoutesOptions, exportRoutes } from './routes/export.ts';
@@ -23,8 +25,8 @@ import { type TransitionRoutesOptions, transitionRoutes } from './routes/transit
 import { validatorCompiler } from './validation.ts';
 
 const MAX_BODY_BYTES = 1024 * 1024;
-/** A callSid of 200 characters, each of up to four bytes written as %XX. */
-const MAX_PARAM_LENGTH = 200 * 4 * 3;
+/** Of the longest callSid in a path: each of its characters has up to four bytes, each written as %XX. */
+const MAX_PARAM_LENGTH = MAX_CALL_SID_LENGTH * 4 * 3;
 
 /** What is measured of requests. */
 export interface RequestMetrics {
@@ -97,10 +99,7 @@ function guardedServer({ log, apiKeys, maxRequestsPerSecond, requests }: CoreOpt
   app.setValidatorCompiler(validatorCompiler);
   app.setErrorHandler(handleError);
   app.setNotFoundHandler((request, reply) =>
-    sendProblem(
-      reply,
-      new ProblemError(404, 'route_not_found', `no route ${request.method} ${pathOf(request)}`),
-    ),
+    sendProblem(reply, problem.routeNotFound(request.method, pathOf(request))),
   );
   app.addHook('onResponse', async (request, reply) => {
     const { statusCode: status, elapsedTime: ms } = reply;

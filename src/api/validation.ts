@@ -1,5 +1,7 @@
-import { Ajv, type ErrorObject, type Schema } from 'ajv';
+import { Ajv, type Schema } from 'ajv';
 import addFormats from 'ajv-formats';
+import { CALL_SID_PATTERN, STORABLE_PATTERN } from '../call/limits.ts';
+import { type FieldError, problem } from './problems.ts';
 
 /** Bodies are taken as they are: a number is no callSid. */
 const forBodies = addFormats.default(new Ajv({ removeAdditional: false }));
@@ -14,14 +16,77 @@ export function validatorCompiler({ schema, httpPart }: { schema: Schema; httpPa
   return (httpPart === 'body' ? forBodies : forText).compile(schema);
 }
 
-/** What is wrong with a value that is checked apart from its request's schema, in a few words; null if nothing. */
-export function checker<T>(schema: Schema): (value: unknown) => { value: T } | { error: string } {
+/**
+ * A function that checks a value apart from its request's schema, and gives it back. It throws `invalid_request`,
+ * where `whole` is what the value itself is called.
+ */
+export function checker<T>(schema: Schema, whole: string): (value: unknown) => T {
   const validate = forBodies.compile<T>(schema);
-  return (value) => (validate(value) ? { value } : { error: describe(validate.errors?.[0]) });
+  return (value) => {
+    if (validate(value)) return value;
+    throw problem.invalidFields(fieldErrors(validate.errors ?? [], whole));
+  };
 }
 
-function describe(error: ErrorObject | undefined): string {
-  if (error === undefined) return 'is not valid';
-  const path = error.instancePath.split('/').slice(1).join('.');
-  return path === '' ? `${error.message}` : `${path}: ${error.message}`;
+/** Where a value does not fit its schema, as Ajv tells it, and Fastify after it. */
+export interface Misfit {
+  keyword: string;
+  instancePath: string;
+  schemaPath: string;
+  params: Readonly<Record<string, unknown>>;
+  message?: string;
+}
+
+/** What is asked for, in words that go behind a field's name: by the pattern, the format, or the field of a union. */
+export type Words = Readonly<Record<string, string>>;
+
+const WORDS: Words = {
+  [CALL_SID_PATTERN]: 'must not be . or .., nor have a control character or half a character',
+  [STORABLE_PATTERN]: 'must not have a NUL or half a character',
+  'date-time': 'must be a time as 2026-03-15T10:00:00Z',
+};
+
+/** What is wrong with each field; `whole` is what the value itself is called. */
+export function fieldErrors(misfits: readonly Misfit[], whole: string): FieldError[] {
+  return withoutBranches(misfits).map((misfit) => {
+    const { missingProperty, additionalProperty, propertyName } = misfit.params;
+    const property = missingProperty ?? additionalProperty ?? propertyName;
+    const path = typeof property === 'string' ? [...pathOf(misfit), property] : pathOf(misfit);
+    return { field: path.join('.') || whole, detail: detailOf(misfit, WORDS) };
+  });
+}
+
+/** The same for people without an API, one plain line each; what has no place in a value is said of all of it. */
+export function plainLines(misfits: readonly Misfit[], words: Words): string[] {
+  return withoutBranches(misfits).map((misfit) => {
+    const place = pathOf(misfit).join('.');
+    const { additionalProperty: unknown } = misfit.params;
+    const detail = detailOf(misfit, words);
+    const line = typeof unknown === 'string' ? `${unknown} ${detail}` : detail;
+    return place === '' ? line : `${place}: ${line}`;
+  });
+}
+
+function detailOf(misfit: Misfit, words: Words): string {
+  const { keyword, params, message = 'is not valid' } = misfit;
+  if (keyword === 'additionalProperties') return 'is not known';
+  if (keyword === 'enum' && Array.isArray(params.allowedValues)) {
+    return `must be ${params.allowedValues.join(' or ')}`;
+  }
+  const rule = keyword === 'anyOf' ? pathOf(misfit).at(-1) : (params.pattern ?? params.format);
+  return words[`${rule}`] ?? message;
+}
+
+/** What fits no branch of a union is wrong in each of them: it is said once, of the union. */
+function withoutBranches(misfits: readonly Misfit[]): Misfit[] {
+  const unions = misfits.filter(({ keyword }) => keyword === 'anyOf').map(({ schemaPath }) => schemaPath);
+  return misfits.filter(({ schemaPath }) => !unions.some((union) => schemaPath.startsWith(`${union}/`)));
+}
+
+/** The steps of a JSON pointer. */
+function pathOf({ instancePath }: Misfit): string[] {
+  return instancePath
+    .split('/')
+    .slice(1)
+    .map((step) => step.replaceAll('~1', '/').replaceAll('~0', '~'));
 }

@@ -1,6 +1,6 @@
 /** What the archive can hold of a call: the limits of a callSid, of text and of times. Each is said here alone. */
 
-/** Of a callSid, in characters. PolyAI's are some 40 long. */
+/** Of a callSid, in characters (code points). PolyAI's are some 40 long. */
 export const MAX_CALL_SID_LENGTH = 200;
 
 /**
@@ -10,10 +10,13 @@ export const MAX_CALL_SID_LENGTH = 200;
 export const CALL_SID_PATTERN = '^(?!\\.{1,2}$)[^\\p{Cc}\\p{Cs}]+$';
 
 /**
- * Text that Postgres can keep, as the pattern of a JSON Schema (with the flag `u`): neither `text` nor `jsonb` takes a
+ * A character that Postgres can keep, in the words of a pattern (with the flag `u`): neither `text` nor `jsonb` takes a
  * NUL, and a lone surrogate has no UTF-8.
  */
-export const STORABLE_PATTERN = '^[^\\u0000\\p{Cs}]*$';
+export const STORABLE_CHARACTER = '[^\\u0000\\p{Cs}]';
+
+/** Text that Postgres can keep, as the pattern of a JSON Schema (with the flag `u`). */
+export const STORABLE_PATTERN = `^${STORABLE_CHARACTER}*$`;
 
 /** ISO 8601 writes years with four digits, and Postgres has no year 0. */
 export const FIRST_TIME = new Date('0001-01-01T00:00:00.000Z');
@@ -22,7 +25,7 @@ export const LAST_TIME = new Date('9999-12-31T23:59:59.999Z');
 const CALL_SID = new RegExp(CALL_SID_PATTERN, 'u');
 
 export function isCallSid(text: string): boolean {
-  return text.length <= MAX_CALL_SID_LENGTH && CALL_SID.test(text);
+  return [...text].length <= MAX_CALL_SID_LENGTH && CALL_SID.test(text);
 }
 
 /** Whether Postgres and JSON can hold the time; false for an invalid Date. */

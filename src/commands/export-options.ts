@@ -1,28 +1,34 @@
 import { parseArgs } from 'node:util';
-import { Type } from 'typebox';
-import { type FilterQuery, filterFields, filterOptions, readFilter } from '../api/filter.ts';
-import { checker } from '../api/validation.ts';
+import { readFilter } from '../api/filter.ts';
+import { ProblemError } from '../api/problems.ts';
 import type { CallFilter } from '../archive/read/call-filter.ts';
 
-const FORMATS = ['csv', 'ndjson', 'parquet'] as const;
+const FILE_FORMATS = ['csv', 'ndjson', 'parquet'] as const;
+
+/** The options that are fields of the API's filter, each with the field's name. */
+const FIELDS = {
+  status: 'status',
+  outcome: 'outcome',
+  account: 'account',
+  'registered-from': 'registeredFrom',
+  'registered-to': 'registeredTo',
+} as const;
 
 export interface ExportOptions {
-  format: (typeof FORMATS)[number];
+  format: (typeof FILE_FORMATS)[number];
   /** A path, or `-` for standard output. */
   output: string;
   filter: CallFilter;
 }
 
-const check = checker<FilterQuery>(Type.Object(filterFields, filterOptions));
-
 /** Throws an error of one plain line that names the option. */
 export function readExportOptions(args: readonly string[]): ExportOptions {
-  const { format: named = 'ndjson', output, metadata = [], ...given } = parse(args);
-  const format = FORMATS.find((name) => name === named);
-  if (format === undefined) throw new Error(`--format: must be ${FORMATS.join(' or ')}`);
+  const { format: named = 'ndjson', output, metadata = [], ...options } = parse(args);
+  const format = FILE_FORMATS.find((name) => name === named);
+  if (format === undefined) throw new Error(`--format: must be ${FILE_FORMATS.join(' or ')}`);
   if (output === undefined || output === '') throw new Error('--output: a file name is required, or -');
   if (format === 'parquet' && output === '-') throw new Error('--output: parquet needs a file name');
-  return { format, output, filter: filterOf(given, metadata) };
+  return { format, output, filter: filterOf(options, metadata) };
 }
 
 function parse(args: readonly string[]) {
@@ -47,16 +53,17 @@ function parse(args: readonly string[]) {
   }
 }
 
-/** By the API's own rules. */
-function filterOf(given: Record<string, string | undefined>, metadata: readonly string[]): CallFilter {
-  const fields = Object.entries(given).map(([option, value]) => [camelCase(option), value]);
-  const query = { ...Object.fromEntries(fields), ...Object.fromEntries(metadata.map(metadataField)) };
-  const checked = check(query);
-  if ('error' in checked) throw new Error(optionIn(checked.error));
+function filterOf(
+  options: Readonly<Record<string, string | undefined>>,
+  metadata: readonly string[],
+): CallFilter {
+  const fields = Object.entries(FIELDS).map(([option, field]) => [field, options[option]]);
+  const ofMetadata = metadata.map(metadataField);
   try {
-    return readFilter(checked.value);
+    return readFilter(Object.fromEntries([...fields, ...ofMetadata]));
   } catch (error) {
-    throw new Error(optionIn(error instanceof Error ? error.message : String(error)));
+    if (!(error instanceof ProblemError)) throw error;
+    throw new Error(error.errors.map(({ field, detail }) => `--${optionOf(field)}: ${detail}`).join('; '));
   }
 }
 
@@ -66,14 +73,7 @@ function metadataField(text: string): [string, string] {
   return [`metadata.${text.slice(0, equals)}`, text.slice(equals + 1)];
 }
 
-function camelCase(option: string): string {
-  return option.replaceAll(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
-}
-
-/** A message that begins with a field, with the option's name instead. */
-function optionIn(message: string): string {
-  return message.replace(
-    /^\w+/,
-    (field) => `--${field.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
-  );
+/** A field that is no option's own is one of the metadata. */
+function optionOf(field: string): string {
+  return Object.entries(FIELDS).find(([, name]) => name === field)?.[0] ?? 'metadata';
 }

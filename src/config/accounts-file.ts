@@ -1,17 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { Ajv, type ErrorObject } from 'ajv';
+import { Ajv } from 'ajv';
 import { type Static, Type } from 'typebox';
 import type { AccountSettings } from '../accounts/accounts.ts';
+import { plainLines } from '../api/validation.ts';
 import type { PaceSettings } from '../call/pace.ts';
 import type { PolyAiApi, Scope } from '../polyai/api.ts';
 import { APIS } from '../polyai/apis.ts';
 import { parseJson } from '../polyai/json.ts';
+import { FORMATS, VISIBLE_PATTERN, WORDS } from './formats.ts';
 
 /** The accounts of the configuration. What is wrong is added to `problems`, one plain line each, never with a token. */
 
 const MAX_INTERVAL_MS = 3_600_000;
-const TOKEN = /^[\x21-\x7e]+$/;
+const TOKEN = new RegExp(VISIBLE_PATTERN);
 
 const interval = Type.Optional(Type.Integer({ minimum: 1, maximum: MAX_INTERVAL_MS }));
 
@@ -41,10 +43,9 @@ const AccountsFile = Type.Object(
   { additionalProperties: false },
 );
 
-const validate = new Ajv({
-  allErrors: true,
-  formats: { 'http-url': (text: string) => /^https?:$/.test(URL.parse(text)?.protocol ?? '') },
-}).compile<Static<typeof AccountsFile>>(AccountsFile);
+const validate = new Ajv({ allErrors: true, formats: FORMATS }).compile<Static<typeof AccountsFile>>(
+  AccountsFile,
+);
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -92,7 +93,7 @@ export function readAccountsFile(
   const content = parseJson(text);
   if (content === undefined) return report(`${path} is not JSON`) ?? [];
   if (!validate(content)) {
-    for (const line of new Set((validate.errors ?? []).map(problemOf))) report(line);
+    for (const line of plainLines(validate.errors ?? [], WORDS)) report(line);
     return [];
   }
   const seen = new Set<string>();
@@ -139,7 +140,7 @@ function readToken(token: FileAccount['token'], { environment, folder, complain 
         ? [environment[token.env] ?? '', `token: the variable ${token.env}`]
         : [readText(resolve(folder, token.file))?.trim() ?? '', `token: the file ${token.file}`];
   if (value === '') complain(`${from} is missing or empty`);
-  else if (!TOKEN.test(value)) complain(`${from} must be visible ASCII characters without spaces`);
+  else if (!TOKEN.test(value)) complain(`${from} ${WORDS[VISIBLE_PATTERN]}`);
   return value;
 }
 
@@ -181,16 +182,4 @@ function readText(path: string): string | null {
   } catch {
     return null;
   }
-}
-
-function problemOf({ instancePath, keyword, params, message }: ErrorObject): string {
-  const path = instancePath.slice(1).replaceAll('/', '.');
-  const at = path === '' ? '' : `${path}: `;
-  if (/\.token(\.|$)/.test(instancePath.replaceAll('/', '.'))) {
-    return `${path.replace(/\.token\..*$/, '.token')}: must be a string, {"env": NAME} or {"file": PATH}`;
-  }
-  if (keyword === 'additionalProperties') return `${at}${params.additionalProperty} is not known`;
-  if (keyword === 'enum') return `${at}must be ${params.allowedValues.join(' or ')}`;
-  if (keyword === 'format') return `${at}must be an http:// or https:// URL`;
-  return `${at}${message}`;
 }

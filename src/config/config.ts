@@ -1,9 +1,11 @@
-import { Ajv, type ErrorObject } from 'ajv';
+import { Ajv } from 'ajv';
 import { type Static, Type } from 'typebox';
 import type { AccountSettings } from '../accounts/accounts.ts';
 import { type ApiKey, readApiKeys } from '../api/door/api-keys.ts';
+import { plainLines } from '../api/validation.ts';
 import { APIS } from '../polyai/apis.ts';
 import { readAccountsFile, singleAccount } from './accounts-file.ts';
+import { FORMATS, VISIBLE_PATTERN, WORDS } from './formats.ts';
 
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
@@ -12,7 +14,7 @@ const duration = (defaultMs: number, minimum = 1) =>
 
 /** The environment, as README documents it. Values are text there; whole numbers are read from it. */
 export const Environment = Type.Object({
-  POLYAI_AUTH_TOKEN: Type.Optional(Type.String({ pattern: '^[\\x21-\\x7e]*$' })),
+  POLYAI_AUTH_TOKEN: Type.Optional(Type.String({ pattern: VISIBLE_PATTERN })),
   POLYAI_BASE_URL: Type.Optional(Type.String({ format: 'http-url' })),
   POLYAI_API: Type.Enum(
     APIS.map(({ name }) => name),
@@ -43,7 +45,7 @@ export const Environment = Type.Object({
   RETENTION_DAYS: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000 })),
   WORKER_CONCURRENCY: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 20_000 }),
   /** Of a running polykeep, for the commands that talk to one. */
-  POLYKEEP_API_KEY: Type.Optional(Type.String({ pattern: '^[\\x21-\\x7e]*$' })),
+  POLYKEEP_API_KEY: Type.Optional(Type.String({ pattern: VISIBLE_PATTERN })),
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], { default: 'info' }),
 });
 
@@ -70,30 +72,14 @@ export class ConfigError extends Error {
 
 const LOOPBACK = /^(localhost|::1|127(\.\d{1,3}){3})$/;
 
-const isUrl =
-  (...protocols: string[]) =>
-  (text: string) =>
-    protocols.includes(URL.parse(text)?.protocol ?? '');
-
 const validate = new Ajv({
   allErrors: true,
   coerceTypes: true,
   useDefaults: true,
   // All that is not ours is left out of the result: the environment holds other programs' secrets.
   removeAdditional: 'all',
-  formats: {
-    'http-url': isUrl('http:', 'https:'),
-    'postgres-url': isUrl('postgres:', 'postgresql:'),
-    'redis-url': isUrl('redis:', 'rediss:'),
-  },
+  formats: FORMATS,
 }).compile<Environment>(Environment);
-
-/** What each format asks for, in words. */
-const FORMATS: Record<string, string> = {
-  'http-url': 'must be an http:// or https:// URL',
-  'postgres-url': 'must be a postgres:// or postgresql:// URL',
-  'redis-url': 'must be a redis:// or rediss:// URL',
-};
 
 /** Which of polykeep's commands reads the configuration: they need different parts of it. */
 export type Command = 'serve' | 'api' | 'worker' | 'migrate' | 'export' | 'grant-reader' | 'track';
@@ -144,7 +130,7 @@ export function readConfig(
     Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
   );
   const problems = missing(command, environment);
-  if (!validate(candidate)) throw new ConfigError([...problems, ...(validate.errors ?? []).map(problemOf)]);
+  if (!validate(candidate)) throw new ConfigError([...problems, ...plainLines(validate.errors ?? [], WORDS)]);
   if (candidate.POLL_INTERVAL_MIN_MS > candidate.POLL_INTERVAL_MAX_MS) {
     problems.push('POLL_INTERVAL_MIN_MS: must not be more than POLL_INTERVAL_MAX_MS');
   }
@@ -205,12 +191,4 @@ function readAccounts(
     problems.push('ACCOUNTS_FILE: the account default is that of POLYAI_AUTH_TOKEN');
   }
   return [...single, ...several];
-}
-
-function problemOf(error: ErrorObject): string {
-  const name = error.instancePath.slice(1);
-  if (error.keyword === 'enum') return `${name}: must be ${error.params.allowedValues.join(' or ')}`;
-  if (error.keyword === 'pattern') return `${name}: must be visible ASCII characters without spaces`;
-  if (error.keyword === 'format') return `${name}: ${FORMATS[error.params.format]}`;
-  return `${name}: ${error.message}`;
 }

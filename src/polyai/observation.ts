@@ -63,7 +63,7 @@ export function readText(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? value : null;
 }
 
-/** An ISO 8601 time; without an offset it is UTC. Anything else, or outside the years 1 to 9999, is null. */
+/** An ISO 8601 time; without an offset it is UTC. Anything else, or what Postgres cannot hold, is null. */
 function readTime(value: unknown): Date | null {
   if (typeof value !== 'string' || !/^\d{4}-\d{2}-\d{2}T/.test(value)) return null;
   const time = new Date(/(Z|[+-]\d{2}:?\d{2})$/i.test(value) ? value : `${value}Z`);

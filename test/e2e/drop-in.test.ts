@@ -35,7 +35,7 @@ let url: string;
 let polykeep: ReturnType<typeof client>;
 
 beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'polykeep-front-'));
+  folder = await mkdtemp(join(tmpdir(), 'polykeep-drop-in-'));
   polyai = await startSimulator({ token: TOKEN, script: () => LIFE });
   agents = await startSimulator({ token: AGENT_TOKEN, script: () => LIFE });
   database = await createDatabase();

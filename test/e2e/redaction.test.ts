@@ -180,7 +180,7 @@ it('no token, key or password is told to anybody, whatever goes wrong', async ()
   await ask(`${url}/v1/export`, { key: SECRETS.readKey });
 
   // The drop-in, with a caller's token.
-  const front = `${url}/v1/outbound-calling`;
+  const dropIn = `${url}/v1/outbound-calling`;
   const bringing = (token: string) => ({ ...json, authorization: '', 'x-polyai-auth-token': token });
   const trigger = { method: 'POST', body: '{"to_number":"+15550100"}' } as const;
   for (const [token, callSid] of [
@@ -189,16 +189,16 @@ it('no token, key or password is told to anybody, whatever goes wrong', async ()
     [SECRETS.wrongToken, ofDefault],
   ] as const) {
     polyai.misbehaveTriggers({ kind: 'status', code: 500, body: echo(token) }, { times: 1 });
-    for (let times = 0; times < 2; times++) await ask(front, { ...trigger, headers: bringing(token) });
-    await ask(`${front}/${callSid}/status`, { headers: bringing(token) });
-    await ask(`${front}/OUT-none/status?token=${encodeURIComponent(token)}`, { headers: bringing(token) });
+    for (let times = 0; times < 2; times++) await ask(dropIn, { ...trigger, headers: bringing(token) });
+    await ask(`${dropIn}/${callSid}/status`, { headers: bringing(token) });
+    await ask(`${dropIn}/OUT-none/status?token=${encodeURIComponent(token)}`, { headers: bringing(token) });
   }
   polyai.misbehave(
     { kind: 'status', code: 403, body: echo(TOKENS.inline) },
     { callSid: 'OUT-none', times: 1 },
   );
   const withKey = { 'x-polykeep-account': 'inline' };
-  expect((await ask(`${front}/OUT-none/status`, { headers: withKey })).text).toContain('[token]');
+  expect((await ask(`${dropIn}/OUT-none/status`, { headers: withKey })).text).toContain('[token]');
 
   const kept = await dumpDatabase(database);
   expect(kept).toContain('[token]');

@@ -3,7 +3,8 @@ import fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { guard } from '../../src/api/door/access.ts';
 import { readApiKeys } from '../../src/api/door/api-keys.ts';
-import { handleError, ProblemError, sendProblem } from '../../src/api/problem.ts';
+import { handleError, sendProblem } from '../../src/api/error-handler.ts';
+import { problem } from '../../src/api/problems.ts';
 
 const READ = 'the-key-that-may-read';
 const WRITE = 'the-key-that-may-write';
@@ -15,8 +16,8 @@ const done = async () => ({ ok: true });
 function serverWith(keys: string | null): FastifyInstance {
   const server = fastify();
   server.setErrorHandler(handleError);
-  server.setNotFoundHandler((_, reply) =>
-    sendProblem(reply, new ProblemError(404, 'route_not_found', 'no route')),
+  server.setNotFoundHandler(({ method, url }, reply) =>
+    sendProblem(reply, problem.routeNotFound(method, url)),
   );
   server.register(rateLimit, { global: false });
   server.after(() => {
@@ -27,7 +28,7 @@ function serverWith(keys: string | null): FastifyInstance {
     server.get('/probe', { config: { access: 'open', isProbe: true } }, done);
     server.get('/open', { config: { access: 'open' } }, done);
     server.get('/local', { config: { access: 'local' } }, done);
-    server.get('/front', { config: { access: 'drop-in' } }, async ({ apiKey }) => ({
+    server.get('/drop-in', { config: { access: 'drop-in' } }, async ({ apiKey }) => ({
       key: apiKey?.name ?? null,
     }));
     server.get('/board', { config: { access: 'board' } }, done);
@@ -97,8 +98,8 @@ describe('with API keys', () => {
   });
 
   it('the drop-in lets in whom it will, and knows the key', async () => {
-    expect((await ask('GET', '/front')).json()).toEqual({ key: null });
-    expect((await ask('GET', '/front', WRITE)).json()).toEqual({ key: 'web' });
+    expect((await ask('GET', '/drop-in')).json()).toEqual({ key: null });
+    expect((await ask('GET', '/drop-in', WRITE)).json()).toEqual({ key: 'web' });
   });
 });
 
@@ -212,7 +213,7 @@ describe('without keys', () => {
     ['127.0.0.1.evil.example:8080', 403],
     ['localhost.evil.example', 403],
   ])('a request to the name %s gets %i: a page may have its own name lead here', async (host, status) => {
-    for (const url of ['/calls', '/front', '/board', '/local']) {
+    for (const url of ['/calls', '/drop-in', '/board', '/local']) {
       const answer = await open.inject({ url, headers: { host }, remoteAddress: '10.0.0.9' });
       expect(answer.statusCode).toBe(status);
     }

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { EXAMPLE_BATCH, EXAMPLE_BATCH_RESULT, EXAMPLE_CALL_SID } from '../../src/api/examples.ts';
 import { type ApiServer, startApiServer } from '../support/api-server.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 
@@ -192,6 +193,11 @@ describe('POST /v1/calls/batch', () => {
       { callSid: null, result: 'invalid', error: expect.any(String) },
     ]);
     expect(followed).toEqual([fresh, other]);
+  });
+
+  it('answers the example of its document as the document says', async () => {
+    await post('/v1/calls', { callSid: EXAMPLE_CALL_SID });
+    expect((await post('/v1/calls/batch', EXAMPLE_BATCH)).json()).toEqual(EXAMPLE_BATCH_RESULT);
   });
 
   it('takes 10,000 calls and not one more', async () => {

@@ -3,7 +3,7 @@ import { Client } from 'pg';
 import { Value } from 'typebox/value';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FeedPageJson } from '../../src/api/schemas.ts';
-import { encodeFeedCursor } from '../../src/archive/feed-cursor.ts';
+import { feedCursor } from '../../src/archive/read/cursors.ts';
 import { createFeed, FEED_HEAD, MAX_SCAN, READ_FEED } from '../../src/archive/read/feed.ts';
 import { type ApiServer, startApiServer } from '../support/api-server.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
@@ -197,10 +197,10 @@ describe('GET /v1/transitions', () => {
 
   it('has a cursor that never lies beyond what is there, since numbers of transactions may come again', async () => {
     const { nextCursor: start } = await page({});
-    expect(start).toBe(encodeFeedCursor({ xid: '0', callSid: '', seq: 0 }));
+    expect(start).toBe(feedCursor.encode({ xid: '0', callSid: '', seq: 0 }));
     await show('OUT-1', 'queued');
     const [row] = await test.query<{ xid: string }>('select xid::text from transitions');
-    const cursor = encodeFeedCursor({ xid: row?.xid ?? '', callSid: 'OUT-1', seq: 1 });
+    const cursor = feedCursor.encode({ xid: row?.xid ?? '', callSid: 'OUT-1', seq: 1 });
     expect((await page({})).nextCursor).toBe(cursor);
     expect((await page({ after: cursor })).nextCursor).toBe(cursor);
     expect((await page({ account: 'nobody' })).nextCursor).toBe(cursor);
@@ -225,7 +225,7 @@ describe('GET /v1/transitions', () => {
   });
 
   it('refuses a cursor of another server, rather than to miss what comes', async () => {
-    const after = encodeFeedCursor({ xid: '18446744073709551615', callSid: '', seq: 0 });
+    const after = feedCursor.encode({ xid: '18446744073709551615', callSid: '', seq: 0 });
     const response = await api.app.inject({ url: `/v1/transitions?after=${after}` });
     expect(response.statusCode).toBe(400);
     expect(response.json()).toMatchObject({ errors: [{ field: 'after' }] });

@@ -62,7 +62,7 @@ describe('an event loop that is late', () => {
     const blocking = setInterval(() => Atomics.wait(late, 0, 0, 1_200), 0);
     try {
       await expect.poll(async () => (await app.inject('/v1/calls')).statusCode).toBe(503);
-      const [refused, ofFront, ...probes] = await Promise.all(
+      const [refused, ofDropIn, ...probes] = await Promise.all(
         ['/v1/calls', '/v1/outbound-calling/OUT-1/status', '/health/live', '/health/ready', '/metrics'].map(
           (path) => app.inject(path),
         ),
@@ -70,8 +70,8 @@ describe('an event loop that is late', () => {
       expect(refused?.json()).toMatchObject({ status: 503, code: 'overloaded' });
       expect(refused?.headers['content-type']).toMatch(/^application\/problem\+json/);
       expect(refused?.headers['retry-after']).toBe('5');
-      expect(ofFront?.statusCode).toBe(503);
-      expect(ofFront?.headers['retry-after']).toBe('5');
+      expect(ofDropIn?.statusCode).toBe(503);
+      expect(ofDropIn?.headers['retry-after']).toBe('5');
       for (const probe of probes) expect(probe.statusCode).toBe(200);
     } finally {
       clearInterval(blocking);

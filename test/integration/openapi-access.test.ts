@@ -43,7 +43,7 @@ describe.each(operations)('$method $path', (operation) => {
       const answer = await ask(operation, CALLERS[caller]);
       row[caller] = answer.status;
       expect(answer.status, caller).toBe(expected(operation, caller));
-      if (answer.status === 401 && !isFront(operation)) expect(answer.challenge).toBe('Bearer');
+      if (answer.status === 401 && !isDropIn(operation)) expect(answer.challenge).toBe('Bearer');
       expect(Object.keys(operation.responses)).toContain(String(answer.status));
     }
     table.push(row);
@@ -68,7 +68,7 @@ const callers: Caller[] = ['no key', 'wrong key', 'read key', 'write key', 'Poly
 function expected(operation: Operation, caller: Caller): number {
   const success = Number(Object.keys(operation.responses).find((status) => status.startsWith('2')));
   if (isOpen(operation)) return success;
-  if (caller === 'PolyAI token') return isFront(operation) ? success : 401;
+  if (caller === 'PolyAI token') return isDropIn(operation) ? success : 401;
   if (caller === 'no key' || caller === 'wrong key') return 401;
   return caller === 'read key' && operation.method !== 'GET' ? 403 : success;
 }
@@ -79,7 +79,7 @@ function isOpen({ security }: Operation): boolean {
   return security.length === 0 || security.some((needed) => Object.keys(needed).length === 0);
 }
 
-function isFront({ security = [] }: Operation): boolean {
+function isDropIn({ security = [] }: Operation): boolean {
   return security.some((needed) => Object.keys(needed).some((name) => name !== 'apiKey'));
 }
 

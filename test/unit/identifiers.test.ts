@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeCursor, encodeCursor } from '../../src/archive/read/cursors.ts';
 import { jobIdOf } from '../../src/queue/job-id.ts';
 
 const callSids = fc.oneof(
@@ -35,35 +34,5 @@ describe('the job id of a call', () => {
       expect(taken.get(id) ?? callSid).toBe(callSid);
       taken.set(id, callSid);
     }
-  });
-});
-
-describe('a cursor', () => {
-  it('gives back the position it was made of', () => {
-    const dates = fc.date({ min: new Date(0), max: new Date('9999-12-31'), noInvalidDate: true });
-    fc.assert(
-      fc.property(dates, callSids, (registeredAt, callSid) => {
-        const cursor = encodeCursor({ registeredAt, callSid });
-        expect(cursor).toMatch(/^[\w-]+$/);
-        expect(decodeCursor(cursor)).toEqual({ registeredAt, callSid });
-      }),
-    );
-  });
-
-  it('is refused when it is broken, and never thrown over', () => {
-    const cursor = encodeCursor({ registeredAt: new Date(0), callSid: 'a' });
-    for (const broken of [
-      '',
-      'x',
-      `${cursor}!`,
-      cursor.slice(1),
-      btoa('{}'),
-      btoa('[1]'),
-      btoa('["a","b"]'),
-      btoa('[1e99,"a"]'),
-    ]) {
-      expect(decodeCursor(broken)).toBeNull();
-    }
-    fc.assert(fc.property(fc.string(), (text) => void decodeCursor(text)));
   });
 });

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { ProblemError } from '../problem.ts';
+import { problem } from '../problems.ts';
 import type { ApiKey } from './api-keys.ts';
 import { givenKey } from './given-key.ts';
 import { createRequestLimits } from './request-limits.ts';
@@ -49,11 +49,11 @@ function checkKey({ apiKey, method, routeOptions }: FastifyRequest, reply: Fasti
   const isBoard = routeOptions.config.access === 'board';
   if (apiKey === null) {
     reply.header('www-authenticate', isBoard ? 'Basic realm="polykeep: any name, an API key"' : 'Bearer');
-    throw new ProblemError(401, 'unauthorized', 'authorization: an API key is needed, as "Bearer KEY"');
+    throw problem.noKey();
   }
   const isReading = method === 'GET' || method === 'HEAD';
   if ((isBoard || !isReading) && apiKey.scope === 'read') {
-    throw new ProblemError(403, 'forbidden', `authorization: the key ${apiKey.name} may only read`);
+    throw problem.keyMayOnlyRead(apiKey.name);
   }
 }
 
@@ -63,11 +63,7 @@ function checkKey({ apiKey, method, routeOptions }: FastifyRequest, reply: Fasti
  */
 function checkHost({ hostname }: FastifyRequest): void {
   if (hostname === '' || LOCAL_NAME.test(hostname)) return;
-  throw new ProblemError(
-    403,
-    'forbidden',
-    'host: without API_KEYS only localhost and its addresses are answered',
-  );
+  throw problem.hostNotLocal();
 }
 
 const LOCAL_NAME = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/i;

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { ProblemError, problemBody } from '../problem.ts';
+import { type ProblemError, problem, problemBody } from '../problems.ts';
 
 /**
  * How long a request may take to come in, so that slow ones do not pile up. None of them limits an answer: a wait or an
@@ -14,20 +14,20 @@ export const CONNECTION_TIMES = {
 /** What is no HTTP gets the same kind of answer as what is no request. */
 export function refuseConnection(error: Error, socket: Socket): void {
   if (!socket.writable) return void socket.destroy();
-  const problem = problemOf(error);
-  const body = problemBody(problem);
+  const found = problemOf(error);
+  const body = problemBody(found);
   socket.end(
-    `HTTP/1.1 ${problem.statusCode} ${problem.title}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    `HTTP/1.1 ${found.statusCode} ${found.title}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
 }
 
 function problemOf(error: Error): ProblemError {
   switch ('code' in error ? error.code : '') {
     case 'HPE_HEADER_OVERFLOW':
-      return new ProblemError(431, 'headers_too_large', 'headers: larger than 16 KB');
+      return problem.headersTooLarge();
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return new ProblemError(408, 'request_timeout', 'request: did not come in in time');
+      return problem.requestTimeout();
     default:
-      return new ProblemError(400, 'invalid_request', `request: ${error.message}`);
+      return problem.unreadableRequest(error.message);
   }
 }

@@ -1,5 +1,5 @@
 import type { FastifyUnderPressureOptions } from '@fastify/under-pressure';
-import { ProblemError } from '../problem.ts';
+import { problem } from '../problems.ts';
 
 /** Polls are due every few seconds: later than this, and what is followed is seen too late. */
 const MAX_EVENT_LOOP_DELAY_MS = 1_000;
@@ -15,6 +15,6 @@ export const PRESSURE: FastifyUnderPressureOptions = {
   sampleInterval: SAMPLE_MS,
   pressureHandler: async ({ routeOptions }) => {
     if (routeOptions.config.isProbe) return;
-    throw new ProblemError(503, 'overloaded', 'the process is overloaded at the moment: try again');
+    throw problem.overloaded();
   },
 };

@@ -1,6 +1,6 @@
 import { normalizeIP } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { ProblemError } from '../problem.ts';
+import { type ProblemError, problem } from '../problems.ts';
 import { type ApiKey, findKey, sha256 } from './api-keys.ts';
 
 declare module 'fastify' {
@@ -50,7 +50,7 @@ export function createRequestLimits(
       const taken = await requests(request);
       if (taken.isAllowed || !taken.isExceeded) return;
       const whose = request.apiKey === null ? 'this address' : `the key ${request.apiKey.name}`;
-      refuse(reply, taken.ttlInSeconds, `more than ${maxPerSecond} requests in a second of ${whose}`);
+      refuse(reply, taken.ttlInSeconds, problem.tooManyRequests(maxPerSecond, whose));
     },
 
     // In one go: of requests that come together, each must count before the next is looked at.
@@ -58,7 +58,7 @@ export function createRequestLimits(
       const address = addressOf(request);
       const guessed = guessesFrom(address);
       if (guessed.size >= MAX_GUESSES_PER_WINDOW) {
-        refuse(reply, WINDOW_MS / 1000, 'authorization: too many different keys that are none');
+        refuse(reply, WINDOW_MS / 1000, problem.tooManyWrongKeys());
       }
       const key = findKey(keys, given);
       if (key === null) guesses.set(address, guessed.add(sha256(given).toString('base64')));
@@ -72,7 +72,7 @@ function addressOf({ ip }: FastifyRequest): string {
   return normalizeIP(ip);
 }
 
-function refuse(reply: FastifyReply, seconds: number, detail: string): never {
+function refuse(reply: FastifyReply, seconds: number, refusal: ProblemError): never {
   reply.header('retry-after', seconds);
-  throw new ProblemError(429, 'too_many_requests', detail);
+  throw refusal;
 }

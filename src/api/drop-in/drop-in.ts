@@ -10,16 +10,18 @@ import type {
 import type { Accounts } from '../../accounts/accounts.ts';
 import type { ArchiveReader } from '../../archive/read/reader.ts';
 import type { LastAnswer } from '../../call/call.ts';
+import { isCallSid } from '../../call/limits.ts';
 import { within } from '../../clock.ts';
 import type { Answer } from '../../polyai/answer.ts';
 import { type PolyAiApi, triggeredCallSid } from '../../polyai/api.ts';
 import { APIS } from '../../polyai/apis.ts';
 import { parseJson } from '../../polyai/json.ts';
 import { PolyAiError } from '../../polyai/polyai-error.ts';
-import { ProblemError, RETRY_AFTER_SECONDS } from '../problem.ts';
+import { RETRY_AFTER_SECONDS } from '../error-handler.ts';
+import { ProblemError, problem } from '../problems.ts';
 import { CallSid } from '../schemas.ts';
 import { checker } from '../validation.ts';
-import { accountOf, DropInError } from './drop-in-account.ts';
+import { accountOf } from './drop-in-account.ts';
 import { statusOperation, triggerOperation } from './drop-in-operations.ts';
 import type { PlacedCalls } from './placed-calls.ts';
 import { triggerMetadata } from './trigger-metadata.ts';
@@ -31,7 +33,7 @@ export interface DropInRoutesOptions {
 }
 
 const ARCHIVE_PATIENCE_MS = 1_000;
-const checkCallSid = checker<string>(CallSid);
+const checkCallSid = checker<string>(CallSid, 'callSid');
 
 /**
  * PolyAI's own routes, for clients that change nothing but their base URL: a status is PolyAI's last word on the call,
@@ -69,7 +71,7 @@ function inItsWords(
   reply: FastifyReply,
 ): FastifyReply {
   const status = error.statusCode ?? 500;
-  const isFault = status >= 500 && !(error instanceof DropInError || error instanceof ProblemError);
+  const isFault = status >= 500 && !(error instanceof ProblemError);
   if (isFault) request.log.error({ err: error }, 'request failed');
   if (error instanceof ProblemError && status === 503) reply.header('retry-after', RETRY_AFTER_SECONDS);
   const message = isFault ? 'an error of polykeep' : error.message;
@@ -84,7 +86,7 @@ async function answerStatus(
 ): Promise<FastifyReply> {
   const { params, query } = paramsAndQuery(request);
   const account = accountOf(request, api, { params, query, body: undefined }, accounts.all(), 'read');
-  const callSid = readCallSid(params.callSid);
+  const callSid = checkCallSid(params.callSid);
   const known = await lastAnswer(reader, callSid, request.log);
   const isOurs = known === null || known.account === account.name;
   if (known !== null && isOurs && known.body !== null && known.observedAt !== null) {
@@ -101,13 +103,6 @@ async function answerStatus(
     );
   }
   return sendAnswer(reply, answer);
-}
-
-/** Such as can be registered; PolyAI itself has no others. */
-function readCallSid(given: unknown): string {
-  const checked = checkCallSid(given);
-  if ('error' in checked) throw new DropInError(400, 'invalid_request', `callSid: ${checked.error}`);
-  return checked.value;
 }
 
 /** Without Postgres, or where it takes too long, the drop-in is what PolyAI would be without us. */
@@ -162,7 +157,7 @@ async function answerTrigger(
   }
 
   async function keep(callSid: string | null): Promise<void> {
-    if (callSid === null || 'error' in checkCallSid(callSid)) {
+    if (callSid === null || !isCallSid(callSid)) {
       request.log.error(
         { callSid, account: account.name },
         'a trigger was answered without a callSid to follow',
@@ -193,9 +188,9 @@ function ofBody({ 'content-type': type, 'content-encoding': encoding }: Incoming
   };
 }
 
-function refuseFor(error: unknown, statusCode: number, what: string): never {
+function refuseFor(error: unknown, status: 502 | 504, what: string): never {
   if (!(error instanceof PolyAiError)) throw error;
-  throw new DropInError(statusCode, 'polyai_unavailable', `${what}: ${error.message}`);
+  throw problem.polyAiUnavailable(`${what}: ${error.message}`, status);
 }
 
 function sendAnswer(reply: FastifyReply, answer: Answer): FastifyReply {

@@ -1,16 +1,16 @@
 import type { Metadata } from '../../call/call.ts';
 import { storableText } from '../../call/limits.ts';
-import { DropInError } from './drop-in-account.ts';
+import { problem } from '../problems.ts';
 
 /**
  * The `metadata` of a trigger, kept with the call where `X-Polykeep-Metadata: true` asks for it: it may hold what a
- * company does not want to keep. Values that are no text are kept as JSON. Throws `DropInError` for another value of
- * the header, before a call is placed.
+ * company does not want to keep. Values that are no text are kept as JSON. Throws `invalid_request` for another
+ * value of the header, before a call is placed.
  */
 export function triggerMetadata(header: string | string[] | undefined, body: unknown): Metadata {
   const asked = header === undefined ? 'false' : `${header}`.trim().toLowerCase();
   if (asked !== 'true' && asked !== 'false') {
-    throw new DropInError(400, 'invalid_request', 'X-Polykeep-Metadata: must be true or false');
+    throw problem.invalidField('X-Polykeep-Metadata', 'must be true or false');
   }
   if (asked === 'false' || typeof body !== 'object' || body === null || !('metadata' in body)) return {};
   const { metadata } = body;

@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { FastifySchema, RouteOptions } from 'fastify';
 import { MetadataFilter } from '../filter.ts';
 import { CallJson, TransitionJson } from '../schemas.ts';
-import { type ProblemCode, ProblemJson, problemResponses } from './openapi-problems.ts';
+import { ProblemJson, problemResponses, type ShownCode } from './openapi-problems.ts';
 
 /** Schemas with a name of their own in `openapi.json`. */
 const NAMED = { Call: CallJson, Transition: TransitionJson, Problem: ProblemJson };
@@ -33,7 +33,7 @@ function securityOf({ config }: RouteOptions): NonNullable<FastifySchema['securi
   return config?.access === 'local' ? [{ apiKey: [] }, {}] : null;
 }
 
-function* problemsOf({ config, method, schema, url }: RouteOptions): Generator<ProblemCode> {
+function* problemsOf({ config, method, schema, url }: RouteOptions): Generator<ShownCode> {
   yield* schema?.problems ?? [];
   const { access } = config ?? {};
   const hasBody = method !== 'GET' && access !== 'drop-in';

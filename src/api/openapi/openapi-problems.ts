@@ -1,55 +1,30 @@
 import { Type } from 'typebox';
-import { invalidField, ProblemError, problemBody } from '../problem.ts';
+import { type ProblemCode, type ProblemError, problem, problemBody } from '../problems.ts';
 
-/** Every problem that a route can answer with, as an example of it. */
-const PROBLEMS = {
-  invalid_request: invalidField('limit', 'must be <= 1000'),
-  unauthorized: new ProblemError(401, 'unauthorized', 'authorization: an API key is needed, as "Bearer KEY"'),
-  forbidden: new ProblemError(403, 'forbidden', 'authorization: the key bi may only read'),
-  call_not_found: new ProblemError(404, 'call_not_found', 'callSid: this call was never registered'),
-  body_too_large: new ProblemError(413, 'body_too_large', 'body: larger than 1 MB', [
-    { field: 'body', detail: 'larger than 1 MB' },
-  ]),
-  uri_too_long: new ProblemError(414, 'uri_too_long', 'url: a part of the path is too long', [
-    { field: 'url', detail: 'a part of the path is too long' },
-  ]),
-  unsupported_media_type: new ProblemError(
-    415,
-    'unsupported_media_type',
-    'content-type: must be application/json',
-    [{ field: 'content-type', detail: 'must be application/json' }],
-  ),
-  too_many_requests: new ProblemError(
-    429,
-    'too_many_requests',
-    'more than 100 requests in a second of the key bi',
-  ),
-  internal_error: new ProblemError(500, 'internal_error', 'an error of the server'),
-  archive_unavailable: new ProblemError(
-    503,
-    'archive_unavailable',
-    'the archive is not available at the moment: try again',
-  ),
-  overloaded: new ProblemError(503, 'overloaded', 'the process is overloaded at the moment: try again'),
-  too_many_exports: new ProblemError(503, 'too_many_exports', 'as many exports run as may: try again later'),
-  too_many_stats: new ProblemError(
-    503,
-    'too_many_stats',
-    'as many statistics are made as may at a time: try again later',
-  ),
-  stats_too_slow: new ProblemError(
-    503,
-    'stats_too_slow',
-    'the statistics took too long: ask for a shorter time',
-  ),
-};
+/** One of each problem that a route shows in `openapi.json`, made as the routes make it. */
+const EXAMPLES = {
+  invalid_request: problem.invalidField('limit', 'must be <= 1000'),
+  unauthorized: problem.noKey(),
+  forbidden: problem.keyMayOnlyRead('bi'),
+  call_not_found: problem.callNotFound(),
+  body_too_large: problem.bodyTooLarge(),
+  uri_too_long: problem.uriTooLong(),
+  unsupported_media_type: problem.unsupportedMediaType(),
+  too_many_requests: problem.tooManyRequests(100, 'the key bi'),
+  internal_error: problem.internalError(),
+  archive_unavailable: problem.archiveUnavailable(),
+  overloaded: problem.overloaded(),
+  too_many_exports: problem.tooManyExports(),
+  too_many_stats: problem.tooManyStats(),
+  stats_too_slow: problem.statsTooSlow(),
+} satisfies { [Code in ProblemCode]?: ProblemError<Code> };
 
-export type ProblemCode = keyof typeof PROBLEMS;
+export type ShownCode = keyof typeof EXAMPLES;
 
 declare module 'fastify' {
   interface FastifySchema {
     /** What a route can answer with beside what every one of its kind can. For `openapi.json` alone. */
-    problems?: readonly ProblemCode[];
+    problems?: readonly ShownCode[];
   }
 }
 
@@ -77,7 +52,7 @@ export const ProblemJson = Type.Object(
 );
 
 export const problemExamples: Record<string, object> = Object.fromEntries(
-  Object.values(PROBLEMS).map((problem) => [problem.code, { value: JSON.parse(problemBody(problem)) }]),
+  Object.values(EXAMPLES).map((example) => [example.code, { value: JSON.parse(problemBody(example)) }]),
 );
 
 const RETRY_AFTER = {
@@ -92,9 +67,9 @@ export const PROBLEM_HEADERS: Readonly<Record<number, object>> = {
 };
 
 /** The answers of these problems in the form of `@fastify/swagger`, by their status. */
-export function problemResponses(codes: Iterable<ProblemCode>): Record<string, object> {
+export function problemResponses(codes: Iterable<ShownCode>): Record<string, object> {
   const byStatus = Map.groupBy(
-    [...new Set(codes)].map((code) => PROBLEMS[code]),
+    [...new Set(codes)].map((code): ProblemError => EXAMPLES[code]),
     ({ statusCode }) => statusCode,
   );
   return Object.fromEntries([...byStatus].map(([status, problems]) => [status, response(status, problems)]));

@@ -1,12 +1,12 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply } from 'fastify';
 import { Type } from 'typebox';
-import { decodeCursor, encodeCursor, type Position } from '../../archive/read/cursors.ts';
+import { callCursor, type Position } from '../../archive/read/cursors.ts';
 import type { ArchiveReader } from '../../archive/read/reader.ts';
 import type { Registrar } from '../../archive/write/registrar.ts';
 import type { Call, Registration } from '../../call/call.ts';
-import { filterFields, filterOptions, readFilter } from '../filter.ts';
-import { invalidField, ProblemError } from '../problem.ts';
+import { filterFields, filterOf, filterOptions } from '../filter.ts';
+import { ProblemError, problem } from '../problems.ts';
 import {
   BatchBody,
   type BatchResultJson,
@@ -122,12 +122,12 @@ export const callRoutes: FastifyPluginCallbackTypebox<CallRoutesOptions> = (app,
     async (request) => {
       const { limit, cursor } = request.query;
       // One more than asked for tells whether there is a next page.
-      const found = await reader.listCalls(readFilter(request.query), limit + 1, readCursor(cursor));
+      const found = await reader.listCalls(filterOf(request.query), limit + 1, readCursor(cursor));
       const page = found.slice(0, limit);
       const last = page.at(-1);
       return {
         data: page.map(callJson),
-        nextCursor: found.length > limit && last !== undefined ? encodeCursor(last) : null,
+        nextCursor: found.length > limit && last !== undefined ? callCursor.encode(last) : null,
       };
     },
   );
@@ -151,7 +151,7 @@ export const callRoutes: FastifyPluginCallbackTypebox<CallRoutesOptions> = (app,
 };
 
 function jsonOf(call: Call | null): CallJson {
-  if (call === null) throw new ProblemError(404, 'call_not_found', 'callSid: this call was never registered');
+  if (call === null) throw problem.callNotFound();
   return callJson(call);
 }
 
@@ -159,14 +159,12 @@ type Item =
   | { kind: 'valid'; registration: Registration }
   | { kind: 'invalid'; callSid: string | null; error: string };
 
-const checkItem = checker<RegistrationBody>(RegistrationBody);
+const checkItem = checker<RegistrationBody>(RegistrationBody, 'call');
 
 /** One item of a batch; a bad one must not keep the others out. */
 function readItem(item: unknown, accounts: AccountNames): Item {
-  const checked = checkItem(item);
-  if ('error' in checked) return { kind: 'invalid', callSid: callSidIn(item), error: checked.error };
   try {
-    return { kind: 'valid', registration: readRegistration(checked.value, accounts) };
+    return { kind: 'valid', registration: readRegistration(checkItem(item), accounts) };
   } catch (error) {
     if (!(error instanceof ProblemError)) throw error;
     return { kind: 'invalid', callSid: callSidIn(item), error: error.message };
@@ -190,7 +188,7 @@ function results(items: readonly Item[], created: readonly (Call | null)[]): Bat
 
 function readCursor(cursor: string | undefined): Position | null {
   if (cursor === undefined) return null;
-  const position = decodeCursor(cursor);
-  if (position === null) throw invalidField('cursor', 'is not a cursor of this API');
+  const position = callCursor.decode(cursor);
+  if (position === null) throw problem.invalidField('cursor', 'is not a cursor of this API');
   return position;
 }

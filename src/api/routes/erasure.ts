@@ -1,7 +1,7 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
 import type { Eraser } from '../../archive/write/eraser.ts';
-import { ProblemError } from '../problem.ts';
+import { problem } from '../problems.ts';
 import { CallSid } from '../schemas.ts';
 
 export interface ErasureRoutesOptions {
@@ -31,7 +31,7 @@ export const erasureRoutes: FastifyPluginCallbackTypebox<ErasureRoutesOptions> =
       const { callSid } = request.params;
       // The row first: a follower that is stopped before it would find the call, and take it up again.
       const erased = await eraser.erase(callSid);
-      if (!erased) throw new ProblemError(404, 'call_not_found', 'callSid: this call was never registered');
+      if (!erased) throw problem.callNotFound();
       stopFollowing(callSid);
       return reply.code(204).send(null);
     },

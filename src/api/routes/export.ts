@@ -5,8 +5,8 @@ import { TooManyExportsError } from '../../archive/errors.ts';
 import type { Exporter } from '../../archive/read/exporter.ts';
 import { EXAMPLE_CALL } from '../examples.ts';
 import { COLUMNS, csv, ndjson } from '../export-formats.ts';
-import { filterFields, filterOptions, readFilter } from '../filter.ts';
-import { ProblemError } from '../problem.ts';
+import { filterFields, filterOf, filterOptions } from '../filter.ts';
+import { problem } from '../problems.ts';
 
 export interface ExportRoutesOptions {
   exporter: Exporter;
@@ -73,9 +73,9 @@ export const exportRoutes: FastifyPluginCallbackTypebox<ExportRoutesOptions> = (
         gone.abort();
       });
       const batches = await exporter
-        .open(readFilter(request.query), gone.signal, cut)
+        .open(filterOf(request.query), gone.signal, cut)
         .catch((error: unknown) => {
-          throw error instanceof TooManyExportsError ? busy(error) : error;
+          throw error instanceof TooManyExportsError ? problem.tooManyExports() : error;
         });
       const { write, type } = FORMATS[format];
       // A stream that fails half-way takes the connection with it: the client cannot take a part for the whole.
@@ -88,10 +88,6 @@ export const exportRoutes: FastifyPluginCallbackTypebox<ExportRoutesOptions> = (
 
   done();
 };
-
-function busy({ code, message }: TooManyExportsError): ProblemError {
-  return new ProblemError(503, code, `${message}: try again later`);
-}
 
 function fileName(format: string): string {
   return `calls-${new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '')}.${format}`;

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { EXAMPLE_METRICS } from '../examples.ts';
 
 export interface MetricsRoutesOptions {
   /** Prometheus' text format. */
@@ -16,8 +17,7 @@ const schema = {
       content: {
         'text/plain': {
           schema: { type: 'string' },
-          example:
-            '# TYPE polykeep_polls_total counter\npolykeep_polls_total{account="default",result="ok"} 94\n',
+          example: EXAMPLE_METRICS,
         },
       },
     },

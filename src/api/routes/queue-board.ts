@@ -5,7 +5,8 @@ import type { Queue } from 'bullmq';
 import type { FastifyInstance } from 'fastify';
 import type { CallQueue } from '../../queue/call-queue.ts';
 import { servePages } from '../door/headers.ts';
-import { handleError, ProblemError } from '../problem.ts';
+import { handleError } from '../error-handler.ts';
+import { problem } from '../problems.ts';
 
 export interface QueueBoardOptions {
   queue: Pick<CallQueue, 'state'>;
@@ -35,9 +36,7 @@ export function queueBoard(
   });
   // BullMQ would wait for Redis for ever.
   scope.addHook('preHandler', async () => {
-    if ((await queue.state()) === 'down') {
-      throw new ProblemError(503, 'queue_unavailable', 'the queue is not available at the moment: try again');
-    }
+    if ((await queue.state()) === 'down') throw problem.queueUnavailable();
   });
   scope.register(pages.registerPlugin());
   done();

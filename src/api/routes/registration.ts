@@ -1,5 +1,5 @@
 import type { Registration } from '../../call/call.ts';
-import { invalidField } from '../problem.ts';
+import { problem } from '../problems.ts';
 import type { RegistrationBody } from '../schemas.ts';
 
 const MAX_METADATA_BYTES = 8 * 1024;
@@ -16,17 +16,17 @@ export interface AccountNames {
  */
 export function readRegistration(body: RegistrationBody, accounts: AccountNames): Registration {
   const callSid = body.callSid ?? body.call_sid;
-  if (callSid === undefined) throw invalidField('callSid', 'is required');
+  if (callSid === undefined) throw problem.invalidField('callSid', 'is required');
   if (body.call_sid !== undefined && body.call_sid !== callSid) {
-    throw invalidField('call_sid', 'is not the same as callSid');
+    throw problem.invalidField('call_sid', 'is not the same as callSid');
   }
   const account = body.account ?? accounts.fallback;
   if (account === null)
-    throw invalidField('account', 'is required: there are several, and none is named default');
-  if (!accounts.has(account)) throw invalidField('account', 'is not a configured account');
+    throw problem.invalidField('account', 'is required: there are several, and none is named default');
+  if (!accounts.has(account)) throw problem.invalidField('account', 'is not a configured account');
   const metadata = body.metadata ?? {};
   if (Buffer.byteLength(JSON.stringify(metadata)) > MAX_METADATA_BYTES) {
-    throw invalidField('metadata', 'is larger than 8 KB');
+    throw problem.invalidField('metadata', 'is larger than 8 KB');
   }
   return { callSid, account, metadata: { ...metadata } };
 }

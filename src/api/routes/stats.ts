@@ -13,9 +13,10 @@ import {
   type StatsRow,
 } from '../../archive/read/statistics.ts';
 import { OUTCOMES } from '../../call/call.ts';
+import { FIRST_TIME, STORABLE_CHARACTER } from '../../call/limits.ts';
 import { EXAMPLE_STATS } from '../examples.ts';
-import { filterOptions, readFilter, scopeFields } from '../filter.ts';
-import { invalidField, ProblemError } from '../problem.ts';
+import { filterOf, filterOptions, scopeFields } from '../filter.ts';
+import { type ProblemError, problem } from '../problems.ts';
 import { Nullable, Time } from '../schemas.ts';
 
 export interface StatsRoutesOptions {
@@ -37,7 +38,7 @@ const StatsQuery = Type.Object(
     }),
     groupBy: Type.Optional(
       Type.String({
-        pattern: '^(account|metadata\\.[^\\u0000\\p{Cs}]+)$',
+        pattern: `^(account|metadata\\.${STORABLE_CHARACTER}+)$`,
         description: 'Apart for each `account`, or for each value of `metadata.KEY`.',
         examples: ['metadata.campaign'],
       }),
@@ -71,7 +72,6 @@ const StatsJson = Type.Object(
 
 const BUCKET_MS = { hour: 3_600_000, day: 86_400_000 };
 const DEFAULT_DAYS = 30;
-const YEAR_1 = Date.parse('0001-01-01T00:00:00Z');
 
 export const statsRoutes: FastifyPluginCallbackTypebox<StatsRoutesOptions> = (app, { stats }, done) => {
   app.get(
@@ -89,10 +89,13 @@ export const statsRoutes: FastifyPluginCallbackTypebox<StatsRoutesOptions> = (ap
     },
     async (request) => {
       const { bucket, timezone, groupBy } = request.query;
-      const { registeredTo = new Date(), ...rest } = readFilter(request.query);
+      const { registeredTo = new Date(), ...rest } = filterOf(request.query);
       const { registeredFrom = daysBefore(registeredTo), ...filter } = rest;
       if ((registeredTo.getTime() - registeredFrom.getTime()) / BUCKET_MS[bucket] > MAX_STATS_ROWS) {
-        throw invalidField('bucket', `gives more than ${MAX_STATS_ROWS} buckets: ask for a shorter time`);
+        throw problem.invalidField(
+          'bucket',
+          `gives more than ${MAX_STATS_ROWS} buckets: ask for a shorter time`,
+        );
       }
       const question: StatsQuestion = {
         filter: { ...filter, registeredFrom, registeredTo },
@@ -110,9 +113,8 @@ export const statsRoutes: FastifyPluginCallbackTypebox<StatsRoutesOptions> = (ap
   done();
 };
 
-/** As for a time that is given, there is none before year 1. */
 function daysBefore(to: Date): Date {
-  return new Date(Math.max(to.getTime() - DEFAULT_DAYS * BUCKET_MS.day, YEAR_1));
+  return new Date(Math.max(to.getTime() - DEFAULT_DAYS * BUCKET_MS.day, FIRST_TIME.getTime()));
 }
 
 /**
@@ -134,7 +136,7 @@ function isKnown(timeZone: string): boolean {
 }
 
 function unknownTimeZone(): ProblemError {
-  return invalidField('timezone', 'must be UTC or an IANA name such as Europe/London');
+  return problem.invalidField('timezone', 'must be UTC or an IANA name such as Europe/London');
 }
 
 function readGroupBy(groupBy: string | undefined): StatsQuestion['groupBy'] {
@@ -145,14 +147,10 @@ function readGroupBy(groupBy: string | undefined): StatsQuestion['groupBy'] {
 function problemOf(error: unknown): unknown {
   if (error instanceof UnknownTimeZoneError) return unknownTimeZone();
   if (error instanceof TooManyRowsError) {
-    return invalidField('groupBy', `gives more than ${MAX_STATS_ROWS} rows: ask for a shorter time`);
+    return problem.invalidField('groupBy', `gives more than ${MAX_STATS_ROWS} rows: ask for a shorter time`);
   }
-  if (error instanceof TooManyStatsError) {
-    return new ProblemError(503, error.code, `${error.message}: try again later`);
-  }
-  if (error instanceof StatsTooSlowError) {
-    return new ProblemError(503, error.code, 'the statistics took too long: ask for a shorter time');
-  }
+  if (error instanceof TooManyStatsError) return problem.tooManyStats();
+  if (error instanceof StatsTooSlowError) return problem.statsTooSlow();
   return error;
 }
 

@@ -1,14 +1,9 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
 import type { FastifyReply } from 'fastify';
 import { FeedPositionAheadError } from '../../archive/errors.ts';
-import {
-  decodeFeedCursor,
-  encodeFeedCursor,
-  FEED_START,
-  type FeedPosition,
-} from '../../archive/feed-cursor.ts';
+import { FEED_START, type FeedPosition, feedCursor } from '../../archive/read/cursors.ts';
 import type { Feed, FeedPage, FeedQuery } from '../../archive/read/feed.ts';
-import { invalidField } from '../problem.ts';
+import { problem } from '../problems.ts';
 import { FeedPageJson, FeedQuery as FeedQuerySchema, transitionJson } from '../schemas.ts';
 import type { Waiting } from '../waiting.ts';
 
@@ -46,7 +41,7 @@ export const transitionRoutes: FastifyPluginCallbackTypebox<TransitionRoutesOpti
           account,
           ...transitionJson(transition),
         })),
-        nextCursor: encodeFeedCursor(next),
+        nextCursor: feedCursor.encode(next),
       };
     },
   );
@@ -70,12 +65,12 @@ export const transitionRoutes: FastifyPluginCallbackTypebox<TransitionRoutesOpti
 
 function readAfter(after: string | undefined): FeedPosition {
   if (after === undefined) return FEED_START;
-  const position = decodeFeedCursor(after);
-  if (position === null) throw invalidField('after', 'is not a cursor of this feed');
+  const position = feedCursor.decode(after);
+  if (position === null) throw problem.invalidField('after', 'is not a cursor of this feed');
   return position;
 }
 
 function refuseAhead(error: unknown): never {
   if (!(error instanceof FeedPositionAheadError)) throw error;
-  throw invalidField('after', 'is a cursor of another database server: begin anew, without it');
+  throw problem.invalidField('after', 'is a cursor of another database server: begin anew, without it');
 }

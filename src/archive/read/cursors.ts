@@ -1,30 +1,82 @@
-/** Where a page of calls ended. Opaque to clients. */
+import { isCallSid, isStorableTime } from '../../call/limits.ts';
+
+/** Positions as text that is opaque to clients. A text that was given out once goes on being read. */
+export interface Cursor<Position> {
+  encode(position: Position): string;
+  /** null where the text is no cursor of this kind. Never throws. */
+  decode(text: string): Position | null;
+}
+
+/** Where a page of the list of calls ended. */
 export interface Position {
   registeredAt: Date;
   callSid: string;
 }
 
-export function encodeCursor({ registeredAt, callSid }: Position): string {
-  return Buffer.from(JSON.stringify([registeredAt.getTime(), callSid])).toString('base64url');
+/** After which transition a page of the feed begins; `xid` is text, since it is wider than a number. */
+export interface FeedPosition {
+  xid: string;
+  callSid: string;
+  seq: number;
 }
 
-/** The position, or null where the text is no cursor of ours. */
-export function decodeCursor(text: string): Position | null {
+/** Before the very first transition. */
+export const FEED_START: FeedPosition = { xid: '0', callSid: '', seq: 0 };
+
+const MAX_XID = 2n ** 64n - 1n;
+const MAX_SEQ = 2 ** 31 - 1;
+
+export const callCursor = cursor<Position>(
+  ({ registeredAt, callSid }) => [registeredAt.getTime(), callSid],
+  ([time, callSid]) => {
+    if (typeof time !== 'number' || typeof callSid !== 'string') return null;
+    const registeredAt = new Date(time);
+    return isStorableTime(registeredAt) && isCallSid(callSid) ? { registeredAt, callSid } : null;
+  },
+);
+
+export const feedCursor = cursor<FeedPosition>(
+  ({ xid, callSid, seq }) => [xid, callSid, seq],
+  ([xid, callSid, seq]) => {
+    if (!isXid(xid) || typeof callSid !== 'string' || !isSeq(seq)) return null;
+    // A feed without a transition gives out its start.
+    return isCallSid(callSid) || callSid === FEED_START.callSid ? { xid, callSid, seq } : null;
+  },
+);
+
+/**
+ * A cursor of positions that `write` makes a tuple of. `read` gives the position of a tuple, or null where Postgres
+ * could not compare with it.
+ */
+function cursor<Position>(
+  write: (position: Position) => readonly unknown[],
+  read: (tuple: readonly unknown[]) => Position | null,
+): Cursor<Position> {
+  const encode = (position: Position) => Buffer.from(JSON.stringify(write(position))).toString('base64url');
+  return {
+    encode,
+    decode(text) {
+      const position = read(tupleIn(text));
+      // Each position has one spelling: what can be read but was not made by us is refused too.
+      return position !== null && encode(position) === text ? position : null;
+    },
+  };
+}
+
+/** Empty where the text holds no tuple. */
+function tupleIn(text: string): readonly unknown[] {
   try {
     const parsed: unknown = JSON.parse(Buffer.from(text, 'base64url').toString('utf8'));
-    if (!Array.isArray(parsed) || parsed.length !== 2) return null;
-    const [time, callSid]: unknown[] = parsed;
-    if (!Number.isSafeInteger(time) || typeof time !== 'number' || typeof callSid !== 'string') return null;
-    const position = { registeredAt: new Date(time), callSid };
-    // The one spelling of each position: what decodes but was not made by us is refused too.
-    return isPossible(position) && encodeCursor(position) === text ? position : null;
+    return Array.isArray(parsed) ? parsed : [];
   } catch {
-    return null;
+    return [];
   }
 }
 
-/** A position that a call can have, and that Postgres can compare with. */
-function isPossible({ registeredAt, callSid }: Position): boolean {
-  const year = registeredAt.getUTCFullYear();
-  return year >= 1 && year <= 9999 && /^[^\p{Cc}\p{Cs}]+$/u.test(callSid);
+function isXid(value: unknown): value is string {
+  return typeof value === 'string' && /^(0|[1-9]\d{0,19})$/.test(value) && BigInt(value) <= MAX_XID;
+}
+
+function isSeq(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_SEQ;
 }

@@ -3,7 +3,7 @@ import type { Transition } from '../../call/call.ts';
 import { batched } from '../batch.ts';
 import { answering } from '../database.ts';
 import { FeedPositionAheadError } from '../errors.ts';
-import type { FeedPosition } from '../feed-cursor.ts';
+import type { FeedPosition } from './cursors.ts';
 
 /** So many transitions are looked at for one page of an account: what is rare there must not be looked for for long. */
 export const MAX_SCAN = 2_000;
