@@ -32,7 +32,7 @@ const { values } = parseArgs({
     idle: { type: 'string', default: '150' },
   },
 });
-const SIMULATOR = fileURLToPath(new URL('../src/simulator/main.ts', import.meta.url));
+const SIMULATOR = fileURLToPath(new URL('../src/simulator/simulate.ts', import.meta.url));
 const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 const TOKEN = `bench-${randomUUID()}`;
 const PLACE_AT_ONCE = 50;

@@ -25,7 +25,7 @@ export function createFollower(options: FollowerOptions): Follow {
 
   function accountOf(call: FollowedCall): Account | undefined {
     const account = accounts.get(call.account);
-    // One line for all its calls.
+    // Logged once for all calls of the account.
     if (account === undefined && !missing.has(call.account))
       log.error({ account: call.account }, 'calls wait: their account is not configured');
     if (account === undefined) missing.add(call.account);
@@ -33,7 +33,7 @@ export function createFollower(options: FollowerOptions): Follow {
     return account;
   }
 
-  // One function that waits, and not one in another: tens of thousands of each wait at a time.
+  // One async function, and not several that await each other: 20,000 calls wait in it, and each await takes memory.
   return async function follow(callSid, handedOn, signal) {
     try {
       const leaseMs = leaseLength(settings.leaseMs, random);
@@ -60,6 +60,7 @@ export function createFollower(options: FollowerOptions): Follow {
   };
 }
 
+/** What was handed on to this lease goes on to the next, which polls at once. */
 function handOnAgain(handedOn: HandedOn | null): HandedOn {
   return { streak: null, changedAfter: null, sinceAskedMs: null, ...handedOn, dueInMs: 0 };
 }

@@ -6,26 +6,30 @@ export interface ReportingArchive {
 }
 
 /**
- * What one lease has to tell the archive of its call. Reports are written in the order they were sent, each when the
- * one before is committed; while Postgres is away they wait here, and the follower can go on.
+ * Writes what one lease has to report of its call. It writes reports in the order they were sent, each once the one
+ * before is committed. While Postgres is away reports wait here, and the lease polls on.
  */
 export class Recorder {
   readonly #archive: ReportingArchive;
   readonly #callSid: string;
-  /** As the archive has it, with what is still to be written. */
+  /** The call's state once all reports are written. */
   state: CallState;
-  #erased = false;
-  /** The first one is on its way. */
+  #isErased = false;
+  /** Reports that are not committed, in order. The first one is being written. */
   readonly #queue: Report[] = [];
   #writing: Promise<void> | null = null;
   #failure: Error | null = null;
-  /** Called when all is written, or nothing more will be: a promise for each who waits would outlast its waiting. */
+  /**
+   * Called when all is written, or when nothing more will be. A lease that waits no longer takes its callback back; a
+   * promise would keep what waited for it in memory until Postgres is back.
+   */
   onIdle: (() => void) | null = null;
-  /** Since the last report. */
+  /** Polls since the last report. */
   #polls = 0;
   #failedPolls = 0;
+  /** undefined before the lease's first poll. */
   #lastError: string | null | undefined;
-  /** Of the last answer that was no news; in epoch milliseconds. */
+  /** When the last answer without news came, in epoch milliseconds; null where a report has told it. */
   #seenAgainAt: number | null = null;
   #lastBody = '';
 
@@ -42,13 +46,13 @@ export class Recorder {
     this.#lastError = error;
   }
 
-  /** An answer that was no news, at so many epoch milliseconds: it goes with the next report. */
+  /** An answer came at `at`, in epoch milliseconds, and brought no news. The next report tells of it. */
   sawAgain(body: string, at: number): void {
     this.#seenAgainAt = at;
     this.#lastBody = body;
   }
 
-  /** Sends a report, with the counters so far; `state` is what it makes of the call. */
+  /** Sends a report with the counters since the one before. `state` is the call's state after it. */
   send(part: Omit<Report, 'callSid'>, state = this.state): void {
     this.state = state;
     const report: Report = {
@@ -69,13 +73,13 @@ export class Recorder {
     this.#writing ??= this.#write();
   }
 
-  /** How many reports are not committed. Throws what the archive rejected one with: the others are not written then. */
+  /** How many reports are not committed. Throws what the archive rejected a report with: none after it is written. */
   get unwritten(): number {
     if (this.#failure !== null) throw this.#failure;
     return this.#queue.length;
   }
 
-  /** Resolves when all that was sent is committed; rejects as `unwritten` throws. */
+  /** Resolves when every report is committed; rejects as `unwritten` throws. */
   async written(): Promise<void> {
     await this.#writing;
     if (this.#failure !== null) throw this.#failure;
@@ -83,7 +87,7 @@ export class Recorder {
 
   /** The call is settled, or erased. */
   get isOver(): boolean {
-    return this.#erased || this.state.outcome !== null;
+    return this.#isErased || this.state.outcome !== null;
   }
 
   async #write(): Promise<void> {
@@ -91,8 +95,8 @@ export class Recorder {
       for (let [next] = this.#queue; next !== undefined; [next] = this.#queue) {
         const call = await this.#archive.report(next);
         this.#queue.shift();
-        if (call === null) this.#erased = true;
-        // What another follower wrote of the call counts, but not before what is still to be written here.
+        if (call === null) this.#isErased = true;
+        // It tells what other followers wrote too, but not what is still to be written here.
         else if (this.#queue.length === 0 || call.state.outcome !== null) this.state = call.state;
       }
     } catch (error) {
@@ -104,7 +108,7 @@ export class Recorder {
   }
 }
 
-/** Two reports as one where the later has no news, so that a long outage of Postgres piles up news alone. */
+/** Makes one report of two where the later has no news: in a long outage of Postgres only news pile up. */
 function merged(before: Report, after: Report): Report[] {
   if (after.sighting !== undefined || after.outcome !== undefined) return [before, after];
   const polls = (before.polls ?? 0) + (after.polls ?? 0);

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
-import type { Api } from './api.ts';
+import type { SimulatedApi } from './simulated-api.ts';
 
 /** What can be wrong with PolyAI, or with what lies between. */
 export type Fault =
@@ -49,7 +49,7 @@ export interface RightAnswer {
 /** Gives the API's answer spoiled by the fault; that a `stale` one tells an older status is up to `right`. */
 export function spoil(
   fault: Fault,
-  api: Api,
+  api: SimulatedApi,
   request: IncomingMessage,
   response: ServerResponse,
   right: RightAnswer,

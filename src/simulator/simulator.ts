@@ -1,13 +1,13 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { agents } from './agents.ts';
-import type { Api, StatusRequest, TriggerRoute } from './api.ts';
-import { Calls, DEFAULT_SCRIPT, type PlaceOptions } from './calls.ts';
 import { type Fault, isShowing, send, spoil } from './fault.ts';
 import { Journal } from './journal.ts';
 import type { BodyStyle, SimulatedCall, Step } from './life.ts';
 import { type FaultScope, Misbehaviour } from './misbehaviour.ts';
-import { outboundCalling } from './outbound-calling.ts';
-import { RateLimit } from './rate-limit.ts';
+import { agents } from './simulated-agents.ts';
+import type { SimulatedApi, StatusRequest, TriggerRoute } from './simulated-api.ts';
+import { DEFAULT_SCRIPT, type PlaceOptions, SimulatedCalls } from './simulated-calls.ts';
+import { outboundCalling } from './simulated-outbound-calling.ts';
+import { TokenBucket } from './token-bucket.ts';
 import { isPlacing, jsonFields, readText, type TriggerEntry, type TriggerFault } from './trigger.ts';
 
 export interface SimulatorOptions {
@@ -56,7 +56,7 @@ const TWO_HOURS_MS = 2 * 60 * 60_000;
 /** PolyAI's APIs over real HTTP, with calls that live, end and are forgotten, and faults on demand. */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const { host = '127.0.0.1', keepPolls = true, random = Math.random } = options;
-  const calls = new Calls(options.style ?? 'march-2026', options.forgetAfterMs ?? TWO_HOURS_MS);
+  const calls = new SimulatedCalls(options.style ?? 'march-2026', options.forgetAfterMs ?? TWO_HOURS_MS);
   const journal = new Journal(keepPolls);
   const triggers: TriggerEntry[] = [];
   const pollFaults = new Misbehaviour<Fault>(random);
@@ -84,19 +84,19 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     openRequests--;
   }
 
-  function isAuthorized(api: Api, request: IncomingMessage): boolean {
+  function isAuthorized(api: SimulatedApi, request: IncomingMessage): boolean {
     const given = request.headers[api.tokenHeader];
     return typeof given === 'string' && given !== '' && (token === undefined || given === token);
   }
 
   /** Why a request gets no further than the door, as an HTTP status. */
-  function refusal(api: Api, request: IncomingMessage): number | null {
+  function refusal(api: SimulatedApi, request: IncomingMessage): number | null {
     if (!isAuthorized(api, request)) return 401;
     return limit === null || limit.allows(performance.now()) ? null : 429;
   }
 
   function answerStatus(
-    api: Api,
+    api: SimulatedApi,
     { callSid, asker, isValid }: StatusRequest,
     request: IncomingMessage,
     response: ServerResponse,
@@ -118,7 +118,7 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   }
 
   async function answerTrigger(
-    api: Api,
+    api: SimulatedApi,
     route: TriggerRoute,
     request: IncomingMessage,
     response: ServerResponse,
@@ -177,10 +177,10 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   };
 }
 
-function limitOf(perSecond: number | null): RateLimit | null {
-  return perSecond === null ? null : new RateLimit(perSecond, performance.now());
+function limitOf(perSecond: number | null): TokenBucket | null {
+  return perSecond === null ? null : new TokenBucket(perSecond, performance.now());
 }
 
-function refuse(api: Api, code: number, response: ServerResponse): void {
+function refuse(api: SimulatedApi, code: number, response: ServerResponse): void {
   send(response, code, api.errorBody(code), code === 429 ? { 'retry-after': '1' } : {});
 }

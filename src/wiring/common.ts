@@ -6,7 +6,7 @@ import type { News } from '../archive/news.ts';
 import type { ArchiveWriter } from '../archive/write/writer.ts';
 import { within } from '../clock.ts';
 import type { Config } from '../config/config.ts';
-import type { Metrics } from '../metrics/metrics.ts';
+import type { Metrics } from '../metrics/all-metrics.ts';
 import type { CallQueue } from '../queue/call-queue.ts';
 
 /** What followers saw is written within, once the end has begun. */

@@ -12,7 +12,7 @@ import { KNOWN_STATUSES } from '../call/lifecycle.ts';
 import { systemClock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
 import { startEmbeddedPostgres } from '../embedded-postgres/embedded-postgres.ts';
-import { createMetrics, type Metrics } from '../metrics/metrics.ts';
+import { createMetrics, type Metrics } from '../metrics/all-metrics.ts';
 import { createBullmqQueue } from '../queue/bullmq.ts';
 import type { CallQueue } from '../queue/call-queue.ts';
 import { createInProcessQueue } from '../queue/in-process.ts';

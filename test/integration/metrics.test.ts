@@ -8,7 +8,7 @@ import {
 } from '../../src/archive/read/unsettled.ts';
 import { createWriter } from '../../src/archive/write/writer.ts';
 import { KNOWN_STATUSES } from '../../src/call/lifecycle.ts';
-import { createMetrics, type Metrics, type Watched } from '../../src/metrics/metrics.ts';
+import { createMetrics, type Metrics, type Watched } from '../../src/metrics/all-metrics.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';
 import { Scrape } from '../support/prometheus.ts';

@@ -4,8 +4,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Agent } from 'undici';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { RateLimit } from '../../src/simulator/rate-limit.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { TokenBucket } from '../../src/simulator/token-bucket.ts';
 import {
   AUTHORIZED_FOR_AGENTS,
   agentStatusPath,
@@ -17,20 +17,20 @@ import {
 
 describe('a rate limit', () => {
   /** How many of a burst it lets through. */
-  function burst(limit: RateLimit, now: number): number {
+  function burst(limit: TokenBucket, now: number): number {
     let through = 0;
     while (through < 1_000 && limit.allows(now)) through++;
     return through;
   }
 
   it('lets a tenth of a second of requests through at once, and saves up for no more', () => {
-    const limit = new RateLimit(100, 0);
+    const limit = new TokenBucket(100, 0);
     expect(burst(limit, 0)).toBe(10);
     expect(burst(limit, 60_000)).toBe(10);
   });
 
   it('is refilled continuously', () => {
-    const limit = new RateLimit(100, 0);
+    const limit = new TokenBucket(100, 0);
     burst(limit, 0);
     expect(burst(limit, 9)).toBe(0);
     expect(burst(limit, 11)).toBe(1);
@@ -38,12 +38,12 @@ describe('a rate limit', () => {
   });
 
   it('lets one through at a time where it is below ten a second', () => {
-    const limit = new RateLimit(0.5, 0);
+    const limit = new TokenBucket(0.5, 0);
     expect([burst(limit, 0), burst(limit, 1_999), burst(limit, 2_001)]).toEqual([1, 0, 1]);
   });
 
   it.each([0, -1, NaN, Infinity])('cannot be %d', (perSecond) => {
-    expect(() => new RateLimit(perSecond, 0)).toThrow(RangeError);
+    expect(() => new TokenBucket(perSecond, 0)).toThrow(RangeError);
   });
 });
 
@@ -111,7 +111,7 @@ describe('a simulator with a rate limit', () => {
   });
 
   it('may be a process of its own', async () => {
-    const main = fileURLToPath(new URL('../../src/simulator/main.ts', import.meta.url));
+    const main = fileURLToPath(new URL('../../src/simulator/simulate.ts', import.meta.url));
     const child = spawn(process.execPath, [main, '--max-requests-per-second', '0.001'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });

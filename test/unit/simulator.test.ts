@@ -244,7 +244,7 @@ describe('the server', () => {
   });
 
   it('runs as a process of its own, and stops on SIGTERM', async () => {
-    const main = fileURLToPath(new URL('../../src/simulator/main.ts', import.meta.url));
+    const main = fileURLToPath(new URL('../../src/simulator/simulate.ts', import.meta.url));
     const child = spawn(process.execPath, [main, '--token', TOKEN, '--life', 'ringing:300,success'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });

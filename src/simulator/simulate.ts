@@ -4,7 +4,7 @@ import { startSimulator } from './simulator.ts';
 
 /**
  * The simulator as a process of its own, for loads under which it should not share one with what it loads:
- * `node src/simulator/main.ts --port 9099 --life queued:2000,calling:5000,success`. Calls are placed over HTTP.
+ * `node src/simulator/simulate.ts --port 9099 --life queued:2000,calling:5000,success`. Calls are placed over HTTP.
  * Prints one line of JSON with its url, and runs until SIGTERM or SIGINT.
  */
 const { values } = parseArgs({

@@ -4,7 +4,7 @@ import { KNOWN_STATUSES } from '../call/lifecycle.ts';
 
 const REPORTS = [1, 2, 5, 10, 20, 50, 100, 200, 500];
 const LATENCIES = [0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
-/** Seconds: from a poll that came at once to one that came when PolyAI had nearly forgotten the call. */
+/** Seconds: up to the two hours after which PolyAI forgets a call. */
 const LAGS = [0.5, 1, 2, 3, 4, 5, 7.5, 10, 15, 20, 30, 60, 120, 300, 600, 1800, 3600, 7200];
 
 /** Counts what this process commits to the archive. */
@@ -47,7 +47,7 @@ export function createWriteMetrics(registry: Registry): WriteMetrics {
     labelNames: ['kind'],
     registers,
   });
-  // A first failure shows as an increase only where there was a 0.
+  // Prometheus sees the first failure as an increase only where it has seen a 0 before.
   for (const kind of ['retried', 'refused']) failures.inc({ kind }, 0);
 
   return {

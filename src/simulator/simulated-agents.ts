@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
-import { type Api, decodeSegment, errorMessage, isPhoneNumber } from './api.ts';
 import { ENVIRONMENTS, type Environment } from './life.ts';
+import { decodeSegment, errorMessage, isPhoneNumber, type SimulatedApi } from './simulated-api.ts';
 
 const CALLS_PATH = '^/v1/agents/([^/?]+)/telephony/outbound-calls';
 const TRIGGER_PATH = new RegExp(`${CALLS_PATH}$`);
 const STATUS_PATH = new RegExp(String.raw`${CALLS_PATH}/([^/?]+)/status(?:\?(.*))?$`);
 
 /** PolyAI's Agents API. */
-export const agents: Api = {
+export const agents: SimulatedApi = {
   tokenHeader: 'x-api-key',
   success: 'SUCCESS',
   successPath: '/v1/agents/always-success',

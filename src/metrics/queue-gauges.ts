@@ -1,7 +1,7 @@
 import { Gauge, type Registry } from 'prom-client';
 import type { CallQueue } from '../queue/call-queue.ts';
 
-/** Tells who follows what; returns what is to be done before Prometheus is answered. */
+/** Tells how many calls are followed and how many wait. Returns a function to be called before each scrape. */
 export function watchQueue(
   registry: Registry,
   queue: Pick<CallQueue, 'followed' | 'depth'>,

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import type { Api } from './api.ts';
 import type { Shown } from './journal.ts';
 import { ANYBODY, type BodyStyle, type Party, SimulatedCall, type Step } from './life.ts';
+import type { SimulatedApi } from './simulated-api.ts';
 
 export interface PlaceOptions extends Partial<Party> {
   callSid?: string;
@@ -16,7 +16,7 @@ export const DEFAULT_SCRIPT: readonly Step[] = [
 ];
 
 /** The calls that PolyAI has, by whichever of its APIs they are asked for. */
-export class Calls {
+export class SimulatedCalls {
   readonly placed = new Map<string, SimulatedCall>();
   readonly #style: BodyStyle;
   readonly #forgetAfterMs: number;
@@ -42,7 +42,7 @@ export class Calls {
   /** What the API has to tell the asker of a call; null where it is not known, or not any more. */
   tell(
     callSid: string,
-    { api, asker, at, stale }: { api: Api; asker: Party; at: number; stale: boolean },
+    { api, asker, at, stale }: { api: SimulatedApi; asker: Party; at: number; stale: boolean },
   ): { shown: Shown; body: string } | null {
     const call = this.placed.get(callSid);
     if (call === undefined || !call.isFor(asker) || call.isForgotten(at, this.#forgetAfterMs)) return null;

@@ -1,7 +1,7 @@
 import type { BodyStyle, Party } from './life.ts';
 
 /** What sets one of PolyAI's APIs apart from another: the calls behind them are the same. */
-export interface Api {
+export interface SimulatedApi {
   readonly tokenHeader: 'x-polyai-auth-token' | 'x-api-key';
   /** The status of a call that went well, as this API has it. */
   readonly success: string;

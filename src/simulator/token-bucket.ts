@@ -1,5 +1,5 @@
 /** A token bucket that holds a tenth of a second's worth: nobody can save up for a burst. */
-export class RateLimit {
+export class TokenBucket {
   readonly #perSecond: number;
   readonly #capacity: number;
   #tokens: number;

@@ -1,5 +1,11 @@
-import { type Api, decodeSegment, errorMessage, isPhoneNumber, type TriggerRoute } from './api.ts';
 import { ANYBODY } from './life.ts';
+import {
+  decodeSegment,
+  errorMessage,
+  isPhoneNumber,
+  type SimulatedApi,
+  type TriggerRoute,
+} from './simulated-api.ts';
 
 const STATUS_PATH = /^\/v1\/outbound-calling\/([^/?]+)\/status(?:\?|$)/;
 
@@ -21,7 +27,7 @@ const TRIGGERS = new Map<string, TriggerRoute>([
 ]);
 
 /** PolyAI's Outbound Calling API, as it was documented in March 2026 and as since the middle of that year. */
-export const outboundCalling: Api = {
+export const outboundCalling: SimulatedApi = {
   tokenHeader: 'x-polyai-auth-token',
   success: 'success',
   successPath: '/v1/always-success',

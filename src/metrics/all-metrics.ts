@@ -6,21 +6,21 @@ import type { UnsettledCalls } from '../archive/read/unsettled.ts';
 import type { ArchiveWriter, WriteMetrics } from '../archive/write/writer.ts';
 import type { CallQueue } from '../queue/call-queue.ts';
 import type { SweepMetrics } from '../upkeep/sweeper.ts';
-import { watchAccounts } from './accounts.ts';
-import { watchArchive } from './archive.ts';
-import { createPollMetrics } from './polls.ts';
-import { watchProcess } from './process.ts';
-import { watchQueue } from './queue.ts';
-import { createRequestMetrics } from './requests.ts';
-import { createWriteMetrics, watchWriter } from './writes.ts';
+import { watchAccounts } from './account-gauges.ts';
+import { watchArchive } from './archive-gauges.ts';
+import { createPollMetrics } from './poll-metrics.ts';
+import { watchProcess } from './process-metrics.ts';
+import { watchQueue } from './queue-gauges.ts';
+import { createRequestMetrics } from './request-metrics.ts';
+import { createWriteMetrics, watchWriter } from './write-metrics.ts';
 
-/** What each part tells of its work, and what Prometheus is told. */
+/** What the rooms report their work to, and what Prometheus is told of it. */
 export interface Metrics {
   readonly polls: PollMetrics;
   readonly writes: WriteMetrics;
   readonly sweeps: SweepMetrics;
   readonly requests: RequestMetrics;
-  /** From now on the state of these is told too. */
+  /** From now on Prometheus is told the state of these too. */
   watch(watched: Watched): void;
   /** Prometheus' text format, and its content type. */
   text(): Promise<{ body: string; contentType: string }>;
@@ -40,7 +40,7 @@ export function createMetrics(role: string): Metrics {
     help: 'Calls that nobody followed, and that the sweeper of this process had followed again.',
     registers: [registry],
   });
-  let asked: (() => Promise<void>)[] = [];
+  let beforeScrape: (() => Promise<void>)[] = [];
   watchProcess(registry, role);
 
   return {
@@ -51,10 +51,10 @@ export function createMetrics(role: string): Metrics {
     watch({ accounts, writer, queue, unsettled }) {
       watchAccounts(registry, accounts);
       watchWriter(registry, writer);
-      asked = [watchQueue(registry, queue), watchArchive(registry, { unsettled, accounts })];
+      beforeScrape = [watchQueue(registry, queue), watchArchive(registry, { unsettled, accounts })];
     },
     async text() {
-      await Promise.all(asked.map((ask) => ask()));
+      await Promise.all(beforeScrape.map((update) => update()));
       return { body: await registry.metrics(), contentType: registry.contentType };
     },
   };

@@ -2,7 +2,7 @@ import { Counter, type Registry } from 'prom-client';
 import type { PollMetrics, PollResult } from '../accounts/account.ts';
 import { TalliedHistogram, type Tally } from './tallied-histogram.ts';
 
-/** Seconds: from a poll that is answered at once to a rate limit that stretches intervals to minutes. */
+/** Seconds: up to the minutes to which a rate limit stretches intervals. */
 const INTERVALS = [0.5, 1, 2, 3, 4, 5, 7.5, 10, 15, 20, 25, 30, 40, 60, 120, 300, 600];
 const LATENCIES = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 

@@ -6,27 +6,28 @@ import { within } from '../clock.ts';
 
 export interface WatchArchiveOptions {
   unsettled: UnsettledCalls;
-  /** Each is told of, also without a call. */
+  /** Each has its gauges, also while it has no call. */
   accounts: Pick<Accounts, 'all'>;
 }
 
-/** What was read last; null where it could not be. */
-interface Reading {
+/** What Postgres counted last. */
+interface Count {
   isUp: boolean;
+  /** null where Postgres could not count. */
   groups: readonly UnsettledGroup[] | null;
 }
 
-/** Between two readings; and so many times what the last one took: it must not keep Postgres busy. */
-const READ_EVERY_MS = 10_000;
+/** Between the end of one count and the next there are 10 s, or 100 times what the first one took where that is more. */
+const COUNT_EVERY_MS = 10_000;
 const REST_FACTOR = 100;
-/** A scrape waits so long for Postgres, and then tells what is known. */
+/** A scrape waits so long for a new count, and then tells the last one. */
 const SCRAPE_PATIENCE_MS = 1_000;
-/** After so long Postgres is held for away. */
-const READ_PATIENCE_MS = 6_000;
+/** A Postgres that has not counted after so long is taken to be away. */
+const COUNT_PATIENCE_MS = 6_000;
 const EVERY_PROCESS = 'Every process tells the same: take the max().';
 const MINUTES = SILENT_AFTER_MS / 60_000;
 
-/** Tells of the calls that are not settled; returns what is to be done before Prometheus is answered. */
+/** Tells of the calls that are not settled. Returns a function that counts them, to be called before each scrape. */
 export function watchArchive(
   registry: Registry,
   { unsettled, accounts }: WatchArchiveOptions,
@@ -51,26 +52,26 @@ export function watchArchive(
     labelNames: ['account'],
     registers,
   });
-  let last: Reading = { isUp: true, groups: null };
+  let last: Count = { isUp: true, groups: null };
   let dueAt = 0;
-  let reading: Promise<void> | null = null;
+  let counting: Promise<void> | null = null;
 
-  async function read(): Promise<void> {
+  async function count(): Promise<void> {
     const begunAt = performance.now();
     const groups = unsettled.read();
-    last = (await within(READ_PATIENCE_MS, groups))
+    last = (await within(COUNT_PATIENCE_MS, groups))
       ? await groups.then(
           (groups) => ({ isUp: true, groups }),
           (error: unknown) => ({ isUp: !isUnavailable(error) || isTooSlow(error), groups: null }),
         )
       : { isUp: false, groups: null };
     const endedAt = performance.now();
-    // Where it was away, the next scrape looks whether it is back.
-    dueAt = last.isUp ? endedAt + Math.max(READ_EVERY_MS, REST_FACTOR * (endedAt - begunAt)) : 0;
-    reading = null;
+    // While Postgres is away every scrape asks anew whether it is back.
+    dueAt = last.isUp ? endedAt + Math.max(COUNT_EVERY_MS, REST_FACTOR * (endedAt - begunAt)) : 0;
+    counting = null;
   }
 
-  function tell({ isUp, groups }: Reading): void {
+  function tell({ isUp, groups }: Count): void {
     up.set(isUp ? 1 : 0);
     for (const gauge of [calls, atRisk, oldest]) gauge.reset();
     if (groups === null) return;
@@ -86,13 +87,13 @@ export function watchArchive(
   }
 
   return async () => {
-    if (performance.now() >= dueAt) reading ??= read();
-    if (reading !== null) await within(SCRAPE_PATIENCE_MS, reading);
+    if (performance.now() >= dueAt) counting ??= count();
+    if (counting !== null) await within(SCRAPE_PATIENCE_MS, counting);
     tell(last);
   };
 }
 
-/** Stopped by the statement's own time-out: there are more calls than can be counted so often. */
+/** The statement's own time-out stopped it: Postgres is there, and has more calls than it can count in that time. */
 function isTooSlow(error: unknown): boolean {
   return sqlState(error) === '57014';
 }

@@ -2,8 +2,8 @@ import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
 import polykeep from '../../package.json' with { type: 'json' };
 
 /**
- * They cost more than they tell: the first six list every timer and socket of the process, which takes half of a
- * scrape's time with 20,000 calls followed.
+ * Default metrics that cost more than they tell. The first six list every timer and socket of the process: while it
+ * follows 20,000 calls, that takes half of a scrape's time.
  */
 const LEFT_OUT = [
   'nodejs_active_resources',

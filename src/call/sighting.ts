@@ -1,0 +1,28 @@
+import type { CallState, Observation, Sighting } from './call.ts';
+
+/** When a change may have happened: between the two polls that saw the one status and the other. Pure. */
+
+/**
+ * An observation of a call in `state` at its time. `askedBefore` is when the last successful poll was asked, in epoch
+ * milliseconds, or null where there was none: a change that is seen now happened after that.
+ */
+export function sightingOf(
+  observation: Observation,
+  state: CallState,
+  askedBefore: number | null,
+  observedAt: Date,
+): Sighting {
+  if (state.status === null || askedBefore === null)
+    return { ...observation, changedAfter: null, observedAt };
+  // The wall clock may have been set back between the two polls.
+  const changedAfter = new Date(Math.min(askedBefore, observedAt.getTime()));
+  return { ...observation, changedAfter, observedAt };
+}
+
+/**
+ * When the last successful poll of a call was asked, in epoch milliseconds, as far as its row tells: it was answered at
+ * `lastSeenAt`, and asked no more than a time-out before. null where PolyAI has shown nothing yet.
+ */
+export function askedBefore({ lastSeenAt }: CallState, pollTimeoutMs: number): number | null {
+  return lastSeenAt === null ? null : lastSeenAt.getTime() - pollTimeoutMs;
+}

@@ -1,0 +1,84 @@
+import type { Account, PollMetrics } from '../accounts/account.ts';
+import type { FollowedCall } from '../call/call.ts';
+import { backoffDelay, firstPollDelay, nextPollDelay } from '../call/pace.ts';
+import type { Clock } from '../clock.ts';
+import type { PolyAiError } from '../polyai/polyai-error.ts';
+import type { HandedOn } from './lease.ts';
+
+export interface ScheduleOptions {
+  metrics: Pick<PollMetrics, 'interval'>;
+  clock: Clock;
+  /** Gives numbers in [0, 1). */
+  random: () => number;
+}
+
+/** When one call is to be polled next. All times in milliseconds, by `clock.monotonic()`. */
+export class Schedule {
+  readonly #options: ScheduleOptions;
+  readonly #account: Account;
+  #statusSince: number;
+  #nextPollAt: number;
+  #lastAskedAt: number | null;
+
+  constructor(options: ScheduleOptions, account: Account, call: FollowedCall, handedOn: HandedOn | null) {
+    const { clock, random } = options;
+    const now = clock.monotonic();
+    this.#options = options;
+    this.#account = account;
+    this.#statusSince = now - call.ageMs;
+    this.#nextPollAt = now + (handedOn?.dueInMs ?? firstPollDelay(account.connection.pace, random));
+    this.#lastAskedAt = handedOn?.sinceAskedMs == null ? null : now - handedOn.sinceAskedMs;
+  }
+
+  get nextPollAt(): number {
+    return this.#nextPollAt;
+  }
+
+  /** Negative: the poll has been due for so long. */
+  get dueInMs(): number {
+    return this.#nextPollAt - this.#options.clock.monotonic();
+  }
+
+  /** Since the last poll of any result; null where there was none. */
+  get sinceAskedMs(): number | null {
+    return this.#lastAskedAt === null ? null : this.#options.clock.monotonic() - this.#lastAskedAt;
+  }
+
+  /** A poll was asked, and was answered or failed. */
+  polled(askedAt: number): void {
+    const { metrics } = this.#options;
+    if (this.#lastAskedAt !== null) metrics.interval(this.#account.name, askedAt - this.#lastAskedAt);
+    this.#lastAskedAt = askedAt;
+  }
+
+  statusChanged(): void {
+    this.#statusSince = this.#options.clock.monotonic();
+  }
+
+  /**
+   * The interval runs from asking to asking, so that a slow answer does not stretch it. The next poll still waits for
+   * the shortest interval after the answer.
+   */
+  afterAnswer(askedAt: number): void {
+    const { clock, random } = this.#options;
+    const answeredAt = clock.monotonic();
+    const { pace } = this.#account.connection;
+    const delay = nextPollDelay(answeredAt - this.#statusSince, pace, random);
+    this.#nextPollAt = Math.max(askedAt + delay, answeredAt + pace.intervalMinMs);
+  }
+
+  /** `failures`: failed polls in a row, this one included. */
+  afterFailure(failures: number, { code, retryAfterMs }: PolyAiError): void {
+    if (code === 'unauthorized') return this.waitForAccount();
+    const { clock, random } = this.#options;
+    const delay = backoffDelay(failures, retryAfterMs, this.#account.connection.pace, random);
+    this.#nextPollAt = clock.monotonic() + delay;
+  }
+
+  /** The account is paused until its next probe; of its calls, the one that wakes first after that is the probe. */
+  waitForAccount(): void {
+    const { clock, random } = this.#options;
+    const spreadMs = random() * this.#account.connection.pace.intervalMaxMs;
+    this.#nextPollAt = clock.monotonic() + this.#account.msToProbe() + spreadMs;
+  }
+}
