@@ -1,11 +1,11 @@
-/** A check that is asked for often, and made one at a time with a gap after each. */
+/** Runs a check that many ask for: one at a time, with a gap after each. */
 export interface Checks {
-  /** Has the next check made in so many milliseconds at the latest, gap aside. */
+  /** Begins the next check within `ms` milliseconds, or as soon as the gap after the last one is over. */
   within(ms: number): void;
   stop(): void;
 }
 
-/** `check` must not reject. */
+/** `check` must not reject; `gapMs` is the time from its end to the next beginning. */
 export function createChecks({ check, gapMs }: { check: () => Promise<void>; gapMs: number }): Checks {
   let timer: NodeJS.Timeout | undefined;
   let dueAt = Infinity;

@@ -18,7 +18,7 @@ export function sendProblem(reply: FastifyReply, given: ProblemError): FastifyRe
   return reply.code(given.statusCode).type('application/problem+json').send(problemBody(given));
 }
 
-/** A query may hold what no log should: a number of somebody's, or a key that was to be a header. */
+/** The path without its query, which may hold what no log should: a phone number, or a key sent in the wrong place. */
 export function pathOf({ url }: FastifyRequest): string {
   return url.split('?', 1)[0] ?? '';
 }

@@ -39,10 +39,10 @@ export async function* csv(batches: AsyncIterable<Call[]>): AsyncGenerator<strin
     yield stringify(calls.map(record), {
       columns: [...COLUMNS],
       record_delimiter: 'windows',
-      // Of its own it quotes only a whole CRLF.
+      // By default only a whole CRLF makes it quote a text.
       quoted_match: /[\r\n]/,
       escape_formulas: true,
-      // Which it does not take for the beginning of one.
+      // It does not see a formula behind a line feed.
       cast: { string: (text) => (text.startsWith('\n') ? `'${text}` : text) },
     });
   }

@@ -8,7 +8,7 @@ import { checker } from './validation.ts';
 
 const METADATA_PREFIX = 'metadata.';
 
-/** Of every route that is about many calls. */
+/** Fields of each route that answers about many calls. */
 export const scopeFields = {
   account: Type.Optional(Account),
   registeredFrom: Type.Optional(
@@ -19,6 +19,7 @@ export const scopeFields = {
   ),
 };
 
+/** Fields of each route that lists or exports calls. */
 export const filterFields = {
   ...scopeFields,
   status: Type.Optional(
@@ -40,7 +41,7 @@ export const filterOptions = {
   patternProperties: { '^metadata\\.[^]+$': MetadataValue },
 };
 
-/** The same in the words of OpenAPI: the fields of an object in a query are parameters of their own. */
+/** The same for OpenAPI, to which each field of an object in a query is a parameter of its own. */
 export const MetadataFilter = {
   type: 'object',
   propertyNames: { pattern: '^metadata\\.[^]+$' },

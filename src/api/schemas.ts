@@ -61,7 +61,7 @@ export const BatchBody = Type.Object(
   { examples: [EXAMPLE_BATCH] },
 );
 
-/** One schema with two types: of a union of schemas each is tried on each value, which takes most of a page's time. */
+/** One schema with two types. Of a union, the serialiser tries each schema on each value: most of a page's time. */
 export const Nullable = <T extends TSchema & { type: string }>(schema: T) =>
   Type.Unsafe<Static<T> | null>({ ...schema, type: [schema.type, 'null'] });
 export const Time = Type.String({ format: 'date-time' });

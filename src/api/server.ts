@@ -36,9 +36,9 @@ export interface RequestMetrics {
 
 export interface CoreOptions extends HealthRoutesOptions, MetricsRoutesOptions {
   requests: RequestMetrics;
-  /** None: every caller is let in. */
+  /** Without any, every caller is let in. */
   apiKeys: readonly ApiKey[];
-  /** Of one key, or of one address that brings none. */
+  /** How many requests one key may make; without a key, one address. */
   maxRequestsPerSecond: number;
   log: Logger;
 }
@@ -59,7 +59,7 @@ export interface ServerOptions
 /** The API, ready to listen or to be injected into. */
 export function createServer(options: ServerOptions): FastifyInstance {
   const app = guardedServer(options);
-  // A request that waits must not hold up a shutdown either.
+  // A request that waits must not hold up a shutdown.
   app.addHook('preClose', async () => options.waiting.close());
   describeRoutes(app);
   app.register(healthRoutes, options);
@@ -82,7 +82,7 @@ export function createCoreServer(options: CoreOptions): FastifyInstance {
   return app;
 }
 
-/** Without routes yet. */
+/** A server with all that a request passes before it reaches a route, and no routes yet. */
 function guardedServer({ log, apiKeys, maxRequestsPerSecond, requests }: CoreOptions): FastifyInstance {
   const loggerInstance: FastifyBaseLogger = log;
   const app = fastify({
@@ -114,7 +114,7 @@ function guardedServer({ log, apiKeys, maxRequestsPerSecond, requests }: CoreOpt
   app.register(helmet, ANSWER_HEADERS);
   app.register(underPressure, PRESSURE);
   app.register(rateLimit, { global: false });
-  // After those, that what is refused has the headers too.
+  // After the plugins above, so that a refused request has their headers too.
   app.after(() => guard(app, { keys: apiKeys, maxPerSecond: maxRequestsPerSecond }));
   return app;
 }

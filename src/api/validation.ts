@@ -3,11 +3,11 @@ import addFormats from 'ajv-formats';
 import { CALL_SID_PATTERN, STORABLE_PATTERN } from '../call/limits.ts';
 import { type FieldError, problem } from './problems.ts';
 
-/** Bodies are taken as they are: a number is no callSid. */
+/** Bodies are JSON and are taken as they are: a number is no callSid. */
 const forBodies = addFormats.default(new Ajv({ removeAdditional: false }));
 /** Queries and paths are text, from which numbers are read. */
 const forText = addFormats.default(
-  // With strict numbers, what `Infinity` is read as is held against no minimum and maximum.
+  // `Infinity` is a number to Ajv, which with strict numbers holds it against no minimum and maximum.
   new Ajv({ removeAdditional: false, coerceTypes: true, useDefaults: true, strictNumbers: false }),
 );
 
@@ -51,15 +51,15 @@ export function fieldErrors(misfits: readonly Misfit[], whole: string): FieldErr
   return withoutBranches(misfits).map((misfit) => {
     const { missingProperty, additionalProperty, propertyName } = misfit.params;
     const property = missingProperty ?? additionalProperty ?? propertyName;
-    const path = typeof property === 'string' ? [...pathOf(misfit), property] : pathOf(misfit);
-    return { field: path.join('.') || whole, detail: detailOf(misfit, WORDS) };
+    const place = typeof property === 'string' ? [...placeOf(misfit), property] : placeOf(misfit);
+    return { field: place.join('.') || whole, detail: detailOf(misfit, WORDS) };
   });
 }
 
 /** The same for people without an API, one plain line each; what has no place in a value is said of all of it. */
 export function plainLines(misfits: readonly Misfit[], words: Words): string[] {
   return withoutBranches(misfits).map((misfit) => {
-    const place = pathOf(misfit).join('.');
+    const place = placeOf(misfit).join('.');
     const { additionalProperty: unknown } = misfit.params;
     const detail = detailOf(misfit, words);
     const line = typeof unknown === 'string' ? `${unknown} ${detail}` : detail;
@@ -73,7 +73,7 @@ function detailOf(misfit: Misfit, words: Words): string {
   if (keyword === 'enum' && Array.isArray(params.allowedValues)) {
     return `must be ${params.allowedValues.join(' or ')}`;
   }
-  const rule = keyword === 'anyOf' ? pathOf(misfit).at(-1) : (params.pattern ?? params.format);
+  const rule = keyword === 'anyOf' ? placeOf(misfit).at(-1) : (params.pattern ?? params.format);
   return words[`${rule}`] ?? message;
 }
 
@@ -84,7 +84,7 @@ function withoutBranches(misfits: readonly Misfit[]): Misfit[] {
 }
 
 /** The steps of a JSON pointer. */
-function pathOf({ instancePath }: Misfit): string[] {
+function placeOf({ instancePath }: Misfit): string[] {
   return instancePath
     .split('/')
     .slice(1)

@@ -5,25 +5,25 @@ import type { Feed } from '../archive/read/feed.ts';
 import type { ArchiveReader } from '../archive/read/reader.ts';
 import { createChecks } from './checks.ts';
 
-/** Words that come close together are one check. */
+/** News that come within this time of each other cause one check. */
 const CHECK_GAP_MS = 50;
 
-/** A request that is held. `signal` is aborted when its time is over, its client has gone, or the process stops. */
+/** A request that is held: its `signal` is aborted when its time is over, its client has gone, or the process stops. */
 export interface Hold extends Disposable {
   readonly signal: AbortSignal;
   readonly clientIsGone: boolean;
 }
 
 export interface Waiting {
-  /** Requests that are held now. */
+  /** How many requests are held now. */
   readonly held: number;
-  /** Holds the request of this reply for at most so long; to be disposed of when it is answered. */
+  /** Holds the request of this reply for at most `ms`. The caller disposes of the hold when it answers. */
   hold(reply: FastifyReply, ms: number): Hold;
-  /** Resolves when the call is settled or gone, or the signal is aborted. To be called before the call is read. */
+  /** Resolves when the call is settled or gone, or the signal is aborted. Call it before you read the call. */
   settled(callSid: string, signal: AbortSignal): Promise<void>;
   /** Resolves when transitions of a later transaction than this can be read, or the signal is aborted. */
   readable(xid: string, signal: AbortSignal): Promise<void>;
-  /** Every request that is held, and every one to come, is to be answered with what is known. */
+  /** Ends every hold, and every one to come at once: those requests are answered with what is known. */
   close(): void;
 }
 
@@ -32,7 +32,7 @@ export interface WaitingOptions {
   feed: Pick<Feed, 'head'>;
   news: Pick<News, 'listen'>;
   log: Logger;
-  /** Words may be missed, or never come (behind a pooler): somebody who waits is looked after this often anyhow. */
+  /** How often Postgres is asked for those who wait, without news: news may be lost, and behind a pooler none comes. */
   checkEveryMs?: number;
 }
 
@@ -54,7 +54,7 @@ export function createWaiting({ reader, feed, news, log, checkEveryMs = 1_000 }:
   async function check(): Promise<void> {
     if (callWaiters.size === 0 && feedWaiters.size === 0) return;
     checks.within(checkEveryMs);
-    // Postgres may be away: the next check finds it back, and the last read of each request says so if not.
+    // Where Postgres is away the next check tries again, and the last read of each request fails with 503.
     const results = await Promise.allSettled([checkCalls(), checkFeed()]);
     for (const result of results) {
       if (result.status === 'rejected') log.debug({ err: result.reason }, 'cannot look for news');
@@ -74,7 +74,7 @@ export function createWaiting({ reader, feed, news, log, checkEveryMs = 1_000 }:
     if (newest !== null) {
       for (const { xid, wake } of feedWaiters) if (xid < BigInt(newest)) wake();
     }
-    // What was told of cannot be read before every older transaction is over, of which nobody tells.
+    // A row can be read when every older transaction is over, and no news tells of that.
     if (lags) checks.within(lagMs);
     lagMs = lags ? lagMs * 2 : CHECK_GAP_MS;
   }
@@ -99,14 +99,14 @@ export function createWaiting({ reader, feed, news, log, checkEveryMs = 1_000 }:
       };
       const held = {
         dismiss() {
-          // The connection would stay open for a next request, and hold up the end.
+          // Kept open for a next request, the connection would hold up the shutdown.
           reply.header('connection', 'close');
           end();
         },
       };
       holds.add(held);
       reply.raw.once('close', leave);
-      // It went before it was held.
+      // The client had gone before the hold began.
       if (reply.raw.destroyed) leave();
       if (closed) held.dismiss();
       else news.listen(hearOf);
@@ -138,7 +138,7 @@ export function createWaiting({ reader, feed, news, log, checkEveryMs = 1_000 }:
       await wokenOrAborted(signal, (wake) => {
         const waiter = { xid: BigInt(xid), wake };
         feedWaiters.add(waiter);
-        // What was told of before may not have been readable then.
+        // News may have come earlier of what can only be read now.
         checks.within(0);
         return () => feedWaiters.delete(waiter);
       });
@@ -151,7 +151,7 @@ export function createWaiting({ reader, feed, news, log, checkEveryMs = 1_000 }:
   };
 }
 
-/** `enlist` is given what ends the wait, and gives what takes the waiter off its list. */
+/** Waits for `wake`, which `enlist` puts on a list, or for the signal. `enlist` returns what takes it off again. */
 function wokenOrAborted(signal: AbortSignal, enlist: (wake: () => void) => () => void): Promise<void> {
   if (signal.aborted) return Promise.resolve();
   return new Promise((resolve) => {

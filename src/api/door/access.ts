@@ -7,21 +7,22 @@ import { createRequestLimits } from './request-limits.ts';
 declare module 'fastify' {
   interface FastifyContextConfig {
     /**
-     * Who may call a route: anyone (`open`), a caller on this machine or a key (`local`), whom the route itself lets in
-     * (`drop-in`), or a `write` key, also from a browser (`board`). Without it, a key: `read` for GET, `write` for the
-     * rest.
+     * Who may call a route. `open`: anyone. `local`: a caller on this machine, or one with a key. `drop-in`: the route
+     * itself decides. `board`: one with a `write` key, also from a browser. Left out: one with a key, `read` for GET
+     * and `write` for the rest.
      */
     access?: 'open' | 'local' | 'drop-in' | 'board';
   }
   interface FastifyRequest {
-    /** The key that the caller gave, where there is such. */
+    /** The API key that the caller gave; null without one, and for a key that is none. */
     apiKey: ApiKey | null;
   }
 }
 
 /**
- * Finds out whose a request is, counts it, and lets it in or not; all before its body is read. Without keys every
- * caller is let in, uncounted: then only this machine can reach the API. `app` has `@fastify/rate-limit`.
+ * Finds out who makes a request, counts it, and lets it in or refuses it, all before its body is read. Without keys
+ * every caller is let in and none is counted: then only this machine can reach the API. `app` must have
+ * `@fastify/rate-limit`. Requests are refused with `unauthorized`, `forbidden` or `too_many_requests`.
  */
 export function guard(
   app: FastifyInstance,
@@ -58,8 +59,8 @@ function checkKey({ apiKey, method, routeOptions }: FastifyRequest, reply: Fasti
 }
 
 /**
- * A page of anybody's whose name is made to lead to this machine could read everything here through the browser of
- * whoever sits at it; that name is in `Host`.
+ * Refuses a page from elsewhere whose host name was made to lead to this machine (DNS rebinding): it could read
+ * everything here through the browser of whoever sits at the machine. `Host` still has that name.
  */
 function checkHost({ hostname }: FastifyRequest): void {
   if (hostname === '' || LOCAL_NAME.test(hostname)) return;

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 
 export type KeyScope = 'read' | 'write';
 
-/** A key that opens the API; the key itself is kept nowhere. */
+/** A key that opens the API. The process keeps its digest, never the key itself. */
 export interface ApiKey {
   readonly name: string;
   /** `write` may read too. */
@@ -17,8 +17,8 @@ const FORM = /^(?<name>[A-Za-z0-9._-]{1,63}):(?<scope>read|write):(?<key>[\x21-\
 const HASHED = /^sha256:(?<hex>[0-9a-f]{64})$/i;
 
 /**
- * Reads `API_KEYS`: a comma list of `NAME:SCOPE:KEY` or `NAME:SCOPE:sha256:HEX`. What is wrong is added to `problems`,
- * by its place in the list and never with the key.
+ * Reads `API_KEYS`: a comma list of `NAME:SCOPE:KEY` or `NAME:SCOPE:sha256:HEX`. Each mistake is added to `problems`
+ * with its place in the list, and never with the key.
  */
 export function readApiKeys(text: string, problems: string[]): ApiKey[] {
   const keys: ApiKey[] = [];
@@ -37,7 +37,7 @@ export function readApiKeys(text: string, problems: string[]): ApiKey[] {
   return keys;
 }
 
-/** The key that a caller gave, in a time that tells nothing of the others; null where there is none such. */
+/** The key that a caller gave, or null where it is none. The time it takes tells nothing of the keys. */
 export function findKey(keys: readonly ApiKey[], given: string): ApiKey | null {
   const digest = sha256(given);
   return keys.filter((key) => timingSafeEqual(key.digest, digest))[0] ?? null;
@@ -48,7 +48,7 @@ function digestOf(key: string): Buffer {
   return hex === undefined ? sha256(key) : Buffer.from(hex, 'hex');
 }
 
-/** Equal lengths, as `timingSafeEqual` needs them. */
+/** A digest always has the same length, which `timingSafeEqual` needs. */
 export function sha256(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }

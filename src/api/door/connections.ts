@@ -2,16 +2,16 @@ import type { Socket } from 'node:net';
 import { type ProblemError, problem, problemBody } from '../problems.ts';
 
 /**
- * How long a request may take to come in, so that slow ones do not pile up. None of them limits an answer: a wait or an
- * export lasts as long as it does.
+ * How long a request may take to come in, so that slow ones do not pile up. Answers have no such limit: a wait or an
+ * export may last longer.
  */
 export const CONNECTION_TIMES = {
-  /** To the last byte of the body. */
+  /** From the first byte to the last one of the body, in milliseconds. */
   requestTimeout: 60_000,
   http: { headersTimeout: 20_000, connectionsCheckingInterval: 5_000 },
 };
 
-/** What is no HTTP gets the same kind of answer as what is no request. */
+/** Answers what Node could not read as a request with a problem, as a route would. */
 export function refuseConnection(error: Error, socket: Socket): void {
   if (!socket.writable) return void socket.destroy();
   const found = problemOf(error);

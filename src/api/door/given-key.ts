@@ -1,8 +1,8 @@
 import type { FastifyRequest } from 'fastify';
 
 /**
- * The API key that a request brings, whether or not there is such; empty without one. For pages also as the password of
- * Basic authentication, whatever the user's name: a browser sends no other on its own.
+ * The API key that a request brings, which may be none of ours; empty where it brings none. For pages it may also be
+ * the password of Basic authentication, with any user name: a browser can send nothing else by itself.
  */
 export function givenKey({ headers: { authorization = '' }, routeOptions }: FastifyRequest): string {
   const [, scheme = '', credentials = ''] = /^(bearer|basic) +(.+)$/i.exec(authorization) ?? [];

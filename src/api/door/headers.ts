@@ -3,15 +3,15 @@ import type { FastifyInstance } from 'fastify';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Where `@fastify/helmet` looks for what is otherwise with a route. */
+    /** Options of `@fastify/helmet` for this route alone. */
     helmet?: FastifyHelmetOptions;
   }
 }
 
 /**
- * Answers are data: nothing in them is to be run, framed, or read by another site. Headers that say something only to
- * browsers of the past, or only about pages, are left out: each costs on every answer. No HSTS: TLS ends at a proxy in
- * front, if at all, and it is for that to say whether the whole host keeps to https.
+ * Answers are data: no browser may run or frame them, and no other site may read them. Headers for old browsers or for
+ * pages alone are left out, since each costs on every answer. There is no HSTS: TLS ends at a proxy, if at all, and that
+ * proxy decides whether the whole host keeps to https.
  */
 export const ANSWER_HEADERS: FastifyHelmetOptions = {
   contentSecurityPolicy: {
@@ -46,8 +46,8 @@ const PAGE_POLICY = {
 };
 
 /**
- * Has all routes that are registered in this scope from now on answer with a policy under which a page can run. To be
- * called in a scope of their own, before the plugin that brings the pages is registered there.
+ * Lets pages run: all routes that are registered in this scope from now on answer with a policy for pages. Call it in a
+ * scope that has only pages, before you register the plugin that brings them.
  */
 export function servePages(scope: FastifyInstance): void {
   scope.addHook('onRoute', (route) => {

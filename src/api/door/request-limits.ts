@@ -5,24 +5,24 @@ import { type ApiKey, findKey, sha256 } from './api-keys.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** How the process is, must be told whatever the load: no limit and no pressure keeps such a route from answering. */
+    /** The route tells how the process is. It answers under any load: no limit and no pressure refuses it. */
     isProbe?: boolean;
   }
 }
 
 const WINDOW_MS = 1_000;
-/** Different wrong keys from one address. Who has an old one makes one mistake, over and over. */
+/** Different wrong keys from one address: somebody who guesses. A client with an old key sends the same one again. */
 const MAX_GUESSES_PER_WINDOW = 10;
 
-/** How many requests are taken. Each process counts for itself, in memory. All throw `too_many_requests`. */
+/** Limits requests by the second. Each process counts for itself, in memory. All throw `too_many_requests`. */
 export interface RequestLimits {
-  /** Counts a request: of its key, or without one of the address it comes from. */
+  /** Counts a request for its key; without a key, for the address that it comes from. */
   take(request: FastifyRequest, reply: FastifyReply): Promise<void>;
-  /** The key that a request brings, if there is such. Who has tried many that are none is not told. */
+  /** The key that was given, or null where it is none. An address that tried many wrong ones is refused instead. */
   tryKey(given: string, request: FastifyRequest, reply: FastifyReply): ApiKey | null;
 }
 
-/** `app` has `@fastify/rate-limit`. */
+/** `app` must have `@fastify/rate-limit`. `maxPerSecond`: requests of one key, or of one address without a key. */
 export function createRequestLimits(
   app: FastifyInstance,
   { keys, maxPerSecond }: { keys: readonly ApiKey[]; maxPerSecond: number },
@@ -32,7 +32,7 @@ export function createRequestLimits(
     timeWindow: WINDOW_MS,
     keyGenerator: (request) => (request.apiKey === null ? addressOf(request) : `key ${request.apiKey.name}`),
   });
-  /** By address, since the window began. */
+  /** Digests of the wrong keys since the window began, by address. */
   const guesses = new Map<string, Set<string>>();
   let windowEndsAt = 0;
 
@@ -53,7 +53,7 @@ export function createRequestLimits(
       refuse(reply, taken.ttlInSeconds, problem.tooManyRequests(maxPerSecond, whose));
     },
 
-    // In one go: of requests that come together, each must count before the next is looked at.
+    // Without an await: each of many requests at once must count before the next is looked at.
     tryKey(given, request, reply) {
       const address = addressOf(request);
       const guessed = guessesFrom(address);
@@ -67,7 +67,7 @@ export function createRequestLimits(
   };
 }
 
-/** Of IPv6, the network that one household has. */
+/** Of IPv6 the /64 network, which one household has to itself. */
 function addressOf({ ip }: FastifyRequest): string {
   return normalizeIP(ip);
 }

@@ -33,7 +33,7 @@ export function accountOf(
   return named(request.headers['x-polykeep-account'], inScope);
 }
 
-/** Accounts may share a token; to guess which one is meant could place a call in the wrong region. */
+/** Accounts may share a token: a guess which of them is meant could place a call in the wrong region. */
 function named(name: string | string[] | undefined, candidates: readonly Account[]): Account {
   const chosen = name === undefined ? candidates : candidates.filter((account) => account.name === name);
   const [account, ...more] = chosen;
@@ -47,7 +47,7 @@ function opens({ apiKey }: FastifyRequest, needed: KeyScope): boolean {
   throw problem.keyMayOnlyRead(apiKey.name);
 }
 
-/** Told in a time that says nothing of where, or whether by length, they differ. */
+/** Compares digests: the time it takes tells neither where tokens differ nor how long they are. */
 function hasToken(given: string | string[] | undefined): (account: Account) => boolean {
   const digest = sha256(`${given ?? ''}`);
   return ({ connection }) => timingSafeEqual(digest, sha256(connection.token));

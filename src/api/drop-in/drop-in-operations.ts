@@ -4,8 +4,8 @@ import { PROBLEM_HEADERS } from '../openapi/openapi-problems.ts';
 import { CallSid } from '../schemas.ts';
 
 /**
- * What `openapi.json` says of the drop-in. PolyAI alone decides what its routes take and answer, so these schemas
- * are loose, and neither requests nor answers are held against them.
+ * The drop-in's routes as `openapi.json` shows them. PolyAI alone decides what its routes take and answer, so these
+ * schemas are loose, and neither requests nor answers are checked by them.
  */
 export function statusOperation(api: PolyAiApi): FastifySchema {
   const query = Object.keys(api.scope).filter((name) => !namesIn(api.statusRoute).includes(name));

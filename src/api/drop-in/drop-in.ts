@@ -36,11 +36,12 @@ const ARCHIVE_PATIENCE_MS = 1_000;
 const checkCallSid = checker<string>(CallSid, 'callSid');
 
 /**
- * PolyAI's own routes, for clients that change nothing but their base URL: a status is PolyAI's last word on the call,
- * from the archive, and a trigger is passed on and its call followed.
+ * PolyAI's own routes, for clients that change nothing but their base URL. A status request is answered from the
+ * archive, with the body that PolyAI gave last. A trigger is passed on, and the call that it places is followed.
  */
 export function dropInRoutes(app: FastifyInstance, options: DropInRoutesOptions, done: () => void): void {
-  // A trigger is passed on byte by byte, whatever its client says it is; schemas are for openapi.json alone.
+  // A trigger is passed on byte by byte, whatever content type its client names.
+  // The schemas of these routes are for openapi.json alone: they check nothing.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, parsed) => parsed(null, body));
   app.setValidatorCompiler(() => () => true);
@@ -63,7 +64,7 @@ function routesOf(api: PolyAiApi, options: DropInRoutesOptions): FastifyPluginCa
   };
 }
 
-/** What the drop-in itself has to say comes in the API's envelope: its clients know no other. */
+/** Answers an error of the drop-in itself in the envelope of PolyAI's API: its clients know no other. */
 function inItsWords(
   api: PolyAiApi,
   error: FastifyError,
@@ -105,7 +106,7 @@ async function answerStatus(
   return sendAnswer(reply, answer);
 }
 
-/** Without Postgres, or where it takes too long, the drop-in is what PolyAI would be without us. */
+/** What the archive knows. null also where Postgres is away or too slow: then PolyAI is asked, as without us. */
 async function lastAnswer(
   reader: DropInRoutesOptions['reader'],
   callSid: string,
@@ -125,7 +126,7 @@ function sendKept(reply: FastifyReply, body: string, observedAt: Date): FastifyR
       .header('age', age)
       .header('x-polykeep-observed-at', observedAt.toISOString())
       .type('application/json')
-      // As bytes: to a text Fastify adds a charset that PolyAI does not name.
+      // To a text Fastify would add a charset, which PolyAI does not name; to bytes it adds none.
       .send(Buffer.from(body))
   );
 }
@@ -149,7 +150,7 @@ async function answerTrigger(
   return placedCalls.during(account.name, passOn());
 
   async function passOn(): Promise<FastifyReply> {
-    const trigger = { path: pathOf(request.url), headers: ofBody(request.headers), body };
+    const trigger = { path: pathAndQueryOf(request.url), headers: ofBody(request.headers), body };
     const answer = await account.trigger(trigger).catch(notPlaced);
     if (answer.statusCode >= 200 && answer.statusCode < 300)
       await keep(triggeredCallSid(parseJson(answer.body.toString('utf8'))));
@@ -174,13 +175,13 @@ function notPlaced(error: unknown): never {
     : refuseFor(error, 504, 'it is not known whether the call was placed');
 }
 
-/** A client may name a whole URL, as of a proxy: where to is not for it to say. */
-function pathOf(url: string): string {
+/** The URL without a host. A client that takes us for a proxy names a whole URL, and must not choose the host. */
+function pathAndQueryOf(url: string): string {
   const { pathname, search } = new URL(url, 'http://polykeep');
   return pathname + search;
 }
 
-/** What tells how to read the body goes with it. */
+/** The headers that tell how to read the body, and are passed on with it. */
 function ofBody({ 'content-type': type, 'content-encoding': encoding }: IncomingHttpHeaders) {
   return {
     'content-type': type ?? 'application/json',

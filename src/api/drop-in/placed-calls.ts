@@ -6,16 +6,16 @@ import { retryDelay } from '../../backoff.ts';
 import type { Metadata, Registration, Report, Sighting } from '../../call/call.ts';
 import { within } from '../../clock.ts';
 
-/** Calls that PolyAI has, and that are registered whether or not Postgres is there at the moment. */
+/** Registers calls that PolyAI has placed already, so that none is lost while Postgres is away. */
 export interface PlacedCalls {
   /**
-   * Registers a call, with the status that PolyAI has just shown of it where it did. Resolves when Postgres has it, or
-   * after 2 s: a call that was placed is not hidden from its caller. It is tried on until it holds.
+   * Registers a call, and its status if PolyAI has just shown one. Resolves when Postgres has the call, or after 2 s,
+   * so that the caller learns of the call in any case. Where Postgres is away it is tried until it succeeds.
    */
   keep(registration: Registration, sighting: Sighting | null): Promise<void>;
-  /** Has `close` wait for work that may place a call for the account. */
+  /** Runs work that may place a call for the account; `close` waits for it. */
   during<Result>(account: string, work: Promise<Result>): Promise<Result>;
-  /** Waits so long for what is under way; what is not registered then is named in the log. */
+  /** Waits at most `ms` for what is under way, and logs each call that is not registered by then. */
   close(ms: number): Promise<void>;
 }
 
@@ -26,7 +26,7 @@ export interface PlacedCallsOptions {
   log: Logger;
 }
 
-/** A call that is not registered yet, whoever asks for it meanwhile. */
+/** A call that is not registered yet. Who asks for it meanwhile adds to it. */
 interface Pending {
   account: string;
   metadata: Metadata;
@@ -97,7 +97,7 @@ export function createPlacedCalls({ registrar, report, followSoon, log }: Placed
   return {
     async keep(registration, sighting) {
       const call = pending.get(registration.callSid) ?? begin(registration);
-      // The trigger's word on its metadata may come second, after a status request for its call.
+      // A status request for the call may come before the trigger, which alone brings metadata.
       if (Object.keys(call.metadata).length === 0) call.metadata = registration.metadata;
       if (sighting !== null && call.sightings.at(-1)?.body !== sighting.body) call.sightings.push(sighting);
       await within(PATIENCE_MS, call.work);

@@ -3,8 +3,8 @@ import { storableText } from '../../call/limits.ts';
 import { problem } from '../problems.ts';
 
 /**
- * The `metadata` of a trigger, kept with the call where `X-Polykeep-Metadata: true` asks for it: it may hold what a
- * company does not want to keep. Values that are no text are kept as JSON. Throws `invalid_request` for another
+ * The `metadata` of a trigger, which is kept with the call only where `X-Polykeep-Metadata: true` asks for it: it may
+ * hold what a company does not want to keep. Values that are no text are kept as JSON. Throws `invalid_request` for another
  * value of the header, before a call is placed.
  */
 export function triggerMetadata(header: string | string[] | undefined, body: unknown): Metadata {

@@ -4,7 +4,7 @@ import { MetadataFilter } from '../filter.ts';
 import { CallJson, TransitionJson } from '../schemas.ts';
 import { ProblemJson, problemResponses, type ShownCode } from './openapi-problems.ts';
 
-/** Schemas with a name of their own in `openapi.json`. */
+/** Schemas that `openapi.json` names and refers to. */
 const NAMED = { Call: CallJson, Transition: TransitionJson, Problem: ProblemJson };
 
 export const components: Record<string, object> = Object.fromEntries(
@@ -12,8 +12,8 @@ export const components: Record<string, object> = Object.fromEntries(
 );
 
 /**
- * A route's schema as `openapi.json` shows it: with what all routes of its kind have in common. Nothing of this is
- * known to Fastify itself, which answers as it would without. A route without tags is not shown.
+ * A route's schema as `openapi.json` shows it: with the security and the problems that all routes of its kind share.
+ * This is for the document alone, Fastify never sees it. A route without tags is not in the document.
  */
 export function documentRoute(route: RouteOptions): FastifySchema {
   const { schema = {} } = route;
@@ -23,11 +23,11 @@ export function documentRoute(route: RouteOptions): FastifySchema {
     ...schema,
     ...(security === null ? {} : { security }),
     ...(isQuerySchema(schema.querystring) ? { querystring: query(schema.querystring) } : {}),
-    response: together(answers(schema.response), problemResponses(problemsOf(route))),
+    response: withProblems(answers(schema.response), problemResponses(problemsOf(route))),
   };
 }
 
-/** null: as all others, a key. */
+/** null: as the document says for all routes, an API key. */
 function securityOf({ config }: RouteOptions): NonNullable<FastifySchema['security']> | null {
   if (config?.access === 'open') return [];
   return config?.access === 'local' ? [{ apiKey: [] }, {}] : null;
@@ -37,7 +37,7 @@ function* problemsOf({ config, method, schema, url }: RouteOptions): Generator<S
   yield* schema?.problems ?? [];
   const { access } = config ?? {};
   const hasBody = method !== 'GET' && access !== 'drop-in';
-  // Of a path that cannot be read no route knows, and none says so in its own words.
+  // A path that cannot be decoded reaches no route, and so gets a problem also where the drop-in would answer.
   if (schema?.querystring || hasBody || url.includes('/:')) yield 'invalid_request';
   if (url.includes('/:')) yield 'uri_too_long';
   if (hasBody) yield* ['body_too_large', 'unsupported_media_type'] as const;
@@ -51,8 +51,11 @@ interface Answer {
   content?: unknown;
 }
 
-/** Where a status can come in two kinds of content, both are shown. */
-function together(answers: Record<string, Answer>, problems: Record<string, Answer>): Record<string, Answer> {
+/** Shows both kinds of content of a status that a route answers and that is a problem's too: readiness' 503. */
+function withProblems(
+  answers: Record<string, Answer>,
+  problems: Record<string, Answer>,
+): Record<string, Answer> {
   const both = Object.entries(problems)
     .filter(([status]) => status in answers)
     .map(([status, { content }]) => [
@@ -62,13 +65,14 @@ function together(answers: Record<string, Answer>, problems: Record<string, Answ
   return { ...answers, ...problems, ...Object.fromEntries(both) };
 }
 
-/** Answers of JSON are given as their schema alone; those that need more are given as OpenAPI has them. */
+/** The answers of a route, each as OpenAPI has it. */
 function answers(responses: unknown): Record<string, Answer> {
   return Object.fromEntries(
     Object.entries(responses ?? {}).map(([status, schema]) => [status, answer(status, schema)]),
   );
 }
 
+/** A route gives the schema alone of an answer in JSON, and others as OpenAPI has them: with their `content`. */
 function answer(status: string, schema: object): Answer {
   const description =
     'description' in schema ? schema.description : (STATUS_CODES[status] ?? 'Another answer');
@@ -80,7 +84,7 @@ function answer(status: string, schema: object): Answer {
   };
 }
 
-/** A schema with references in the place of those that have a name. */
+/** A schema in which those that have a name are replaced by references. */
 function withNames(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(withNames);
   if (typeof schema !== 'object' || schema === null) return schema;
@@ -89,7 +93,7 @@ function withNames(schema: unknown): unknown {
   return partsWithNames(schema);
 }
 
-/** Examples stand beside the schema of an answer. */
+/** The schema without its examples: an answer shows them beside its schema. */
 function partsWithNames(schema: object): object {
   return Object.fromEntries(
     Object.entries(schema)
@@ -107,7 +111,7 @@ function isQuerySchema(schema: unknown): schema is QuerySchema {
   return typeof schema === 'object' && schema !== null && 'properties' in schema;
 }
 
-/** What has a default need not be given. */
+/** A query in which a field with a default is not required, though Fastify's types need it to be. */
 function query(schema: QuerySchema): QuerySchema {
   const { properties, required = [] } = schema;
   return {

@@ -23,7 +23,7 @@ export type ShownCode = keyof typeof EXAMPLES;
 
 declare module 'fastify' {
   interface FastifySchema {
-    /** What a route can answer with beside what every one of its kind can. For `openapi.json` alone. */
+    /** The problems that a route can answer with, beside those of every route of its kind. For `openapi.json` alone. */
     problems?: readonly ShownCode[];
   }
 }

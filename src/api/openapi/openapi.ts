@@ -35,7 +35,9 @@ const securitySchemes = {
   ),
 } as const;
 
-/** Describes every route that has tags and is registered from now on: as `/openapi.json`, and readable as `/docs`. */
+/**
+ * Describes each route that is registered from now on and has tags: as `/openapi.json`, and for people as `/docs`.
+ */
 export function describeRoutes(app: FastifyInstance): void {
   app.register(swagger, {
     openapi: {
@@ -57,7 +59,7 @@ export function describeRoutes(app: FastifyInstance): void {
   app.register(documentRoutes);
 }
 
-/** Open to all: a browser has no key to give, and they tell of no call. */
+/** These routes are open to all: a browser has no key to give, and they tell nothing of any call. */
 async function documentRoutes(app: FastifyInstance): Promise<void> {
   app.addHook('onRoute', (route) => {
     route.config = { ...route.config, access: 'open' };
@@ -71,7 +73,7 @@ async function documentRoutes(app: FastifyInstance): Promise<void> {
   app.register(swaggerUi, {
     routePrefix: '/docs',
     theme: { title: 'polykeep' },
-    // Without a bar on top that asks for the address of another document.
+    // Other layouts have a bar that asks for the address of another document.
     uiConfig: { layout: 'BaseLayout', displayRequestDuration: true },
   });
 }

@@ -28,7 +28,7 @@ export interface CallRoutesOptions {
   reader: ArchiveReader;
   waiting: Waiting;
   accounts: AccountNames;
-  /** Has calls followed soon; never fails a request, since Postgres has them already. */
+  /** Has the calls followed soon. It never throws: Postgres has them already, so the request has succeeded. */
   followSoon: (callSids: readonly string[]) => void;
 }
 
@@ -136,10 +136,10 @@ export const callRoutes: FastifyPluginCallbackTypebox<CallRoutesOptions> = (app,
     return jsonOf(await reader.readCall(callSid));
   }
 
-  /** The call when it is settled, or as it is after so many seconds. */
+  /** The call when it is settled, or as it is after `seconds`. */
   async function readSettled(callSid: string, seconds: number, reply: FastifyReply): Promise<Call | null> {
     using hold = waiting.hold(reply, seconds * 1000);
-    // Before the call is read: what settles it after that is not missed.
+    // The wait begins before the call is read, so that an end in between is not missed.
     const settled = waiting.settled(callSid, hold.signal);
     const call = await reader.readCallBatched(callSid);
     if (call === null || call.settledAt !== null) return call;
@@ -161,7 +161,7 @@ type Item =
 
 const checkItem = checker<RegistrationBody>(RegistrationBody, 'call');
 
-/** One item of a batch; a bad one must not keep the others out. */
+/** One item of a batch. A bad one is told of, and keeps none of the others out. */
 function readItem(item: unknown, accounts: AccountNames): Item {
   try {
     return { kind: 'valid', registration: readRegistration(checkItem(item), accounts) };

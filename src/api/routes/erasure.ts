@@ -6,7 +6,7 @@ import { CallSid } from '../schemas.ts';
 
 export interface ErasureRoutesOptions {
   eraser: Eraser;
-  /** Has nobody follow a call any more; never fails a request: a follower finds out by itself that it is gone. */
+  /** Has the call's follower stop. It never throws: a follower finds out by itself that its call is gone. */
   stopFollowing: (callSid: string) => void;
 }
 
@@ -29,7 +29,7 @@ export const erasureRoutes: FastifyPluginCallbackTypebox<ErasureRoutesOptions> =
     },
     async (request, reply) => {
       const { callSid } = request.params;
-      // The row first: a follower that is stopped before it would find the call, and take it up again.
+      // The row goes first: while it is there, a next follower could take the call up again.
       const erased = await eraser.erase(callSid);
       if (!erased) throw problem.callNotFound();
       stopFollowing(callSid);

@@ -17,6 +17,7 @@ const FORMATS = {
   ndjson: { write: ndjson, type: 'application/x-ndjson' },
 };
 
+/** How long a client may take for an export. */
 const EXPORT_WITHIN_MS = 60 * 60_000;
 
 const ExportQuery = Type.Object(
@@ -49,7 +50,6 @@ const ANSWERS: Readonly<Record<number, object>> = {
 export const exportRoutes: FastifyPluginCallbackTypebox<ExportRoutesOptions> = (app, { exporter }, done) => {
   app.get(
     '/v1/export',
-    // A HEAD would read the whole archive for nothing.
     {
       schema: {
         operationId: 'exportCalls',
@@ -60,13 +60,14 @@ export const exportRoutes: FastifyPluginCallbackTypebox<ExportRoutesOptions> = (
         response: ANSWERS,
         problems: ['too_many_exports'],
       },
+      // A HEAD would read the whole archive for nothing.
       exposeHeadRoute: false,
     },
     async (request, reply) => {
       const { format } = request.query;
       const gone = new AbortController();
       const cut = () => void reply.raw.destroy();
-      // A client that takes its time keeps a connection, its place, and all that was deleted since.
+      // A slow client keeps a connection, one of two places, and in Postgres all rows that were deleted since.
       const limit = setTimeout(cut, EXPORT_WITHIN_MS);
       reply.raw.once('close', () => {
         clearTimeout(limit);
@@ -78,7 +79,7 @@ export const exportRoutes: FastifyPluginCallbackTypebox<ExportRoutesOptions> = (
           throw error instanceof TooManyExportsError ? problem.tooManyExports() : error;
         });
       const { write, type } = FORMATS[format];
-      // A stream that fails half-way takes the connection with it: the client cannot take a part for the whole.
+      // A stream that fails half-way ends the connection, so that no client takes a part for the whole.
       return reply
         .type(type)
         .header('content-disposition', `attachment; filename="${fileName(format)}"`)

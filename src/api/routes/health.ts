@@ -8,8 +8,8 @@ export interface HealthRoutesOptions {
 }
 
 /**
- * Ready means that the sidecar keeps its promises: it cannot without Postgres. Without Redis or with a paused account
- * it still registers and answers, so it stays ready and says what is wrong.
+ * Ready means that the process keeps its promises, which it cannot without Postgres. Without Redis or with a paused
+ * account it still registers calls and answers: it stays ready, and says what is wrong.
  */
 export const healthRoutes: FastifyPluginCallbackTypebox<HealthRoutesOptions> = (app, { readiness }, done) => {
   app.get(

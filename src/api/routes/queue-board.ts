@@ -14,7 +14,7 @@ export interface QueueBoardOptions {
   jobs: Queue | null;
 }
 
-/** BullMQ's jobs, to look at; nowhere where the queue is in the process. */
+/** Pages that show BullMQ's jobs; there are none where the queue is in the process. */
 export function queueBoard(
   scope: FastifyInstance,
   { queue, jobs, prefix }: QueueBoardOptions & { prefix: string },
@@ -23,7 +23,7 @@ export function queueBoard(
   if (jobs === null) return done();
   const pages = new FastifyAdapter().setBasePath(prefix);
   createBullBoard({
-    // A job that somebody takes out or retries by hand would only be a riddle: the sweeper brings it back.
+    // The sweeper undoes what is changed by hand, which would only puzzle people.
     queues: [new BullMQAdapter(jobs, { readOnlyMode: true })],
     serverAdapter: pages,
     options: { uiConfig: { boardTitle: 'polykeep', hideDocsLink: true } },
@@ -31,10 +31,10 @@ export function queueBoard(
   servePages(scope);
   scope.addHook('onRoute', (route) => {
     route.config = { ...route.config, access: 'board' };
-    // The board's own would tell what went wrong inside, and not as a problem.
+    // The board's own handler tells what went wrong inside, and not as a problem.
     route.errorHandler = handleError;
   });
-  // BullMQ would wait for Redis for ever.
+  // Where Redis is away BullMQ waits for it without end.
   scope.addHook('preHandler', async () => {
     if ((await queue.state()) === 'down') throw problem.queueUnavailable();
   });

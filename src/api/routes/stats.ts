@@ -118,8 +118,8 @@ function daysBefore(to: Date): Date {
 }
 
 /**
- * Names with a slash, and UTC. To Postgres the others are abbreviations, of a fixed offset, before they are names
- * (`CET`), and offsets have the opposite sign.
+ * Takes UTC and names with a slash. Postgres reads another name (`CET`) as an abbreviation with a fixed offset first,
+ * and turns the sign of an offset round. Throws `invalid_request`.
  */
 function readTimeZone(timezone: string): string {
   if (!/^(utc|[a-z_]+(\/[\w+-]+)+)$/i.test(timezone) || !isKnown(timezone)) throw unknownTimeZone();

@@ -53,7 +53,7 @@ export const transitionRoutes: FastifyPluginCallbackTypebox<TransitionRoutesOpti
     for (let page = first; ; ) {
       if (page.isEnd) await waiting.readable(page.next.xid, hold.signal);
       if (hold.clientIsGone) return page;
-      // Once more also at the end of the wait: what Postgres says then is what is answered.
+      // The end of the wait also reads once more: the answer is what Postgres says then.
       const isLast = hold.signal.aborted;
       page = await feed.readBatched({ ...query, after: page.next });
       if (isLast || page.transitions.length > 0) return page;
