@@ -25,7 +25,7 @@ import {
 import { checker } from '../../src/api/validation.ts';
 import { feedCursor } from '../../src/archive/read/cursors.ts';
 import { isCallSid } from '../../src/call/limits.ts';
-import { createMetrics } from '../../src/metrics/metrics.ts';
+import { createMetrics } from '../../src/metrics/all-metrics.ts';
 
 const json = [
   ['a call', CallJson, EXAMPLE_CALL],
