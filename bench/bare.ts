@@ -1,7 +1,7 @@
 import { PgDialect } from 'drizzle-orm/pg-core';
 import fastify from 'fastify';
 import { Pool } from 'pg';
-import { HISTORY } from '../src/archive/read/history.ts';
+import { SELECT_CALLS } from '../src/archive/read/call-row.ts';
 
 /**
  * The least that any route on this Postgres takes, in a process of its own as the sidecar is: the same Fastify, the
@@ -10,10 +10,7 @@ import { HISTORY } from '../src/archive/read/history.ts';
  */
 const pool = new Pool({ connectionString: process.env.DATABASE_URL, max: 10, keepAlive: true });
 const app = fastify();
-const ONE_CALL = `
-select call_sid, account, status, outcome, reason, metadata, registered_at, created_at, last_updated, first_seen_at,
-       last_seen_at, settled_at, polls, failed_polls, last_error, ${new PgDialect().sqlToQuery(HISTORY).sql} as history
-  from calls
+const ONE_CALL = `${new PgDialect().sqlToQuery(SELECT_CALLS).sql}
  where call_sid = $1`;
 
 app.get('/', async () => (await pool.query<{ one: number }>('select 1 as one')).rows[0]);

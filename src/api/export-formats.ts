@@ -1,6 +1,7 @@
 import { stringify } from 'csv-stringify/sync';
+import { Type } from 'typebox';
 import type { Call } from '../call/call.ts';
-import { callJson } from './schemas.ts';
+import { CallJson, callJson } from './schemas.ts';
 
 /** One call per line, as `GET /v1/calls/{callSid}` answers it. */
 export async function* ndjson(batches: AsyncIterable<Call[]>): AsyncGenerator<string> {
@@ -9,25 +10,16 @@ export async function* ndjson(batches: AsyncIterable<Call[]>): AsyncGenerator<st
   }
 }
 
-/** Columns of every flat export. */
-export const COLUMNS = [
-  'callSid',
-  'account',
-  'status',
-  'outcome',
-  'reason',
-  'registeredAt',
-  'createdAt',
-  'lastUpdated',
-  'firstSeenAt',
-  'lastSeenAt',
-  'settledAt',
-  'polls',
-  'failedPolls',
-  'lastError',
-  'metadata',
-  'transitionCount',
-] as const;
+const { metadata, transitions, ...single } = CallJson.properties;
+
+/**
+ * The columns of a flat export with their schemas: the fields of a call as the API answers it, those that are single
+ * values first, and the number of its transitions in the place of them.
+ */
+export const FLAT_FIELDS = { ...single, metadata, transitionCount: Type.Integer() };
+
+/** The columns of the csv. */
+export const COLUMNS = Object.keys(FLAT_FIELDS);
 
 /**
  * RFC 4180 with a header. Text that a spreadsheet would take for a formula, a phone number with its plus among them,
@@ -37,7 +29,7 @@ export async function* csv(batches: AsyncIterable<Call[]>): AsyncGenerator<strin
   yield `${COLUMNS.join(',')}\r\n`;
   for await (const calls of batches) {
     yield stringify(calls.map(record), {
-      columns: [...COLUMNS],
+      columns: COLUMNS,
       record_delimiter: 'windows',
       // By default only a whole CRLF makes it quote a text.
       quoted_match: /[\r\n]/,

@@ -45,6 +45,18 @@ export interface CallState {
   settledAt: Date | null;
 }
 
+/** The state of a call of which PolyAI has shown nothing yet. */
+export const UNSEEN: Readonly<CallState> = {
+  status: null,
+  outcome: null,
+  reason: null,
+  createdAt: null,
+  lastUpdated: null,
+  firstSeenAt: null,
+  lastSeenAt: null,
+  settledAt: null,
+};
+
 /** What a sighting means for a call: `lifecycle.ts` decides it, the writer carries it out. */
 export type Advance =
   | { kind: 'transition'; state: CallState }
@@ -60,7 +72,7 @@ export interface Report {
   /** Settles the call without a status from PolyAI. */
   outcome?: { outcome: Outcome; at: Date };
   /** Newest successful poll, where it brought nothing new. */
-  lastSeenAt?: Date | null;
+  lastSeenAt?: Date;
   /** What that poll was answered with. */
   lastBody?: string;
   /** Polls since the last report. */

@@ -52,7 +52,7 @@ function apply(call: FoldedCall, report: Report): void {
   if (call.after.state.outcome === null) {
     if (report.lastError !== undefined) call.lastError = report.lastError;
     if (report.followForMs !== undefined) call.followForMs = report.followForMs;
-    if (report.lastSeenAt) applySeen(call, report.lastSeenAt, report.lastBody);
+    if (report.lastSeenAt !== undefined) applySeen(call, report.lastSeenAt, report.lastBody);
   }
   if (report.sighting !== undefined) applySighting(call, report.sighting);
   if (report.outcome !== undefined) {

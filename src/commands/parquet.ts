@@ -1,45 +1,16 @@
 import type { BasicType } from 'hyparquet-writer';
 import { ByteWriter, ParquetWriter, schemaFromColumnData } from 'hyparquet-writer';
+import { FLAT_FIELDS } from '../api/export-formats.ts';
+import { CallJson } from '../api/schemas.ts';
 import type { Call } from '../call/call.ts';
 
 /** Held in memory at once. */
 const ROWS_PER_GROUP = 10_000;
 
-interface Column {
-  name: string;
-  type: BasicType;
-  nullable: boolean;
-  value: (call: Call) => unknown;
-}
-
-const column = (name: string, type: BasicType, value: Column['value']): Column => ({
-  name,
-  type,
-  nullable: true,
-  value,
-});
-const required = (...of: Parameters<typeof column>): Column => ({ ...column(...of), nullable: false });
-
-/** Those of the csv, and the history as JSON. */
-const COLUMNS: readonly Column[] = [
-  required('callSid', 'STRING', (call) => call.callSid),
-  required('account', 'STRING', (call) => call.account),
-  column('status', 'STRING', (call) => call.status),
-  column('outcome', 'STRING', (call) => call.outcome),
-  column('reason', 'STRING', (call) => call.reason),
-  required('registeredAt', 'TIMESTAMP', (call) => call.registeredAt),
-  column('createdAt', 'TIMESTAMP', (call) => call.createdAt),
-  column('lastUpdated', 'TIMESTAMP', (call) => call.lastUpdated),
-  column('firstSeenAt', 'TIMESTAMP', (call) => call.firstSeenAt),
-  column('lastSeenAt', 'TIMESTAMP', (call) => call.lastSeenAt),
-  column('settledAt', 'TIMESTAMP', (call) => call.settledAt),
-  required('polls', 'INT32', (call) => call.polls),
-  required('failedPolls', 'INT32', (call) => call.failedPolls),
-  column('lastError', 'STRING', (call) => call.lastError),
-  required('metadata', 'JSON', (call) => call.metadata),
-  required('transitionCount', 'INT32', (call) => call.transitions.length),
-  required('transitions', 'JSON', (call) => call.transitions),
-];
+/** The columns of the csv, and the history as JSON. */
+const COLUMNS = Object.entries({ ...FLAT_FIELDS, transitions: CallJson.properties.transitions }).map(
+  ([name, schema]) => ({ name, ...columnType(schema) }),
+);
 
 /** A Parquet file, a row group at a time. */
 export async function* parquet(batches: AsyncIterable<Call[]>): AsyncGenerator<Uint8Array> {
@@ -62,8 +33,23 @@ export async function* parquet(batches: AsyncIterable<Call[]>): AsyncGenerator<U
   yield taken(writer);
 }
 
+/** A column's type by its JSON Schema: what is a time is kept as a time, what is no single value as JSON. */
+function columnType(schema: object): { type: BasicType; nullable: boolean } {
+  const types = 'type' in schema ? [schema.type].flat() : [];
+  return { type: basicType(schema, types), nullable: types.includes('null') };
+}
+
+function basicType(schema: object, types: readonly unknown[]): BasicType {
+  if ('format' in schema && schema.format === 'date-time') return 'TIMESTAMP';
+  if (types.includes('string')) return 'STRING';
+  return types.includes('integer') ? 'INT32' : 'JSON';
+}
+
 function columnData(calls: readonly Call[]) {
-  return COLUMNS.map(({ value, ...rest }) => ({ ...rest, data: calls.map(value) }));
+  const rows = calls.map(
+    (call): Record<string, unknown> => ({ ...call, transitionCount: call.transitions.length }),
+  );
+  return COLUMNS.map((column) => ({ ...column, data: rows.map((row) => row[column.name]) }));
 }
 
 /** What was written since the last time; the writer goes on counting from where the file is. */

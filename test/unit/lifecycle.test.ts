@@ -1,22 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { CallState, FollowedCall, Outcome, Report, Sighting } from '../../src/call/call.ts';
+import {
+  type CallState,
+  type FollowedCall,
+  type Outcome,
+  type Report,
+  type Sighting,
+  UNSEEN,
+} from '../../src/call/call.ts';
 import { foldReports } from '../../src/call/fold.ts';
 import { advance, close, outcomeOf } from '../../src/call/lifecycle.ts';
 
 const AT = Date.parse('2026-11-24T12:00:00Z');
 const seconds = (n: number) => new Date(AT + n * 1000);
-
-const fresh: CallState = {
-  status: null,
-  outcome: null,
-  reason: null,
-  createdAt: null,
-  lastUpdated: null,
-  firstSeenAt: null,
-  lastSeenAt: null,
-  settledAt: null,
-};
 
 function sighting(status: string, more: Partial<Sighting> = {}): Sighting {
   return {
@@ -37,7 +33,7 @@ function stateAfter(...sightings: Sighting[]): CallState {
   return sightings.reduce((state, seen) => {
     const result = advance(state, seen);
     return result.kind === 'stale' || result.kind === 'settled' ? state : result.state;
-  }, fresh);
+  }, UNSEEN);
 }
 
 describe('terminal statuses', () => {
@@ -212,7 +208,7 @@ describe('any order and repetition of what was seen of one call', () => {
     sightings: Sighting[],
     batchSizes: number[],
   ): { call: FollowedCall; transitions: Sighting[] } {
-    let call: FollowedCall = { callSid: 'a', account: 'default', state: fresh, ageMs: 0, polls: 0 };
+    let call: FollowedCall = { callSid: 'a', account: 'default', state: UNSEEN, ageMs: 0, polls: 0 };
     const transitions: Sighting[] = [];
     const reports: Report[] = sightings.map((seen) => ({ callSid: 'a', sighting: seen, polls: 1 }));
     for (let next = 0, batch = 0; next < reports.length; batch++) {

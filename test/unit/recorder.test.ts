@@ -1,25 +1,21 @@
 import { describe, expect, it } from 'vitest';
-import type { CallState, FollowedCall, Report, Sighting } from '../../src/call/call.ts';
+import {
+  type CallState,
+  type FollowedCall,
+  type Report,
+  type Sighting,
+  UNSEEN,
+} from '../../src/call/call.ts';
 import { Recorder } from '../../src/follow/recorder.ts';
 
-const fresh: CallState = {
-  status: null,
-  outcome: null,
-  reason: null,
-  createdAt: null,
-  lastUpdated: null,
-  firstSeenAt: null,
-  lastSeenAt: null,
-  settledAt: null,
-};
-const call = (state: CallState = fresh): FollowedCall => ({
+const call = (state: CallState = UNSEEN): FollowedCall => ({
   callSid: 'a',
   account: 'default',
   state,
   ageMs: 0,
   polls: 0,
 });
-const inState = (status: string): CallState => ({ ...fresh, status });
+const inState = (status: string): CallState => ({ ...UNSEEN, status });
 const sighting = (status: string): Sighting => ({
   status,
   reason: null,
@@ -148,7 +144,7 @@ describe('the state', () => {
     const settled = archive();
     settled.recorder.send({ sighting: sighting('queued') });
     settled.recorder.send({ sighting: sighting('calling') });
-    await settled.commit(call({ ...fresh, status: 'success', outcome: 'success' }));
+    await settled.commit(call({ ...UNSEEN, status: 'success', outcome: 'success' }));
     expect(settled.recorder.isOver).toBe(true);
 
     const erased = archive();

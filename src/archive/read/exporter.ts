@@ -1,12 +1,12 @@
 import { and, type SQL, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Client } from 'pg';
-import type { Call, Metadata, Outcome } from '../../call/call.ts';
+import type { Call } from '../../call/call.ts';
 import { closeClient, openClient, withClient } from '../client.ts';
 import { answering } from '../database.ts';
 import { TooManyExportsError } from '../errors.ts';
 import { type CallFilter, conditions } from './call-filter.ts';
-import { HISTORY, type HistoryEntry, transitionsOf } from './history.ts';
+import { type CallRow, callOf, SELECT_CALLS } from './call-row.ts';
 
 export interface Exporter {
   /**
@@ -74,7 +74,7 @@ async function* read(
     await client.query(BEGIN);
     await drizzle(client).execute(declaration(filter));
     for (;;) {
-      const { rows } = await client.query<ExportedRow>(`fetch forward ${BATCH_ROWS} from exported`);
+      const { rows } = await client.query<CallRow>(`fetch forward ${BATCH_ROWS} from exported`);
       if (rows.length === 0) return;
       yield rows.map(callOf);
     }
@@ -98,50 +98,7 @@ async function terminate(url: string, pid: number | undefined): Promise<void> {
 /** A cursor by SQL: Postgres then plans for the first rows, and each fetch takes as many as are wanted. */
 function declaration(filter: CallFilter): SQL {
   return sql`
-declare exported no scroll cursor for
-select call_sid, account, status, outcome, reason, metadata, registered_at, created_at, last_updated, first_seen_at,
-       last_seen_at, settled_at, polls, failed_polls, last_error, ${HISTORY} as history
-  from calls
+declare exported no scroll cursor for ${SELECT_CALLS}
  where ${and(...conditions(filter)) ?? sql`true`}
  order by registered_at desc, call_sid desc`;
-}
-
-interface ExportedRow {
-  call_sid: string;
-  account: string;
-  status: string | null;
-  outcome: Outcome | null;
-  reason: string | null;
-  metadata: Metadata;
-  registered_at: Date;
-  created_at: Date | null;
-  last_updated: Date | null;
-  first_seen_at: Date | null;
-  last_seen_at: Date | null;
-  settled_at: Date | null;
-  polls: number;
-  failed_polls: number;
-  last_error: string | null;
-  history: HistoryEntry[] | null;
-}
-
-function callOf(row: ExportedRow): Call {
-  return {
-    callSid: row.call_sid,
-    account: row.account,
-    status: row.status,
-    outcome: row.outcome,
-    reason: row.reason,
-    metadata: row.metadata,
-    registeredAt: row.registered_at,
-    createdAt: row.created_at,
-    lastUpdated: row.last_updated,
-    firstSeenAt: row.first_seen_at,
-    lastSeenAt: row.last_seen_at,
-    settledAt: row.settled_at,
-    polls: row.polls,
-    failedPolls: row.failed_polls,
-    lastError: row.last_error,
-    transitions: transitionsOf(row.history),
-  };
 }

@@ -1,12 +1,13 @@
-import { and, desc, eq, getTableColumns, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm';
+import { and, desc, eq, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm';
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
-import { type Call, type LastAnswer, OUTCOMES, type Outcome } from '../../call/call.ts';
+import type { Call, LastAnswer } from '../../call/call.ts';
 import { batched } from '../batch.ts';
 import { answering } from '../database.ts';
 import { calls } from '../schema/tables.ts';
 import { type CallFilter, conditions, registeredWithin } from './call-filter.ts';
+import { CALL_COLUMNS, callOf } from './call-row.ts';
 import type { Position } from './cursors.ts';
-import { HISTORY, type HistoryEntry, transitionsOf } from './history.ts';
+import { HISTORY } from './history.ts';
 
 /** All throw `ArchiveUnavailableError` where Postgres is away. */
 export interface ArchiveReader {
@@ -22,18 +23,16 @@ export interface ArchiveReader {
   listCalls(filter: CallFilter, limit: number, after: Position | null): Promise<Call[]>;
 }
 
-const { lastBody: _, followedUntil: __, ...callColumns } = getTableColumns(calls);
-
 /** Read in some 10 ms: a page of what is in one of 200 calls. */
 const NEWEST_WALKED = 20_000;
 
 export function createReader(orm: NodePgDatabase, { newestWalked = NEWEST_WALKED } = {}): ArchiveReader {
-  const chosen = (where?: SQL) => orm.select(callColumns).from(calls).where(where).$dynamic();
+  const chosen = (where?: SQL) => orm.select(CALL_COLUMNS).from(calls).where(where).$dynamic();
 
   /** One statement, so that each call and its transitions are of one moment. */
   const withHistory = (where: SQL | undefined, from = chosen()) =>
     orm
-      .select({ ...callColumns, history: HISTORY })
+      .select({ ...CALL_COLUMNS, history: HISTORY })
       .from(from.as('calls'))
       .where(where)
       .$dynamic();
@@ -103,16 +102,4 @@ function beyond(position: Position | null): SQL | undefined {
   if (position === null) return undefined;
   const { registeredAt, callSid } = position;
   return sql`(${calls.registeredAt}, ${calls.callSid}) < (${registeredAt.toISOString()}::timestamptz, ${callSid})`;
-}
-
-type CallRow = Omit<typeof calls.$inferSelect, 'lastBody' | 'followedUntil'> & {
-  history: HistoryEntry[] | null;
-};
-
-function callOf({ history, ...call }: CallRow): Call {
-  return { ...call, outcome: outcomeOf(call.outcome), transitions: transitionsOf(history) };
-}
-
-function outcomeOf(text: string | null): Outcome | null {
-  return OUTCOMES.find((outcome) => outcome === text) ?? null;
 }

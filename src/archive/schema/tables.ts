@@ -1,5 +1,6 @@
 import { desc, sql } from 'drizzle-orm';
 import { customType, index, integer, jsonb, pgTable, primaryKey, text, timestamp } from 'drizzle-orm/pg-core';
+import type { CallState, Metadata, Outcome } from '../../call/call.ts';
 
 /** Milliseconds, as in JSON: a time read from the API can be given back to a filter and still be exact. */
 const time = (name: string) => timestamp(name, { withTimezone: true, precision: 3 });
@@ -12,9 +13,9 @@ export const calls = pgTable(
     callSid: text('call_sid').primaryKey(),
     account: text('account').notNull(),
     status: text('status'),
-    outcome: text('outcome'),
+    outcome: text('outcome').$type<Outcome>(),
     reason: text('reason'),
-    metadata: jsonb('metadata').$type<Record<string, string>>().notNull().default({}),
+    metadata: jsonb('metadata').$type<Metadata>().notNull().default({}),
     registeredAt: time('registered_at').notNull().defaultNow(),
     createdAt: time('created_at'),
     lastUpdated: time('last_updated'),
@@ -34,6 +35,21 @@ export const calls = pgTable(
     index('calls_metadata').using('gin', sql`${table.metadata} jsonb_path_ops`),
   ],
 );
+
+/**
+ * The columns of `calls` that make a call's state. The writer's statements are made from this list; what reads calls
+ * takes all columns of the table.
+ */
+export const STATE_COLUMNS = [
+  'status',
+  'outcome',
+  'reason',
+  'createdAt',
+  'lastUpdated',
+  'firstSeenAt',
+  'lastSeenAt',
+  'settledAt',
+] as const satisfies readonly (keyof CallState)[];
 
 export const transitions = pgTable(
   'transitions',

@@ -1,8 +1,8 @@
 import type { Pool } from 'pg';
-import type { Call, Registration } from '../../call/call.ts';
+import { type Call, type Registration, UNSEEN } from '../../call/call.ts';
 import { batched } from '../batch.ts';
 import { answering } from '../database.ts';
-import { REGISTER_CALLS } from './statements.ts';
+import { registerCalls } from './statements.ts';
 
 export interface Registrar {
   /**
@@ -17,17 +17,8 @@ export interface Registrar {
 
 export function createRegistrar(pool: Pool): Registrar {
   async function registerAll(registrations: readonly Registration[]): Promise<(Call | null)[]> {
-    const inserted = pool.query<{ call_sid: string; registered_at: Date }>({
-      name: 'register_calls',
-      text: REGISTER_CALLS,
-      values: [
-        registrations.map(({ callSid }) => callSid),
-        registrations.map(({ account }) => account),
-        registrations.map(({ metadata }) => JSON.stringify(metadata)),
-      ],
-    });
-    const { rows } = await answering(inserted);
-    const created = new Map(rows.map((row) => [row.call_sid, row.registered_at]));
+    const { rows } = await answering(pool.query<RegisteredRow>(registerCalls(registrations)));
+    const created = new Map(rows.map(({ callSid, registeredAt }) => [callSid, registeredAt]));
     return registrations.map((registration) => {
       const registeredAt = created.get(registration.callSid);
       created.delete(registration.callSid);
@@ -38,19 +29,17 @@ export function createRegistrar(pool: Pool): Registrar {
   return { register: batched(registerAll), registerAll };
 }
 
+interface RegisteredRow {
+  callSid: string;
+  registeredAt: Date;
+}
+
 /** A call of which nothing is known yet but that it is there. */
 function newCall(registration: Registration, registeredAt: Date): Call {
   return {
     ...registration,
     registeredAt,
-    status: null,
-    outcome: null,
-    reason: null,
-    createdAt: null,
-    lastUpdated: null,
-    firstSeenAt: null,
-    lastSeenAt: null,
-    settledAt: null,
+    ...UNSEEN,
     polls: 0,
     failedPolls: 0,
     lastError: null,

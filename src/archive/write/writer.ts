@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Pool, PoolClient } from 'pg';
+import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { retryDelay } from '../../backoff.ts';
-import type { CallState, FollowedCall, Outcome, Report, Sighting } from '../../call/call.ts';
-import { type FoldedCall, foldReports } from '../../call/fold.ts';
+import type { FollowedCall, Outcome, Report, Sighting } from '../../call/call.ts';
+import type { FoldedCall } from '../../call/fold.ts';
 import { batched } from '../batch.ts';
-import { ArchiveClosedError, isRefusal, ReportRefusedError, sqlState } from '../errors.ts';
+import { ArchiveClosedError, isRefusal, ReportRefusedError } from '../errors.ts';
 import { newsTeller } from '../news.ts';
-import { AMEND_LAST_TRANSITIONS, INSERT_TRANSITIONS, LOCK_CALLS, UPDATE_CALLS } from './statements.ts';
+import { commitReports } from './commit.ts';
 
 const RETRY = { firstMs: 100, maxMs: 2_000 };
 
@@ -98,27 +98,12 @@ export function createWriter({
 
   async function commitOnce(reports: readonly Report[]): Promise<(FollowedCall | null)[]> {
     const begunAt = performance.now();
-    const client = await pool.connect();
-    let broken = true;
-    try {
-      await client.query('begin');
-      const locked = await lockCalls(client, reports);
-      const folded = foldReports(locked, reports);
-      await write(client, folded);
-      await client.query('commit');
-      broken = false;
-      metrics.wrote(reports.length, performance.now() - begunAt);
-      measure(folded, metrics);
-      if (folded.some(isNews)) tellNews();
-      const after = new Map(folded.map((call) => [call.callSid, call.after]));
-      return reports.map(({ callSid }) => after.get(callSid) ?? null);
-    } catch (error) {
-      // Without a word of Postgres the query may still run there, and a rollback would wait behind it.
-      broken = sqlState(error) === null || !(await rolledBack(client));
-      throw error;
-    } finally {
-      client.release(broken);
-    }
+    const folded = await commitReports(pool, reports);
+    metrics.wrote(reports.length, performance.now() - begunAt);
+    measure(folded, metrics);
+    if (folded.some(isNews)) tellNews();
+    const after = new Map(folded.map((call) => [call.callSid, call.after]));
+    return reports.map(({ callSid }) => after.get(callSid) ?? null);
   }
 
   return {
@@ -130,58 +115,7 @@ export function createWriter({
   };
 }
 
-async function rolledBack(client: PoolClient): Promise<boolean> {
-  return client.query('rollback').then(
-    () => true,
-    () => false,
-  );
-}
-
-interface LockedRow {
-  call_sid: string;
-  account: string;
-  status: string | null;
-  outcome: Outcome | null;
-  reason: string | null;
-  created_at: Date | null;
-  last_updated: Date | null;
-  first_seen_at: Date | null;
-  last_seen_at: Date | null;
-  settled_at: Date | null;
-  polls: number;
-  age_ms: number;
-}
-
-async function lockCalls(client: PoolClient, reports: readonly Report[]): Promise<FollowedCall[]> {
-  const callSids = [...new Set(reports.map(({ callSid }) => callSid))];
-  const { rows } = await client.query<LockedRow>({
-    name: 'lock_calls',
-    text: LOCK_CALLS,
-    values: [callSids],
-  });
-  return rows.map((row) => ({
-    callSid: row.call_sid,
-    account: row.account,
-    state: stateOf(row),
-    ageMs: row.age_ms,
-    polls: row.polls,
-  }));
-}
-
-function stateOf(row: LockedRow): CallState {
-  return {
-    status: row.status,
-    outcome: row.outcome,
-    reason: row.reason,
-    createdAt: row.created_at,
-    lastUpdated: row.last_updated,
-    firstSeenAt: row.first_seen_at,
-    lastSeenAt: row.last_seen_at,
-    settledAt: row.settled_at,
-  };
-}
-
-/** A report of a settled call that brought nothing tells once more of its end: seldom, and harmless. */
+/** Whether there is something for those who wait: a transition, or the end of a call that PolyAI showed none of. */
 function isNews({ transitions, wasSettled, after }: FoldedCall): boolean {
   return transitions.length > 0 || (!wasSettled && after.state.outcome !== null);
 }
@@ -191,60 +125,5 @@ function measure(calls: readonly FoldedCall[], metrics: WriteMetrics): void {
     const { account, state } = after;
     for (const sighting of transitions) metrics.transition(account, sighting);
     if (!wasSettled && state.outcome !== null) metrics.settled(account, state.outcome);
-  }
-}
-
-async function write(client: PoolClient, calls: readonly FoldedCall[]): Promise<void> {
-  const states = calls.map((call) => call.after.state);
-  await client.query({
-    name: 'update_calls',
-    text: UPDATE_CALLS,
-    values: [
-      calls.map((call) => call.callSid),
-      states.map((state) => state.status),
-      states.map((state) => state.outcome),
-      states.map((state) => state.reason),
-      states.map((state) => state.createdAt),
-      states.map((state) => state.lastUpdated),
-      states.map((state) => state.firstSeenAt),
-      states.map((state) => state.lastSeenAt),
-      states.map((state) => state.settledAt),
-      calls.map((call) => call.polls),
-      calls.map((call) => call.failedPolls),
-      calls.map((call) => call.lastError !== undefined),
-      calls.map((call) => call.lastError ?? null),
-      calls.map((call) => call.followForMs ?? null),
-      calls.map((call) => call.lastBody ?? null),
-    ],
-  });
-
-  const amended = calls.filter((call) => call.amendment !== null);
-  if (amended.length > 0) {
-    await client.query(AMEND_LAST_TRANSITIONS, [
-      amended.map((call) => call.callSid),
-      amended.map((call) => call.amendment?.reason),
-      amended.map((call) => call.amendment?.lastUpdated),
-      amended.map((call) => JSON.stringify(call.amendment?.payload)),
-    ]);
-  }
-
-  const added = calls.flatMap(({ callSid, transitions }) =>
-    transitions.map((sighting, index) => ({ callSid, ordinal: index + 1, sighting })),
-  );
-  if (added.length > 0) {
-    await client.query({
-      name: 'insert_transitions',
-      text: INSERT_TRANSITIONS,
-      values: [
-        added.map((row) => row.callSid),
-        added.map((row) => row.ordinal),
-        added.map((row) => row.sighting.status),
-        added.map((row) => row.sighting.reason),
-        added.map((row) => row.sighting.changedAfter),
-        added.map((row) => row.sighting.observedAt),
-        added.map((row) => row.sighting.lastUpdated),
-        added.map((row) => JSON.stringify(row.sighting.payload)),
-      ],
-    });
   }
 }
