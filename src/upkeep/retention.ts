@@ -17,7 +17,7 @@ const PAUSE_MS = 100;
  * Oldest first, by the partial index. A locked row is being read for update or erased by others: the next round finds
  * it, if it is still there.
  */
-export const DELETE_EXPIRED = `
+const DELETE_EXPIRED = `
 delete from calls
  where call_sid = any(array(select call_sid from calls
                              where settled_at is not null and settled_at < now() - $1 * interval '24 hours'

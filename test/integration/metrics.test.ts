@@ -1,16 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Database, openDatabase } from '../../src/archive/database.ts';
-import {
-  createUnsettledCalls,
-  SILENT_AFTER_MS,
-  UNSETTLED,
-  type UnsettledCalls,
-} from '../../src/archive/read/unsettled.ts';
+import { createUnsettledCalls, type UnsettledCalls } from '../../src/archive/read/unsettled.ts';
 import { createWriter } from '../../src/archive/write/writer.ts';
 import { KNOWN_STATUSES } from '../../src/call/lifecycle.ts';
 import { createMetrics, type Metrics, type Watched } from '../../src/metrics/all-metrics.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';
+import { plansOf } from '../support/plans.ts';
 import { Scrape } from '../support/prometheus.ts';
 import { sightingNow } from '../support/sighting.ts';
 
@@ -74,13 +70,9 @@ describe('the archive', () => {
        select 'settled-' || n, 'us', 'success', 'success', now() from generate_series(1, 20000) n`,
     );
     await test.query('analyze calls');
-    const plan = await database.pool.query<{ 'QUERY PLAN': string }>(`explain ${UNSETTLED}`, [
-      [...KNOWN_STATUSES],
-      SILENT_AFTER_MS,
-    ]);
-    expect(plan.rows.map((row) => row['QUERY PLAN']).join('\n')).toMatch(
-      /Index Scan (using|on) calls_unsettled/,
-    );
+    const { read } = createUnsettledCalls(database.pool, KNOWN_STATUSES);
+    const [plan] = await plansOf(database.pool, read);
+    expect(plan).toMatch(/Index Scan (using|on) calls_unsettled/);
   });
 
   it('is asked once for scrapes that come close together', async () => {

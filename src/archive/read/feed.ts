@@ -6,7 +6,7 @@ import { FeedPositionAheadError } from '../errors.ts';
 import type { FeedPosition } from './cursors.ts';
 
 /** So many transitions are looked at for one page of an account: what is rare there must not be looked for for long. */
-export const MAX_SCAN = 2_000;
+const MAX_SCAN = 2_000;
 /** And so many times, before a page without any is given. */
 const MAX_SCANS = 25;
 
@@ -15,7 +15,7 @@ const MAX_SCANS = 25;
  * has missed nothing. The account is looked up row by row (`offset 0` keeps it so), since a join that the planner
  * turns round would read the whole table for one page.
  */
-export const READ_FEED = `
+const READ_FEED = `
 with horizon as (
   select pg_snapshot_xmin(pg_current_snapshot()) as xmin
 ), matched as materialized (
@@ -50,7 +50,7 @@ select h.xmin::text, coalesce(l.scanned, 0) as scanned,
   left join matched m on true
  order by m.xid, m.call_sid, m.seq`;
 
-export const FEED_HEAD = `
+const FEED_HEAD = `
 select (select t.xid from transitions t where t.xid < s.xmin order by t.xid desc limit 1)::text as newest,
        coalesce((select t.xid from transitions t order by t.xid desc limit 1) >= s.xmin, false) as lags
   from (select pg_snapshot_xmin(pg_current_snapshot()) as xmin) s`;

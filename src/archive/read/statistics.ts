@@ -116,7 +116,7 @@ async function run(pool: Pool, statement: SQL, timeoutMs: number): Promise<Stats
  * the polls that saw them. Calls and stays go through one aggregate, so that no group need be found again; `nth` sorts
  * faster than `call_sid`.
  */
-export function statsStatement({ filter, bucket, timeZone, groupBy }: StatsQuestion, limit: number): SQL {
+function statsStatement({ filter, bucket, timeZone, groupBy }: StatsQuestion, limit: number): SQL {
   return sql`
 with chosen as materialized (
   select call_sid, row_number() over () as nth, coalesce(outcome, 'none') as outcome, ${groupOf(groupBy)} as "group",

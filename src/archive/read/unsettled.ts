@@ -7,7 +7,7 @@ import type { Pool } from 'pg';
 export const SILENT_AFTER_MS = 30 * 60_000;
 
 /** `$1` are the statuses to tell apart: others are free text. */
-export const UNSETTLED = `
+const UNSETTLED = `
 select account, case when status is null then 'none' when status = any($1::text[]) then status else 'other' end as status,
        count(*)::int as count,
        count(*) filter (where silence > $2::float8 * interval '1 ms')::int as silent,
