@@ -10,7 +10,7 @@ import type { RateLimit } from './rate-limit.ts';
 
 const PROBE_EVERY_MS = 30_000;
 
-/** How an account reaches PolyAI; another one takes its place when the configuration is read again. */
+/** How an account reaches PolyAI. It is replaced when the configuration is read again. */
 export interface Connection {
   readonly api: PolyAiApi;
   readonly scope: Scope;
@@ -21,7 +21,7 @@ export interface Connection {
 
 export type PollResult = 'status' | PolyAiError['code'];
 
-/** What is measured of an account's polls. */
+/** Where polls are counted and timed. */
 export interface PollMetrics {
   polled(account: string, result: PollResult, ms: number): void;
   /** The time between two polls of one call. */
@@ -29,25 +29,28 @@ export interface PollMetrics {
 }
 
 /**
- * A PolyAI account as its calls share it. A 401 or 403 says nothing about the call that got it but that PolyAI refuses
- * the account's token: then the account is paused, all its calls wait, and one poll in 30 s is let through as a probe.
- * A 429 slows all its calls down.
+ * A PolyAI account, which all its calls share. A 401 or 403 says nothing about the call that was asked for: PolyAI
+ * refuses the account's token. Then the account is paused: all its calls wait, and one poll in 30 s is made as a probe.
+ * A 429 slows all calls of the account down.
  */
 export interface Account {
   readonly name: string;
   readonly paused: boolean;
   readonly connection: Connection;
   readonly limit: RateLimit;
-  /** As `RateLimit.slot`; at once while the account is paused, since no poll is made then. */
+  /** As `RateLimit.slot`. While the account is paused no poll waits, since `getStatus` makes but one probe in 30 s. */
   slot(dueAt: number, until: number, signal: AbortSignal): boolean | Promise<boolean>;
   /** As `PolyAiClient.getStatus`; throws `AccountPausedError` without asking while the account is paused. */
   getStatus(callSid: string, signal: AbortSignal, before: Observation | null): Promise<Observation>;
-  /** As `PolyAiClient.askStatus`: for a caller who waits. Counts against the rate limit, and does not wait for it. */
+  /**
+   * As `PolyAiClient.askStatus`. It is charged to the rate limit and does not wait for it: its caller waits already.
+   */
   askStatus(callSid: string): Promise<{ answer: Answer; result: Observation | PolyAiError }>;
-  /** As `PolyAiClient.trigger`; counts against the rate limit likewise. */
+  /** As `PolyAiClient.trigger`; charged to the rate limit likewise. */
   trigger(trigger: Trigger): Promise<Answer>;
-  /** Milliseconds until the next probe is due; 0 when the account is not paused. */
+  /** Milliseconds until the next probe is due; 0 while the account is not paused. */
   msToProbe(): number;
+  /** Asks over another connection from now on. A paused account is probed with its next poll. */
   reconnect(connection: Connection): void;
 }
 
@@ -101,18 +104,21 @@ export function createAccount(options: AccountOptions): Account {
   async function trigger(trigger: Trigger): Promise<Answer> {
     limit.charge();
     const answer = await connection.client.trigger(trigger);
-    // How long to wait is for its caller to obey: polls may have a limit of their own.
+    // Its `Retry-After` is for the caller to obey: PolyAI may limit polls apart from triggers.
     if (answer.statusCode === 429) limit.tooMany(null);
     return answer;
   }
 
-  /** An answer to a token that was replaced meanwhile says nothing of the present one. */
+  /**
+   * Pauses, resumes or slows the account by what PolyAI answered. An answer to a connection that was replaced meanwhile
+   * neither pauses nor resumes it.
+   */
   function learn(asked: Connection, result: PollResult, retryAfterMs: number | null, askedAt: number): void {
     metrics.polled(name, result, clock.monotonic() - askedAt);
     if (result === 'too_many') limit.tooMany(retryAfterMs);
     if (asked !== connection) return;
     if (result === 'unauthorized') setPaused(true);
-    // These are PolyAI's own word on a call: it took the token.
+    // Where PolyAI has a word on the call, it took the token.
     else if (result === 'status' || result === 'not_found' || result === 'rejected') setPaused(false);
   }
 
@@ -140,13 +146,12 @@ export function createAccount(options: AccountOptions): Account {
     msToProbe: () => (paused ? Math.max(0, probeAt - clock.monotonic()) : 0),
     reconnect(next) {
       connection = next;
-      // The next poll finds out whether PolyAI takes the new token.
       probeAt = clock.monotonic();
     },
   };
 }
 
-/** No poll was made: the account waits for its next probe. */
+/** No poll was made, because the account is paused and its next probe is not due. */
 export class AccountPausedError extends Error {
   override readonly name = 'AccountPausedError';
   readonly code = 'account_paused';

@@ -14,12 +14,12 @@ export interface AccountSettings {
   readonly baseUrl: string;
   readonly token: string;
   readonly scope: Scope;
-  /** null: none known. */
+  /** null: no limit is known. */
   readonly maxRequestsPerSecond: number | null;
   readonly pace: PaceSettings;
 }
 
-/** Every account that is configured now. */
+/** The accounts that are configured now. */
 export interface Accounts {
   get(name: string): Account | undefined;
   has(name: string): boolean;
@@ -27,17 +27,18 @@ export interface Accounts {
   /** The account of a call that is registered without one: `default`, else the only one, else null. */
   readonly fallback: string | null;
   /**
-   * Takes over a configuration that was read again: what differs is put in the place of what was. Calls of an account
-   * that is gone wait until it is back.
+   * Takes over a configuration that was read again: opens new accounts, reconnects those that changed, and closes those
+   * that are gone. Calls of an account that is gone wait until it is back.
    */
   apply(settings: readonly AccountSettings[]): void;
+  /** Breaks off all requests. Polls that wait for a slot get none. */
   close(): Promise<void>;
 }
 
 export interface AccountsOptions {
   settings: readonly AccountSettings[];
   pollTimeoutMs: number;
-  /** Between the processes that share the work; null where there is one. */
+  /** How processes tell each other of their rates; null where there is but one process. */
   exchange: RateExchange | null;
   metrics: PollMetrics;
   clock: Clock;
@@ -84,7 +85,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
       const before = account.connection;
       account.reconnect(connect(settings));
       account.limit.setMax(settings.maxRequestsPerSecond);
-      // What was asked before is still answered.
+      // Requests that are pending are still answered.
       void before.client.close();
       accounts.set(name, { settings, account });
       log.info({ account: name, api: settings.api.name }, 'account configured anew');

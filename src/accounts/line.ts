@@ -2,9 +2,9 @@ import TinyQueue from 'tinyqueue';
 import type { Clock } from '../clock.ts';
 
 /**
- * The polls of this process that wait for a slot, the one that became due first before the others (of the same
- * time: the one that came first). A call handed from lease to lease so keeps its place. All times in milliseconds, as
- * `clock.monotonic()` has them.
+ * The polls of this process that wait for a slot. The poll that became due first goes first; of two that became due at
+ * the same time, the one that joined first. A call that is handed from lease to lease therefore keeps its place. All
+ * times are milliseconds of `clock.monotonic()`.
  */
 export interface Line {
   /**
@@ -13,20 +13,21 @@ export interface Line {
    */
   slot(dueAt: number, until: number, signal: AbortSignal): boolean | Promise<boolean>;
   /**
-   * A request that could not wait counts all the same: it delays those that follow. Half of the slots stay theirs, or
-   * a busy client of the drop-in would keep all calls from being polled.
+   * Counts a request that went without waiting: the polls that follow go the later for it. Every second slot stays
+   * with the polls, or a busy client of the drop-in would keep all calls from being polled.
    */
   charge(): void;
-  /** Nobody has a slot for so many milliseconds. A longer hold in force stays. */
+  /** Gives out no slot for `ms`. A longer hold in force stays. */
   hold(ms: number): void;
-  /** Slots per second, more than 0; Infinity: no limit, all go at once. */
+  /** Slots per second, more than 0; Infinity: every poll goes at once. */
   setRate(perSecond: number): void;
-  /** Lets go of those whose `until` has passed. */
+  /** Lets go of the polls whose `until` has passed. */
   expire(): void;
+  /** How many polls wait. */
   readonly waiting: number;
-  /** Slots and charges since this was last called. */
+  /** How many slots and charges there were since this was last called. */
   takeAsked(): number;
-  /** All that wait resolve false, and so does whoever comes later. */
+  /** Every poll that waits, or comes later, gets no slot. */
   close(): void;
 }
 
@@ -38,16 +39,16 @@ interface Waiter {
   hasLeft: boolean;
 }
 
-/** So much of a timer's lateness is made up for, that the rate is exact on average; more would be a burst. */
+/** A timer that is late by up to so much gives its slots all the same; slots of a longer time would be a burst. */
 const MAX_LAG_MS = 100;
-/** Those who left stay in the heap until there are so many, and more than those who wait. */
+/** Polls that left stay in the heap until they are so many, and more than those that wait. */
 const MIN_LEFT_TO_SWEEP = 1_000;
-/** What requests took beyond this is forgiven. */
+/** Requests that did not wait delay polls by at most so much. */
 const MAX_DEBT_MS = 10_000;
-/** setTimeout cannot wait for ever; waking in between does no harm. */
+/** setTimeout cannot wait for more than 25 days. Waking in between does no harm. */
 const LONGEST_TIMER_MS = 60_000;
 
-/** With no limit, until `setRate` sets one. */
+/** A line without a limit, until `setRate` sets one. */
 export function createLine(clock: Pick<Clock, 'monotonic'>): Line {
   return new WaitingLine(clock);
 }
@@ -58,14 +59,15 @@ class WaitingLine implements Line {
   #waiting = 0;
   #arrivals = 0;
   #asked = 0;
+  /** Between two slots. */
   #intervalMs = 0;
-  /** Slots that requests took which could not wait. */
+  /** Requests that went without waiting, and whose slots are still to be skipped. */
   #debt = 0;
-  /** When the next slot may be, but for a hold. */
+  /** When the next slot is, unless a hold lasts longer. */
   #nextAt = 0;
   #heldUntil = 0;
   #timer: NodeJS.Timeout | undefined;
-  /** When the timer is to fire; Infinity without one. */
+  /** When the timer fires; Infinity without a timer. */
   #timerAt = Number.POSITIVE_INFINITY;
   #isClosed = false;
 
@@ -80,7 +82,7 @@ class WaitingLine implements Line {
   slot(dueAt: number, until: number, signal: AbortSignal): boolean | Promise<boolean> {
     if (signal.aborted || this.#isClosed) return false;
     if (this.#waiting === 0 && this.#opensAt() <= this.#clock.monotonic()) {
-      // Where nobody waited, no slot was missed.
+      // Slots in the past were nobody's: they are not made up for.
       this.#nextAt = Math.max(this.#nextAt, this.#clock.monotonic());
       this.#take();
       return true;
@@ -103,7 +105,7 @@ class WaitingLine implements Line {
     const intervalMs = 1_000 / perSecond;
     if (intervalMs === this.#intervalMs) return;
     const now = this.#clock.monotonic();
-    // So many slots as were to be waited for, at the new rate.
+    // As many slots lie ahead as before, at the new rate.
     const ahead = this.#nextAt - now;
     if (ahead > 0) this.#nextAt = now + (ahead / this.#intervalMs) * intervalMs;
     this.#intervalMs = intervalMs;
@@ -156,7 +158,7 @@ class WaitingLine implements Line {
     return Math.max(this.#nextAt, this.#heldUntil);
   }
 
-  /** Gives out the slots whose time has come. */
+  /** Gives the slots whose time has come to the polls that wait. */
   #serve(): void {
     const now = this.#clock.monotonic();
     if (this.#waiting > 0 && this.#heldUntil <= now) {
@@ -166,7 +168,7 @@ class WaitingLine implements Line {
     this.#arm(now);
   }
 
-  /** One slot, and one of those that requests took before. */
+  /** Uses up a slot, and skips one where requests went without waiting. */
   #take(): void {
     this.#asked++;
     this.#nextAt += this.#intervalMs;
@@ -184,7 +186,7 @@ class WaitingLine implements Line {
     return false;
   }
 
-  /** Sees to it that the timer fires when the next slot may be. */
+  /** Sets the timer to the next slot; without polls that wait there is no timer. */
   #arm(now: number): void {
     if (this.#waiting === 0) return this.#disarm();
     const at = this.#opensAt();
@@ -204,7 +206,7 @@ class WaitingLine implements Line {
     this.#timerAt = Number.POSITIVE_INFINITY;
   }
 
-  /** Clears the heap of those who left, where they are many or nobody else is in it. */
+  /** Takes polls that left out of the heap, where they are many or no poll waits. */
   #sweep(): void {
     const left = this.#heap.length - this.#waiting;
     if (this.#waiting > 0 && left < Math.max(this.#waiting, MIN_LEFT_TO_SWEEP)) return;

@@ -6,7 +6,7 @@ import type { RateReport } from './rate.ts';
 import type { RateExchange } from './rate-limit.ts';
 
 export interface RateExchangeOptions {
-  /** Without an offline queue: a report that waits for Redis to be back is of no use. */
+  /** Without an offline queue: a report that waited for Redis to be back would tell of the past. */
   redis: Redis;
   /** First part of every key in Redis. */
   prefix: string;
@@ -24,19 +24,25 @@ const Report = Type.Object({
   holdMs: Type.Number({ minimum: 0 }),
 });
 
-/** When a field was last seen to change; null for the `seq` of what is no report. */
+/** A process's field in the hash. */
 interface Seen {
+  /** null where the field holds no report. */
   seq: number | null;
+  /** When `seq` was first seen so, in milliseconds of `clock.monotonic()`. */
   at: number;
 }
 
+/** A process whose `seq` has stood still for so long is taken to be dead. */
 const ALIVE_MS = 5_000;
+/** After so long the field of a dead process is deleted. */
 const FORGET_MS = 60_000;
+/** The hash itself goes once no process has written to it for so long. */
 const KEY_TTL_MS = 60_000;
 
 /**
- * The processes' reports in one Redis hash per account, a field for each process. One that stopped, or was killed, is
- * known by its `seq` that stands still, not by a time: clocks differ.
+ * How processes tell each other of an account's rate: one Redis hash per account, with a field for each process, which
+ * holds its last report. A process that was stopped or killed is known by its `seq`, which stands still. No times are
+ * compared, since the clocks of two machines differ.
  */
 export function createRateExchange({
   redis,
@@ -69,13 +75,14 @@ export function createRateExchange({
   };
 }
 
-/** What the last command of the pipeline, HGETALL, answered. Rejects where any failed. */
+/** What the last command of the pipeline, HGETALL, answered. Rejects where any of its commands failed. */
 async function fieldsOf(pipeline: ChainableCommander): Promise<Map<string, unknown>> {
   const answers = (await pipeline.exec()) ?? [];
   for (const [error] of answers) if (error !== null) throw error;
   return new Map(Object.entries(answers.at(-1)?.[1] ?? {}));
 }
 
+/** The reports of processes that are alive at `now`. Keeps `seen` up to date. */
 function alive(fields: ReadonlyMap<string, unknown>, seen: Map<string, Seen>, now: number): RateReport[] {
   for (const process of seen.keys()) if (!fields.has(process)) seen.delete(process);
   const reports: RateReport[] = [];

@@ -1,14 +1,15 @@
 import type { FollowedCall, Report, Sighting } from './call.ts';
 import { advance, close } from './lifecycle.ts';
 
-/** All that a batch changes of one call. */
+/** All that a batch of reports changes of one call. */
 export interface FoldedCall {
   callSid: string;
+  /** Before the batch. */
   wasSettled: boolean;
   after: FollowedCall;
   /** New transitions, in order. */
   transitions: Sighting[];
-  /** What replaces reason and payload of the last transition that was there before. */
+  /** Replaces reason and payload of the last transition from before the batch; null where nothing does. */
   amendment: Sighting | null;
   polls: number;
   failedPolls: number;
@@ -18,8 +19,9 @@ export interface FoldedCall {
 }
 
 /**
- * Applies reports, in their order, to the calls as they are under the lock. Several followers may report of one call
- * (after a stall, say): the rules see one state after the other. Reports of calls that are not there are left out.
+ * Applies reports, in their order, to the calls as they are under the row lock. Several followers may report of one
+ * call, as after a stall: each report meets the state that the one before left. Reports of calls that are not `locked`
+ * are left out.
  */
 export function foldReports(locked: readonly FollowedCall[], reports: readonly Report[]): FoldedCall[] {
   const folded = new Map(locked.map((call) => [call.callSid, untouched(call)]));
@@ -48,7 +50,7 @@ function untouched(call: FollowedCall): FoldedCall {
 function apply(call: FoldedCall, report: Report): void {
   call.polls += report.polls ?? 0;
   call.failedPolls += report.failedPolls ?? 0;
-  // A late report of another follower must not change what a settled call says of its end.
+  // A late report of another follower must not change what the row of a settled call says of its end.
   if (call.after.state.outcome === null) {
     if (report.lastError !== undefined) call.lastError = report.lastError;
     if (report.followForMs !== undefined) call.followForMs = report.followForMs;
@@ -66,7 +68,7 @@ function applySighting(call: FoldedCall, sighting: Sighting): void {
   const advanced = advance(before, sighting);
   if (advanced.kind === 'stale' || advanced.kind === 'settled') return;
   call.after.state = advanced.state;
-  // A new status brings its body with it, also where another worker's clock is ahead.
+  // A new status brings its body, even where another worker's clock is ahead. An unchanged one has to be the newest.
   const isNewest = before.lastSeenAt === null || before.lastSeenAt <= sighting.observedAt;
   if (advanced.kind !== 'unchanged' || isNewest) call.lastBody = sighting.body;
   if (advanced.kind === 'transition') call.transitions.push(sighting);

@@ -10,7 +10,9 @@ const OUTCOME_OF_STATUS: ReadonlyMap<string, Outcome> = new Map([
   ['cancelled', 'failure'],
 ]);
 
-/** Order of the statuses on the way to the end; older names beside the two that PolyAI documents today. */
+/**
+ * The order in which statuses come before the end. PolyAI documents `queued` and `calling` today, the others are older.
+ */
 const RANK: ReadonlyMap<string, number> = new Map([
   ['created', 0],
   ['queued', 1],
@@ -19,10 +21,10 @@ const RANK: ReadonlyMap<string, number> = new Map([
   ['in-progress', 4],
 ]);
 
-/** Every status that means something here; PolyAI may show others. */
+/** The statuses that have a rank or an outcome. PolyAI may show others. */
 export const KNOWN_STATUSES: ReadonlySet<string> = new Set([...RANK.keys(), ...OUTCOME_OF_STATUS.keys()]);
 
-/** The outcome that a (lower-cased) status stands for, or null where it is not terminal. */
+/** The outcome of a lower-cased status; null where the status is not terminal. */
 export function outcomeOf(status: string): Outcome | null {
   return OUTCOME_OF_STATUS.get(status) ?? null;
 }
@@ -30,8 +32,8 @@ export function outcomeOf(status: string): Outcome | null {
 /**
  * What one sighting means for a call.
  *
- * A settled call never changes ("Terminal statuses are final", PolyAI's documentation). For the same reason a
- * terminal sighting is never stale, whatever its times: nothing can follow an end, and to drop one is to lose it.
+ * A settled call never changes: "Terminal statuses are final" (PolyAI's documentation). For the same reason a terminal
+ * sighting is never stale, whatever its times: no status can follow it, and if it were dropped the end would be lost.
  */
 export function advance(state: CallState, sighting: Sighting): Advance {
   if (state.outcome !== null) return { kind: 'settled' };
@@ -56,7 +58,10 @@ export function advance(state: CallState, sighting: Sighting): Advance {
   return { kind: 'transition', state: seen };
 }
 
-/** Settles a call that PolyAI showed no end of; null where it is settled already, or `not_found` after all was seen. */
+/**
+ * The state of a call that polykeep settles, as PolyAI showed no end of it. null where it is settled already, and where
+ * PolyAI has shown a call that is to be `not_found`.
+ */
 export function close(state: CallState, outcome: Outcome, at: Date): CallState | null {
   if (state.outcome !== null) return null;
   if (outcome === 'not_found' && state.status !== null) return null;
@@ -64,8 +69,9 @@ export function close(state: CallState, outcome: Outcome, at: Date): CallState |
 }
 
 /**
- * A replica of PolyAI's that lags shows an earlier status. Times decide; they may be whole seconds, so on a tie (or
- * without times) the rank decides. An unknown status has no rank, and is never held to be stale for it.
+ * Whether a sighting is of an earlier status, as a replica of PolyAI's that lags shows it. The times decide. They may
+ * be whole seconds: where they are equal, or one is missing, the rank decides. A status without a rank is never stale
+ * by it.
  */
 function isStale(state: CallState, sighting: Sighting): boolean {
   if (state.lastUpdated !== null && sighting.lastUpdated !== null) {

@@ -8,17 +8,19 @@ export interface PaceSettings {
 
 const BACKOFF_FIRST_MS = 1_000;
 const RETRY_AFTER_MAX_MS = 5 * 60_000;
-/** Until then a status is young, and the fast end of the interval is used. */
+/** A status is young for so long; until then calls are polled in the fast third of the interval. */
 const YOUNG_MS = 15_000;
-/** No call need wait longer for its first poll, so that a registration is soon seen to work. */
+/** The first poll of a call comes within this time, so that a registration is soon seen to work. */
 const FIRST_POLL_WITHIN_MS = 1_000;
 
-/** Calls registered or taken over together are spread out. */
+/** The delay before the first poll: by chance, so that calls that are taken up together are not polled together. */
 export function firstPollDelay(settings: PaceSettings, random: () => number): number {
   return random() * Math.min(settings.intervalMinMs, FIRST_POLL_WITHIN_MS);
 }
 
-/** The delay after a successful poll: in [intervalMin, intervalMax], in its fast third while the status is young. */
+/**
+ * The delay after a successful poll: in [intervalMin, intervalMax], and in its fast third while the status is young.
+ */
 export function nextPollDelay(statusAgeMs: number, settings: PaceSettings, random: () => number): number {
   const range = settings.intervalMaxMs - settings.intervalMinMs;
   const share = statusAgeMs < YOUNG_MS ? 1 / 3 : 1;
@@ -26,10 +28,10 @@ export function nextPollDelay(statusAgeMs: number, settings: PaceSettings, rando
 }
 
 /**
- * The delay after the n-th failed poll in a row: exponential with full jitter, as PolyAI's documentation advises, and
- * once it has grown to the maximum just that, so that an outage costs one poll per call and maximum; by then the calls
- * are spread over it. A `Retry-After` is obeyed up to five minutes, and the delay comes on top, so that calls told the
- * same do not come together.
+ * The delay after the n-th failed poll in a row. It grows exponentially with full jitter, as PolyAI's documentation
+ * advises. Once its ceiling has reached `backoffMaxMs` it is always that: the jitter before has spread the calls, and
+ * an outage costs each call one poll per `backoffMaxMs`. A `Retry-After` is obeyed up to five minutes. The delay is
+ * added to it, so that calls with the same `Retry-After` are not polled together.
  */
 export function backoffDelay(
   failures: number,
@@ -43,12 +45,12 @@ export function backoffDelay(
   return retryAfterMs === null ? delay : Math.min(retryAfterMs, RETRY_AFTER_MAX_MS) + delay;
 }
 
-/** A lease, jittered by ±25 % so that calls taken over together are not handed back together. */
+/** The length of one lease: `leaseMs` ± 25 %, so that calls that are taken up together are not handed back together. */
 export function leaseLength(leaseMs: number, random: () => number): number {
   return leaseMs * (0.75 + random() * 0.5);
 }
 
-/** No promise to follow a call is for longer: what says so was made under another clock. */
+/** The longest that a promise to follow a call can be for. One for longer was made when Postgres' clock was wrong. */
 export function longestPromise(settings: PaceSettings & { leaseMs: number; pollTimeoutMs: number }): number {
   return (
     2 * settings.leaseMs +

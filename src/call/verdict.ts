@@ -1,13 +1,14 @@
 import type { Outcome } from './call.ts';
 
-/** Why a poll brought no status.
+/**
+ * Why a poll brought no status.
  *
  * - `not_found`: 404, a call that PolyAI does not know, or no longer
  * - `rejected`: 400, PolyAI refuses the callSid
  * - `unauthorized`: 401 or 403, nothing about the call
  * - `too_many`: 429, about the whole account
  * - `unreachable`: no connection, nothing was sent
- * - `unavailable`: network, time-out, 408, 425, 5xx and whatever else is no answer
+ * - `unavailable`: the network failed, the time was over, or the status is 408, 425, 5xx or any other
  * - `malformed`: 200 with a body that is no status of this call
  */
 export type FailureCode =
@@ -19,19 +20,22 @@ export type FailureCode =
   | 'unavailable'
   | 'malformed';
 
-/** Failed polls in a row. It outlives a lease: the follower hands it on with the call. */
+/** Failed polls in a row. It is handed on from lease to lease. */
 export interface FailureStreak {
-  /** All failed polls since the last successful one: what backoff goes by. */
+  /** Failed polls since the last successful one. */
   failures: number;
-  /** The latest kind of failure, how many of that kind came in a row, and over how long. */
+  /** Of the last failed poll. */
   code: FailureCode;
+  /** How many polls in a row failed with `code`. */
   sameCode: number;
+  /** Milliseconds from the first to the last of these. */
   sameCodeMs: number;
 }
 
 export interface CallAge {
   /** Milliseconds since registration. */
   ageMs: number;
+  /** Polls since registration. */
   polls: number;
 }
 
@@ -40,12 +44,14 @@ export interface VerdictLimits {
   maxTrackingMs: number;
 }
 
+/** So many answers of one kind in a row settle a call. */
 const IN_A_ROW = 3;
+/** They must come over so long where PolyAI has shown a status of the call before. */
 const SURE_AFTER_MS = 30_000;
-/** No call is asked for more seldom, but where nobody follows it. */
+/** A call that is followed is polled at least once in this time, unless a rate limit stretches its interval. */
 const SELDOM_MS = 6 * 60_000;
 
-/** Adds one failed poll, `sinceLastMs` after the one before. */
+/** The streak with one more failed poll, `sinceLastMs` after the one before. */
 export function extendStreak(
   streak: FailureStreak | null,
   code: FailureCode,
@@ -57,10 +63,10 @@ export function extendStreak(
 }
 
 /**
- * The outcome that a streak of failed polls amounts to, or null while the call is to be followed on.
+ * The outcome that a streak of failed polls settles the call with, or null while the call is to be followed on.
  *
- * One answer is never enough: a 404 or 400 may come from a replica that does not know the call yet, or from a proxy.
- * While PolyAI refuses the token nothing settles, however old the call: nobody knows anything about it.
+ * One answer never settles a call: a 404 or 400 may come from a proxy, or from a replica that does not know the call
+ * yet. While PolyAI refuses the token no call settles, however old it is: PolyAI says nothing about it.
  */
 export function verdict(
   streak: FailureStreak,
@@ -69,7 +75,7 @@ export function verdict(
 ): Outcome | null {
   if (streak.code === 'unauthorized') return null;
   if (streak.sameCode >= IN_A_ROW) {
-    // What PolyAI has once known, it may deny for some seconds.
+    // PolyAI may deny for some seconds a call that it knew before.
     const isSure = !call.everSeen || streak.sameCodeMs >= SURE_AFTER_MS;
     if (streak.code === 'rejected' && isSure) return 'rejected';
     if (streak.code === 'not_found' && isSure) {
@@ -81,8 +87,8 @@ export function verdict(
 }
 
 /**
- * A call that has been followed for longer than anyone can expect of a call. Its age is a matter of wall clocks, which
- * may jump by a day; that it was also asked for as often as in so long a time at least shows that none did.
+ * Whether a call has been followed for longer than any call can last. Its age comes from a wall clock, which may jump
+ * by a day. The number of its polls shows that the time has really passed.
  */
 export function isOverdue({ ageMs, polls }: CallAge, { maxTrackingMs }: VerdictLimits): boolean {
   return ageMs >= maxTrackingMs && polls >= maxTrackingMs / SELDOM_MS;

@@ -1,9 +1,9 @@
 import type { FailureStreak } from '../call/verdict.ts';
 
 /**
- * The contract of a lease. A queue gives out a call for about a minute. Whoever holds the lease is the only one that asks
- * PolyAI for the call, and at its end hands the call back with what the next holder should know. Queues give leases,
- * `follower.ts` keeps them.
+ * The contract of a lease. A queue gives out a call for about a minute. Whoever holds the lease is the only one that
+ * asks PolyAI for the call, and at its end hands the call back with what the next holder should know. Queues give
+ * leases, `follower.ts` keeps them.
  */
 
 /** What one lease hands on to the next. It is a hint: without it a call is followed as one that was just taken over. */

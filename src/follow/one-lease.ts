@@ -37,8 +37,9 @@ export interface LeaseOptions extends ScheduleOptions, FindingsOptions {
  * - letting go: the counters and a last promise are being written;
  * - over: the call is handed back, or there is nothing left to follow.
  *
- * A lease begins asleep. It goes from sleeping to waiting when the poll is due, to polling when there is a slot, and back
- * to sleeping: after an answer by the pace, after a failure by the backoff, in a paused account until its next probe.
+ * A lease begins asleep. It goes from sleeping to waiting when the poll is due, to polling when there is a slot, and
+ * back to sleeping: after an answer by the pace, after a failure by the backoff, in a paused account until its next
+ * probe.
  *
  * From each of these it begins to let go when its time has passed or its signal is aborted; a poll under way may end. A
  * poll that waits for a slot keeps its place in the line: the next lease is told for how long it has been due.
@@ -64,7 +65,9 @@ export class OneLease {
     this.#schedule = new Schedule(options, account, call, handedOn);
   }
 
-  /** Sleeps, waits and polls until `end`, by `clock.monotonic()`. Rejects with what the archive refuses a report with. */
+  /**
+   * Sleeps, waits and polls until `end`, by `clock.monotonic()`. Rejects with what the archive refuses a report with.
+   */
   async pollUntil(end: number, signal: AbortSignal): Promise<void> {
     const sleep = this.#options.clock.sleeper(signal);
     while (!signal.aborted && this.#schedule.nextPollAt <= end) {

@@ -17,7 +17,9 @@ interface Count {
   groups: readonly UnsettledGroup[] | null;
 }
 
-/** Between the end of one count and the next there are 10 s, or 100 times what the first one took where that is more. */
+/**
+ * Between the end of one count and the next there are 10 s, or 100 times what the first one took where that is more.
+ */
 const COUNT_EVERY_MS = 10_000;
 const REST_FACTOR = 100;
 /** A scrape waits so long for a new count, and then tells the last one. */

@@ -70,7 +70,9 @@ function readTime(value: unknown): Date | null {
   return isStorableTime(time) ? time : null;
 }
 
-/** The value with text that jsonb takes. Throws `malformed` where it is nested deeper than jsonb and JSON.stringify go. */
+/**
+ * The value with text that jsonb takes. Throws `malformed` where it is nested deeper than jsonb and JSON.stringify go.
+ */
 function storable(value: unknown, depth: number): unknown {
   if (depth > MAX_DEPTH) throw new PolyAiError('malformed', 'the body is nested too deeply');
   if (typeof value === 'string') return storableText(value);

@@ -14,14 +14,14 @@ export interface BullmqQueueOptions {
   /** First part of every key in Redis. */
   prefix: string;
   concurrency: number;
-  /** Where the process is full and calls wait, a lease may be ended after so long. */
+  /** While the process is full and calls wait, leases of this age may be ended. */
   yieldAfterMs: number;
   log: Logger;
 }
 
-/** Only who is followed; `handedOn` is a hint from the last lease. */
 interface CallJob {
   callSid: string;
+  /** A hint from the last lease; null where there was none. */
   handedOn: HandedOn | null;
 }
 
@@ -30,24 +30,27 @@ const LOCK_MS = 30_000;
 const STALLED_CHECK_MS = 15_000;
 const YIELD_CHECK_MS = 1_000;
 const ADD_AT_ONCE = 1_000;
-/** Redis may be connected and not answer. At a shutdown what it has not taken is left to the other workers' check. */
+/**
+ * A Redis that is connected may still not answer. Calls it did not take back by then stall, and go to other workers.
+ */
 const REDIS_PATIENCE_MS = 5_000;
 const STATE_PATIENCE_MS = 1_000;
-/** What BullMQ takes for it; to make one each time is to make its stack each time. */
+/** Tells BullMQ that a job was moved to `delayed`. One for all: a new error each time would make a new stack. */
 const HANDED_BACK = new DelayedError();
 
-/** A queue whose jobs can be looked at. */
 export interface BullmqCallQueue extends CallQueue {
+  /** For the dashboard. */
   readonly jobs: Queue;
 }
 
 /**
- * One job per call. It stays active for a lease, while the follower polls in this process, and then goes back to the
- * end of the queue: that is how load spreads over workers. Jobs are never failed and never kept.
+ * A queue in Redis with one job per call. A job is active for a lease, in which the follower polls in this process.
+ * Then it goes back to the end of the queue, from where any worker takes it: that spreads calls over workers. No job is
+ * ever marked as failed, and none is kept when its call is settled.
  */
 export function createBullmqQueue(options: BullmqQueueOptions): BullmqCallQueue {
   const { redisUrl, prefix, concurrency, yieldAfterMs, log } = options;
-  // Without an offline queue a command fails at once while Redis is away, instead of piling up in memory.
+  // Without an offline queue commands fail at once while Redis is away, and do not pile up in memory.
   const connection = connectRedis(redisUrl, { enableOfflineQueue: false, maxRetriesPerRequest: 1 }, log);
   connection.on('ready', () => {
     warnOfEviction(connection, log).catch((error: unknown) => log.debug({ err: error }, 'eviction unknown'));
@@ -69,15 +72,16 @@ export function createBullmqQueue(options: BullmqQueueOptions): BullmqCallQueue 
     }
   }
 
-  /** BullMQ would wait for a first connection for ever, and hold all that is enqueued until then. */
+  /** Throws where Redis is away. BullMQ would wait for a first connection for ever, with all that is enqueued. */
   async function available(): Promise<void> {
     await attempted;
     if (!isReady(connection)) throw new QueueUnavailableError();
   }
 
   /**
-   * BullMQ has had jobs that it holds but never delivers (its issues 1658, 2466, 2534), and adding one that it holds
-   * does nothing. To remove it does nothing either where a live lock says that it is followed.
+   * Removes the jobs and adds them anew. BullMQ has had jobs that it kept and never gave out
+   * (https://github.com/taskforcesh/bullmq/issues/1658, also 2466 and 2534), and to add a job that it has does nothing.
+   * A job with a live lock is followed, and is not removed.
    */
   async function requeue(callSids: readonly string[]): Promise<void> {
     await available();
@@ -97,7 +101,7 @@ export function createBullmqQueue(options: BullmqQueueOptions): BullmqCallQueue 
       lockDuration: LOCK_MS,
       skipLockRenewal: true,
       stalledInterval: STALLED_CHECK_MS,
-      // A job whose worker died is to be followed on, however often that happens.
+      // A call is followed on however often its worker died.
       maxStalledCount: Number.MAX_SAFE_INTEGER,
       removeOnComplete: { count: 0 },
       removeOnFail: { count: 0 },
@@ -113,26 +117,26 @@ export function createBullmqQueue(options: BullmqQueueOptions): BullmqCallQueue 
   async function yieldToWaiting(): Promise<void> {
     if (!leases.isFull || !isReady(connection)) return;
     try {
-      // What was handed back is `delayed` until a worker with room looks for more.
+      // Jobs that were handed back are `delayed` until a worker with room looks for more.
       leases.yieldTo(await queue.getJobCountByTypes('waiting', 'delayed'));
     } catch (error) {
       log.debug({ err: error }, 'the waiting could not be counted');
     }
   }
 
-  /** A worker that waits for jobs is given one more when it closes, mostly the one that it has just handed back. */
-  async function returned(job: Job<CallJob>, token: string): Promise<never> {
+  /** BullMQ gives a worker that closes one more job, mostly one that it has just handed back. */
+  async function giveBack(job: Job<CallJob>, token: string): Promise<never> {
     await within(REDIS_PATIENCE_MS, handBack(job, token, job.data.handedOn));
     throw HANDED_BACK;
   }
 
   /**
-   * One lease of a call; rejects with `HANDED_BACK` where it is not over. A lease that ends while Redis is
-   * away, or takes the call back no sooner than in a while, is begun anew here: polling goes on. A hand-back that comes
-   * through late makes two followers of one call, which does no harm.
+   * Has the call followed for one lease. Resolves where the call is done, rejects with `HANDED_BACK` where it was
+   * handed back. Where Redis is away, or has not taken the call back within 5 s, the next lease begins here, so that
+   * polling goes on. If Redis takes it back later, two followers have one call: the archive lets each news in once.
    */
   async function oneLease(job: Job<CallJob>, token: string, follow: Follow): Promise<void> {
-    if (closing.signal.aborted) return returned(job, token);
+    if (closing.signal.aborted) return giveBack(job, token);
     const lease = leases.begin(jobIdOf(job.data.callSid), token);
     try {
       for (let { handedOn } = job.data; ; ) {
@@ -148,7 +152,7 @@ export function createBullmqQueue(options: BullmqQueueOptions): BullmqCallQueue 
     }
   }
 
-  /** Due at once, whatever the next poll's time: the next follower waits for that, by a clock that does not jump. */
+  /** Due at once: it is the next lease that waits for the next poll, by a clock that does not jump. */
   async function handBack(job: Job<CallJob>, token: string, handedOn: HandedOn | null): Promise<void> {
     try {
       await job.updateData({ ...job.data, handedOn });
@@ -159,7 +163,7 @@ export function createBullmqQueue(options: BullmqQueueOptions): BullmqCallQueue 
     }
   }
 
-  /** Where the lock is another worker's, the job is there and this does nothing; where Redis was flushed it is gone. */
+  /** Adds a job that a flushed Redis has lost. Does nothing where another worker has the job. */
   async function addAgain(callSid: string, handedOn: HandedOn | null): Promise<void> {
     try {
       await available();
@@ -227,7 +231,7 @@ function jobOf(callSid: string, handedOn: HandedOn | null) {
   return { name: 'follow', data: { callSid, handedOn }, opts };
 }
 
-/** Rejects as the work does, or where Redis does not answer. */
+/** Rejects as the work does, and with `QueueUnavailableError` where it takes Redis longer than `patienceMs`. */
 async function answered(work: Promise<unknown>, patienceMs = REDIS_PATIENCE_MS): Promise<void> {
   if (!(await within(patienceMs, work))) throw new QueueUnavailableError();
   await work;

@@ -1,16 +1,16 @@
 import type { Follow } from '../follow/lease.ts';
 
-/** Who follows which call. It holds no truth: what it forgets, the sweeper brings back from Postgres. */
+/** Says who follows which call. Postgres is the truth: what the queue forgets, the sweeper brings back from there. */
 export interface CallQueue {
-  /** Has the calls followed soon. A call that is in the queue already stays as it is. Rejects where the queue is away. */
+  /** Has the calls followed soon. Calls that are in the queue stay as they are. Throws `QueueUnavailableError`. */
   enqueue(callSids: readonly string[]): Promise<void>;
-  /** As `enqueue`, for calls that should have been followed long since: what the queue has of them is made anew. */
+  /** As `enqueue`, for calls that nobody follows though the queue may know them: their entries are made anew. */
   requeue(callSids: readonly string[]): Promise<void>;
-  /** Stops following a call, here and at once; elsewhere its follower finds out at its next write. */
+  /** Stops following the call, if this process does. A follower in another process finds out at its next write. */
   remove(callSid: string): Promise<void>;
   /**
-   * Begins to follow what is enqueued; without it, this process only enqueues. Where it is full, calls yield to those
-   * that wait as long as `mayYield`: while Postgres is away none could begin.
+   * Begins to follow calls; a process that never calls this only enqueues. While it is full, its oldest leases yield to
+   * calls that wait, if `mayYield` says so: while Postgres is away no other call could begin.
    */
   work(follow: Follow, mayYield?: () => boolean): Promise<void>;
   /** Whether the queue answers now. */
@@ -26,12 +26,13 @@ export interface CallQueue {
 export interface QueueDepth {
   /** Followed by some process. */
   active: number;
+  /** To be taken up by a process with room. */
   waiting: number;
-  /** Handed back, and waiting as soon as a worker looks. */
+  /** Handed back. BullMQ counts them as waiting once a worker looks for jobs. */
   delayed: number;
 }
 
-/** The queue cannot be reached for now; the sweeper will bring in what could not be enqueued. */
+/** The queue is away. The sweeper will bring in what could not be enqueued. */
 export class QueueUnavailableError extends Error {
   override readonly name = 'QueueUnavailableError';
   readonly code = 'queue_unavailable';

@@ -2,7 +2,9 @@ import type { Logger } from 'pino';
 import { batched } from '../archive/batch.ts';
 import type { CallQueue } from './call-queue.ts';
 
-/** Tells the queue of calls for requests that do not wait for it. Postgres is the truth: a queue that is away is no error. */
+/**
+ * Tells the queue of calls. Requests do not wait for it, and a queue that is away is no error: Postgres is the truth.
+ */
 export interface Dispatch {
   /** Has calls followed soon. Where the queue is away, the sweeper brings them in. */
   followSoon(callSids: readonly string[]): void;
@@ -11,7 +13,7 @@ export interface Dispatch {
 }
 
 export function createDispatch(queue: Pick<CallQueue, 'enqueue' | 'remove'>, log: Logger): Dispatch {
-  // A round trip for each call would take Redis' client longer than all else that a registration does.
+  // With a round trip per call, Redis' client would take longer than all else that a registration does.
   const enqueueTogether = batched(async (groups: readonly (readonly string[])[]) => {
     await queue.enqueue(groups.flat());
     return groups;

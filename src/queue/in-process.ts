@@ -4,7 +4,7 @@ import { Leases } from './leases.ts';
 
 export interface InProcessQueueOptions {
   concurrency: number;
-  /** Where the process is full and calls wait, a lease may be ended after so long. */
+  /** While the process is full and calls wait, leases of this age may be ended. */
   yieldAfterMs: number;
 }
 
@@ -15,7 +15,7 @@ interface Entry {
 
 const YIELD_CHECK_MS = 1_000;
 
-/** The queue of the embedded mode: one process, nothing else to install, and what it forgets is in Postgres. */
+/** The queue of one process without Redis. It is in memory: after a restart the sweeper fills it from Postgres. */
 export function createInProcessQueue({ concurrency, yieldAfterMs }: InProcessQueueOptions): CallQueue {
   const entries = new Map<string, Entry>();
   const waiting = new Set<Entry>();
@@ -60,7 +60,7 @@ export function createInProcessQueue({ concurrency, yieldAfterMs }: InProcessQue
 
   return {
     enqueue,
-    // A call that is here is in the queue, or followed.
+    // A call that this queue knows is waiting or followed: nothing of it needs to be made anew.
     requeue: enqueue,
 
     async remove(callSid) {

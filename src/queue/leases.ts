@@ -1,32 +1,34 @@
-/** At most this share of the leases yields at once, so that not all calls are handed over at a time. */
+/** At most this share of the leases yields at once, so that a process never hands all its calls over at a time. */
 const YIELD_SHARE = 0.1;
 
 /** One call that this process follows. */
 export interface Lease {
   readonly id: string;
-  /** What the queue's lock on the call holds while it is ours. */
+  /** What the queue's lock on the call holds while the lease is in force. */
   readonly token: string;
+  /** By `performance.now()`. */
   readonly startedAt: number;
+  /** Aborted where the lease is to end before its time. */
   readonly ending: AbortController;
 }
 
-/** The leases of one process, oldest first. Where it is full and others wait, the oldest yield their places. */
+/** The leases of one process, oldest first. While the process is full and other calls wait, the oldest leases yield. */
 export class Leases {
   readonly #leases = new Map<string, Lease>();
   readonly #atMost: number;
   readonly #yieldAfterMs: number;
 
-  /** No lease yields before `yieldAfterMs`: a call must come to be polled in its lease. */
+  /** No lease yields before it is `yieldAfterMs` old, so that each call is polled within its lease. */
   constructor({ atMost, yieldAfterMs }: { atMost: number; yieldAfterMs: number }) {
     this.#atMost = atMost;
     this.#yieldAfterMs = yieldAfterMs;
   }
 
-  /** Ends the lease that the call still has here: whoever gives it out anew holds that one for dead. */
+  /** Begins a lease. One that the call still has here is ended: the queue took it to be dead. */
   begin(id: string, token: string): Lease {
     this.abort(id);
     const lease = { id, token, startedAt: performance.now(), ending: new AbortController() };
-    // Behind all others, also where it takes the place of one.
+    // Deleted first, or the new lease would keep the old one's place among the oldest.
     this.#leases.delete(id);
     this.#leases.set(id, lease);
     return lease;
@@ -56,7 +58,7 @@ export class Leases {
     for (const lease of this.#leases.values()) lease.ending.abort();
   }
 
-  /** Ends leases for as many calls as wait, if they are old enough. */
+  /** Ends as many leases as calls wait, where they are old enough. */
   yieldTo(waiting: number): void {
     if (!this.isFull) return;
     const before = performance.now() - this.#yieldAfterMs;

@@ -6,7 +6,7 @@ const RENEW_AT_ONCE = 1_000;
 
 export interface LockRenewalOptions {
   leases: Leases;
-  /** Renews the locks of jobs that are held with these tokens; gives the ids of those that are not. */
+  /** Renews the locks of the jobs, each held with its token. Gives the ids of the jobs whose lock is lost. */
   extend(jobIds: string[], tokens: string[], lockMs: number): Promise<string[]>;
   lockMs: number;
   log: Logger;
@@ -15,9 +15,10 @@ export interface LockRenewalOptions {
 /**
  * Renews the locks of all leases until the signal is aborted, and ends the leases whose lock is lost.
  *
- * BullMQ's own renewal knows jobs by their id alone: when a call is handed back and at once taken up again by the same
- * process, the end of the first lease (`LockManager.untrackJob`) makes it forget the second, whose lock then runs out
- * without a word, and the call is followed twice.
+ * It stands in for BullMQ's own renewal, which forgets jobs (bullmq 6.7.0, `dist/esm/classes/lock-manager.js`).
+ * `LockManager` knows a job by its id alone. Where this process hands a call back and at once takes it up again, the
+ * end of the first lease calls `untrackJob`, and BullMQ forgets the second lease: its lock runs out without a word, and
+ * the call is followed twice.
  */
 export async function renewLocks(options: LockRenewalOptions, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
@@ -34,7 +35,7 @@ async function renew(leases: readonly Lease[], { extend, lockMs, log }: LockRene
     const jobIds = leases.map(({ id }) => id);
     const tokens = leases.map(({ token }) => token);
     const lost = new Set(await extend(jobIds, tokens, lockMs));
-    // A lease that was handed back in the meantime has no lock either; to end it again does nothing.
+    // A lease that was handed back meanwhile has no lock either. To end it once more does nothing.
     for (const lease of leases) if (lost.has(lease.id)) lease.ending.abort();
   } catch (error) {
     log.debug({ err: error }, 'locks not renewed: trying again');

@@ -2,8 +2,8 @@ import { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 
 /**
- * A connection that outlives Redis: it is made anew until it holds. Whether Redis is away is logged once per change of
- * state, and once per connection where it may throw away what it should keep.
+ * A connection that is made anew whenever it is lost, until it holds. It logs once when Redis goes away, and once when
+ * Redis is back.
  */
 export function connectRedis(
   url: string,
@@ -23,7 +23,7 @@ export function connectRedis(
   return redis;
 }
 
-/** Resolves when the first connection holds, or could not be made. */
+/** Resolves when the first connection is made, or has failed. */
 export async function firstAttempt(redis: Redis): Promise<void> {
   await new Promise<void>((resolve) => {
     for (const event of ['ready', 'close']) redis.once(event, resolve);
@@ -34,7 +34,7 @@ export function isReady(redis: Redis | null): boolean {
   return redis?.status === 'ready';
 }
 
-/** A Redis that evicts keys when its memory is full forgets who is followed; the sweeper then has to find them. */
+/** Warns of a Redis that evicts keys when its memory is full: the sweeper then has to find the calls it forgot. */
 export async function warnOfEviction(redis: Redis, log: Logger): Promise<void> {
   const policy = /^maxmemory_policy:(\S+)/m.exec(await redis.info('memory'))?.[1];
   if (policy === undefined || policy === 'noeviction') return;
