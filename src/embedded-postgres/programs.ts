@@ -5,6 +5,7 @@ import { arch, platform, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { DataDirNotReachableError, EmbeddedPostgresError } from './embedded-errors.ts';
+import type { PostgresLog } from './postgres-log.ts';
 
 const run = promisify(execFile);
 const POSTGRES_USER = 'postgres';
@@ -15,11 +16,17 @@ export interface PostgresUser {
   gid?: number;
 }
 
-/** Where the programs are that the npm package brought, fit to be run by that user. */
-export async function postgresPrograms(
-  dataDir: string,
-  user: PostgresUser,
-): Promise<{ initdb: string; pgCtl: string }> {
+/** Where each program is. */
+export interface PostgresPrograms {
+  initdb: string;
+  pgCtl: string;
+}
+
+/** Runs one of the programs to its end. Rejects with an `EmbeddedPostgresError`. */
+export type RunProgram = (program: keyof PostgresPrograms, args: readonly string[]) => Promise<void>;
+
+/** Finds the programs that the npm package brought, and makes them fit to be run by that user. */
+export async function postgresPrograms(dataDir: string, user: PostgresUser): Promise<PostgresPrograms> {
   // The folder itself is ours to open, as one made by mktemp must be; those above it are not.
   if ((await blockingFolder(dataDir, user)) === dataDir) await chmod(dataDir, 0o711);
   const blocked = await blockingFolder(dataDir, user);
@@ -31,6 +38,20 @@ export async function postgresPrograms(
   const reachable =
     (await blockingFolder(join(bin, 'postgres'), user)) === null ? native : await copyOf(packageDir, dataDir);
   return { initdb: join(reachable, 'bin', 'initdb'), pgCtl: join(reachable, 'bin', 'pg_ctl') };
+}
+
+/** A failure says what the program said, and what stands last in the log. */
+export function programRunner(programs: PostgresPrograms, user: PostgresUser, log: PostgresLog): RunProgram {
+  return async (program, args) => {
+    try {
+      // Nothing of our environment: it holds the token, and PG* variables would change what is started.
+      const env = { LC_ALL: 'C', PATH: '/usr/bin:/bin' };
+      await run(programs[program], args, { ...user, cwd: '/', env });
+    } catch (error) {
+      const said = error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error);
+      throw await log.failure(said.trim(), error);
+    }
+  };
 }
 
 /** The user to run Postgres as; made where we are root and it is missing. */
