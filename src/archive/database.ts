@@ -1,8 +1,8 @@
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { ignoreErrorEvents } from './client.ts';
 import { ArchiveUnavailableError, isUnavailable } from './errors.ts';
+import { ignoreErrorEvents } from './postgres-client.ts';
 
 export interface Database {
   pool: Pool;
@@ -13,8 +13,9 @@ export interface Database {
 const CONNECT_TIMEOUT_MS = 5_000;
 const QUERY_TIMEOUT_MS = 30_000;
 /**
- * A frozen worker must not keep its row locks, on which the others' writes wait; and pg reads no times but ISO's. Not as
- * start-up parameters, which a connection pooler may refuse.
+ * Postgres ends a transaction that a frozen worker has left open for 10 s, since others wait for its row locks; and it
+ * sends times in the ISO format, the only one that pg reads. A statement sets both: a connection pooler may refuse them
+ * as start-up parameters.
  */
 const SESSION = `set idle_in_transaction_session_timeout = '10s'; set datestyle = 'ISO'`;
 

@@ -1,7 +1,7 @@
 import type { Client, Pool } from 'pg';
 import type { Logger } from 'pino';
 import { retryDelay } from '../backoff.ts';
-import { closeClient, createClient } from './client.ts';
+import { closeClient, createClient } from './postgres-client.ts';
 
 const NEWS_CHANNEL = 'polykeep';
 const RETRY = { firstMs: 100, maxMs: 5_000 };
@@ -19,8 +19,8 @@ export interface News {
 
 /**
  * Tells all processes that there is news. After the commit and not with it: a server whose queue of notifications is
- * full refuses the whole transaction, and commits that notify wait for each other. Words close together are one; one
- * that is lost is made up for by whoever waits.
+ * full refuses the whole transaction, and commits that notify wait for each other. While one word is being sent, all
+ * others wait to be sent as one. A word that is lost does no harm: whoever waits also looks from time to time.
  */
 export function newsTeller(pool: Pool): () => void {
   let state: 'idle' | 'telling' | 'more to tell' = 'idle';

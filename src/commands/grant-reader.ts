@@ -1,4 +1,4 @@
-import { closeClient, openClient } from '../archive/client.ts';
+import { closeClient, openClient } from '../archive/postgres-client.ts';
 import { makeReaderRole } from '../archive/schema/reader-role.ts';
 import { pendingMigrations } from '../archive/schema/version.ts';
 import type { Config } from '../config/config.ts';

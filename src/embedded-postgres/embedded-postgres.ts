@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { withClient } from '../archive/client.ts';
+import { withClient } from '../archive/postgres-client.ts';
 import { DataFolder } from './data-folder.ts';
 import { PostgresServer } from './postgres-server.ts';
 import { postgresPrograms, postgresUser, programRunner } from './programs.ts';

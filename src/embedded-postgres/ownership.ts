@@ -3,7 +3,7 @@ import { link, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'pg';
-import { closeClient, openClient } from '../archive/client.ts';
+import { closeClient, openClient } from '../archive/postgres-client.ts';
 
 /**
  * Who owns an embedded server is said by an advisory lock in it, held by a connection of the owning polykeep for its
@@ -12,7 +12,7 @@ import { closeClient, openClient } from '../archive/client.ts';
 const OWNER_LOCK = 7_066_521_392;
 /** An owner takes the lock within moments of the start; a server without one for so long has none. */
 const ORPHANED_AFTER_MS = 1_000;
-/** Postgres fills its pid file in the moment that it makes it. */
+/** Postgres fills its pid file as soon as it has made it: one that stays empty was left by a power loss. */
 const LEFT_EMPTY_AFTER_MS = 10_000;
 const STARTING_PATIENCE_MS = 30_000;
 const RETRY_MS = 100;

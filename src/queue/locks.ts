@@ -15,7 +15,8 @@ export interface LockRenewalOptions {
 /**
  * Renews the locks of all leases until the signal is aborted, and ends the leases whose lock is lost.
  *
- * It stands in for BullMQ's own renewal, which forgets jobs (bullmq 6.7.0, `dist/esm/classes/lock-manager.js`).
+ * It stands in for BullMQ's own renewal, which forgets jobs:
+ * https://github.com/taskforcesh/bullmq/blob/v6.7.0/src/classes/lock-manager.ts
  * `LockManager` knows a job by its id alone. Where this process hands a call back and at once takes it up again, the
  * end of the first lease calls `untrackJob`, and BullMQ forgets the second lease: its lock runs out without a word, and
  * the call is followed twice.

@@ -5,17 +5,17 @@ import type { Clock } from '../clock.ts';
 import { createRounds, type Rounds } from './rounds.ts';
 
 /**
- * One process at a time. Not the number of the embedded server's owner lock: that one is looked for in all databases of
- * a server.
+ * Advisory lock of the one process that deletes. Its number must not be that of the embedded server's owner lock, which
+ * is looked for in all databases of the server.
  */
 const RETENTION_LOCK = 7_066_521_393;
 const BATCH_SIZE = 1_000;
-/** Between two batches, so that followers can write. */
+/** Between two batches, so that the followers' writes get in. */
 const PAUSE_MS = 100;
 
 /**
- * Oldest first, by the partial index. A locked row is being read for update or erased by others: the next round finds
- * it, if it is still there.
+ * Deletes those that settled longest ago, which the partial index finds. It passes over a row that another transaction
+ * has locked, to write it or to erase it: the next round finds it, if it is still there.
  */
 const DELETE_EXPIRED = `
 delete from calls
@@ -39,7 +39,8 @@ export interface RetentionOptions {
 export interface Retention extends Rounds {
   /**
    * Deletes the calls, with their transitions, that settled longer ago than they are kept; never an unsettled one.
-   * Returns how many, or null while another process is at it. An abort ends it after the batch that runs.
+   * Returns how many, or null while another process does it. An abort ends it after the batch that runs. Rejects with
+   * what Postgres says.
    */
   deleteExpired(signal: AbortSignal): Promise<number | null>;
 }

@@ -15,6 +15,7 @@ export interface RoundsOptions {
   clock: Clock;
 }
 
+/** Does the work, waits, and does it again, from `start` until `stop`. */
 export function createRounds({ work, everyMs, clock }: RoundsOptions): Rounds {
   const stopped = new AbortController();
   let running: Promise<void> = Promise.resolve();

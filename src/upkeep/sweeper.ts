@@ -4,11 +4,14 @@ import { whileLocked } from '../archive/advisory-lock.ts';
 import type { Clock } from '../clock.ts';
 import { createRounds, type Rounds } from './rounds.ts';
 
-/** One sweep at a time, whichever process does it. */
+/** Advisory lock of the one process that sweeps. */
 const SWEEP_LOCK = 7_066_521_391;
 const PAGE_SIZE = 1_000;
 
-/** Between the two bounds, and after the last call of the page before; times as text keep their microseconds. */
+/**
+ * The calls after the last one of the page before ($1, $3) whose promise ended before $2. The times go to and fro as
+ * text, since a `Date` would cut off their microseconds.
+ */
 const UNFOLLOWED = `
 select call_sid, followed_until::text as until
   from calls
@@ -17,7 +20,10 @@ select call_sid, followed_until::text as until
  order by followed_until, call_sid
  limit $4`;
 
-/** A locked row is being written by a follower. It needs no promise, and to wait for it could end in a deadlock. */
+/**
+ * Passes over a row that is locked: a follower is writing it, so the call needs no promise, and to wait for the lock
+ * could end in a deadlock.
+ */
 const PROMISE_TO_FOLLOW = `
 update calls
    set followed_until = clock_timestamp() + $2 * interval '1 ms'
@@ -35,12 +41,12 @@ export interface SweeperOptions {
   pool: Pool;
   /** Has the calls followed, whatever the queue has of them. */
   requeue: (callSids: readonly string[]) => Promise<void>;
-  /** Milliseconds. No honest promise is for longer: one that is was made before the clock was set back. */
+  /** Milliseconds. A promise that is for longer was made before the clock was set back, and counts as over. */
   longestPromiseMs: number;
   /** Milliseconds that a call which was swept up may wait in the queue before it is swept up again. */
   patienceMs: number;
   everyMs: number;
-  /** Nobody else can follow anything: the first sweep takes up every unsettled call, whatever was promised. */
+  /** Where no other process can follow calls, the first sweep takes up every unsettled one, whatever was promised. */
   alone: boolean;
   metrics: SweepMetrics;
   clock: Clock;
@@ -60,7 +66,10 @@ export interface Sweeper extends Rounds {
 interface Range {
   from: string;
   to: string;
-  /** Not where every call is visited: what was promised anew would come up again behind the last page. */
+  /**
+   * Whether calls that were swept up are promised to be followed. Not where all calls are visited: a new promise would
+   * move a call behind the last page, and the sweep would come to it again.
+   */
   promise: boolean;
 }
 

@@ -2,9 +2,9 @@ import { and, type SQL, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Client } from 'pg';
 import type { Call } from '../../call/call.ts';
-import { closeClient, openClient, withClient } from '../client.ts';
 import { answering } from '../database.ts';
 import { TooManyExportsError } from '../errors.ts';
+import { closeClient, openClient, withClient } from '../postgres-client.ts';
 import { type CallFilter, conditions } from './call-filter.ts';
 import { type CallRow, callOf, SELECT_CALLS } from './call-row.ts';
 
@@ -22,7 +22,10 @@ export interface Exporter {
 
 const BATCH_ROWS = 500;
 
-/** Only a reader that has forgotten about us pauses so long; Postgres keeps old rows for it all the time. */
+/**
+ * While an export is open, Postgres keeps every row that was changed since it began. So it ends an export whose reader
+ * has paused for 10 minutes, and a statement that takes as long.
+ */
 const BEGIN = `
 begin isolation level repeatable read read only;
 set local idle_in_transaction_session_timeout = '10min';

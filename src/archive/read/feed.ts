@@ -5,15 +5,15 @@ import { answering } from '../database.ts';
 import { FeedPositionAheadError } from '../errors.ts';
 import type { FeedPosition } from './cursors.ts';
 
-/** So many transitions are looked at for one page of an account: what is rare there must not be looked for for long. */
+/** How many transitions one statement looks at for a page of an account: of a rare one it could look at them all. */
 const MAX_SCAN = 2_000;
-/** And so many times, before a page without any is given. */
+/** How many such statements one request runs before it gives a page without transitions. */
 const MAX_SCANS = 25;
 
 /**
  * All transactions below the snapshot's xmin are over, so no row can appear there any more: a reader that has gone by
- * has missed nothing. The account is looked up row by row (`offset 0` keeps it so), since a join that the planner
- * turns round would read the whole table for one page.
+ * has missed nothing. `offset 0` has Postgres look up the account row by row: a plain join it may begin with `calls`, and
+ * read that whole table for one page.
  */
 const READ_FEED = `
 with horizon as (

@@ -16,7 +16,7 @@ select account, case when status is null then 'none' when status = any($1::text[
  where settled_at is null
  group by 1, 2`;
 
-/** Others' work goes on meanwhile: it must cost Postgres no more than one core for a moment. */
+/** The followers' writes go on meanwhile, so the count takes no more of Postgres than one core for 5 s. */
 const SESSION = `begin; set local statement_timeout = '5s'; set local max_parallel_workers_per_gather = 0`;
 
 /** Unsettled calls of one account at one status. */

@@ -4,8 +4,8 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import { migrate } from 'drizzle-orm/node-postgres/migrator';
 import type { Client } from 'pg';
 import type { Logger } from 'pino';
-import { closeClient, openClient } from '../client.ts';
 import { isUnavailable, MigrationBlockedError, sqlState } from '../errors.ts';
+import { closeClient, openClient } from '../postgres-client.ts';
 import { pendingMigrations } from './version.ts';
 
 const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../migrations', import.meta.url));

@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg';
 import journal from '../../../migrations/meta/_journal.json' with { type: 'json' };
-import { withClient } from '../client.ts';
 import { NewerDatabaseError, sqlState } from '../errors.ts';
+import { withClient } from '../postgres-client.ts';
 
 /**
  * Names of this version's migrations that the database has not had yet, oldest first. Throws `NewerDatabaseError`
