@@ -4,7 +4,7 @@ import type { PaceSettings } from '../call/pace.ts';
 import type { Clock } from '../clock.ts';
 import type { Answer } from '../polyai/answer.ts';
 import type { PolyAiApi, Scope } from '../polyai/api.ts';
-import type { PolyAiClient, Trigger } from '../polyai/client.ts';
+import type { PolyAiClient, Trigger } from '../polyai/polyai-client.ts';
 import { PolyAiError } from '../polyai/polyai-error.ts';
 import type { RateLimit } from './rate-limit.ts';
 
@@ -54,7 +54,7 @@ export interface Account {
   reconnect(connection: Connection): void;
 }
 
-export interface AccountOptions {
+interface AccountOptions {
   name: string;
   connection: Connection;
   limit: RateLimit;

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { PaceSettings } from '../call/pace.ts';
 import type { Clock } from '../clock.ts';
 import type { PolyAiApi, Scope } from '../polyai/api.ts';
-import { createPolyAiClient } from '../polyai/client.ts';
+import { createPolyAiClient } from '../polyai/polyai-client.ts';
 import { type Account, type Connection, createAccount, type PollMetrics } from './account.ts';
 import { createRateLimit, type RateExchange } from './rate-limit.ts';
 
@@ -35,7 +35,7 @@ export interface Accounts {
   close(): Promise<void>;
 }
 
-export interface AccountsOptions {
+interface AccountsOptions {
   settings: readonly AccountSettings[];
   pollTimeoutMs: number;
   /** How processes tell each other of their rates; null where there is but one process. */

@@ -5,7 +5,7 @@ import { type Clock, systemClock } from '../clock.ts';
 import type { RateReport } from './rate.ts';
 import type { RateExchange } from './rate-limit.ts';
 
-export interface RateExchangeOptions {
+interface RateExchangeOptions {
   /** Without an offline queue: a report that waited for Redis to be back would tell of the past. */
   redis: Redis;
   /** First part of every key in Redis. */

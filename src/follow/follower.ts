@@ -6,7 +6,7 @@ import { leaseLength } from '../call/pace.ts';
 import type { Follow, HandedOn } from './lease.ts';
 import { type LeaseOptions, OneLease } from './one-lease.ts';
 
-export interface FollowerOptions extends LeaseOptions {
+interface FollowerOptions extends LeaseOptions {
   accounts: Pick<Accounts, 'get'>;
 }
 

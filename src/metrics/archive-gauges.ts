@@ -4,7 +4,7 @@ import { isUnavailable, sqlState } from '../archive/errors.ts';
 import { SILENT_AFTER_MS, type UnsettledCalls, type UnsettledGroup } from '../archive/read/unsettled.ts';
 import { within } from '../clock.ts';
 
-export interface WatchArchiveOptions {
+interface WatchArchiveOptions {
   unsettled: UnsettledCalls;
   /** Each has its gauges, also while it has no call. */
   accounts: Pick<Accounts, 'all'>;

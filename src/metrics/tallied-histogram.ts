@@ -23,7 +23,7 @@ export class Tally {
   }
 }
 
-export interface TalliedHistogramOptions {
+interface TalliedHistogramOptions {
   name: string;
   help: string;
   buckets: number[];

@@ -2,7 +2,7 @@ import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
 
 /** Decompresses a body. Rejects with `TooLargeError` where more than `maxBytes` come out. */
-export type Decode = (body: Buffer, maxBytes: number) => Promise<Buffer>;
+type Decode = (body: Buffer, maxBytes: number) => Promise<Buffer>;
 
 /**
  * The decoder of a `content-encoding`; null where the body is as it was. polykeep asks for no compression, but a proxy

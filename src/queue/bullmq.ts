@@ -9,7 +9,7 @@ import { Leases } from './leases.ts';
 import { renewLocks } from './locks.ts';
 import { connectRedis, firstAttempt, isReady, warnOfEviction } from './redis.ts';
 
-export interface BullmqQueueOptions {
+interface BullmqQueueOptions {
   redisUrl: string;
   /** First part of every key in Redis. */
   prefix: string;

@@ -5,7 +5,7 @@ import type { CallQueue } from './call-queue.ts';
 /**
  * Tells the queue of calls. Requests do not wait for it, and a queue that is away is no error: Postgres is the truth.
  */
-export interface Dispatch {
+interface Dispatch {
   /** Has calls followed soon. Where the queue is away, the sweeper brings them in. */
   followSoon(callSids: readonly string[]): void;
   /** Has nobody follow a call any more. Where the queue is away, its follower finds no call at its next write. */

@@ -2,7 +2,7 @@ import type { Follow, HandedOn } from '../follow/lease.ts';
 import type { CallQueue } from './call-queue.ts';
 import { Leases } from './leases.ts';
 
-export interface InProcessQueueOptions {
+interface InProcessQueueOptions {
   concurrency: number;
   /** While the process is full and calls wait, leases of this age may be ended. */
   yieldAfterMs: number;

@@ -4,7 +4,7 @@ import type { Lease, Leases } from './leases.ts';
 
 const RENEW_AT_ONCE = 1_000;
 
-export interface LockRenewalOptions {
+interface LockRenewalOptions {
   leases: Leases;
   /** Renews the locks of the jobs, each held with its token. Gives the ids of the jobs whose lock is lost. */
   extend(jobIds: string[], tokens: string[], lockMs: number): Promise<string[]>;

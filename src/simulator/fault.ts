@@ -41,7 +41,7 @@ export function isShowing(fault: Fault): boolean {
 }
 
 /** An answer as it would be without the fault. */
-export interface RightAnswer {
+interface RightAnswer {
   code: number;
   body: string;
 }

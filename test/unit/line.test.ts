@@ -9,8 +9,8 @@ import { seededRandom } from '../../src/simulator/random.ts';
 const NEVER = Number.POSITIVE_INFINITY;
 
 let line: Line;
-/** Who had a turn or was let go, in this order. */
-let left: [name: string, isTurn: boolean][];
+/** Who had a slot or was let go, in this order. */
+let left: [name: string, hasSlot: boolean][];
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
@@ -25,12 +25,12 @@ afterEach(() => {
 
 const now = () => systemClock.monotonic();
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
-const turns = () => left.filter(([, isTurn]) => isTurn).map(([name]) => name);
+const slots = () => left.filter(([, hasSlot]) => hasSlot).map(([name]) => name);
 
 /** Has the poll wait; aborts it when called. */
 function join(name: string, { dueAt = now(), until = NEVER } = {}): () => void {
   const ending = new AbortController();
-  void Promise.resolve(line.slot(dueAt, until, ending.signal)).then((isTurn) => left.push([name, isTurn]));
+  void Promise.resolve(line.slot(dueAt, until, ending.signal)).then((hasSlot) => left.push([name, hasSlot]));
   return () => ending.abort();
 }
 
@@ -39,7 +39,7 @@ function collectGarbage(): void {
   runInNewContext('gc')();
 }
 
-/** A line at so many per second that has just had a turn. */
+/** A line at so many per second that has just had a slot. */
 function busyAt(perSecond: number): void {
   line.setRate(perSecond);
   line.charge();
@@ -49,18 +49,18 @@ describe('a line', () => {
   it('without a limit lets everyone go at once', async () => {
     for (let n = 0; n < 100; n++) join(`${n}`);
     await pass(0);
-    expect(turns()).toHaveLength(100);
+    expect(slots()).toHaveLength(100);
     expect(line.waiting).toBe(0);
   });
 
-  it('gives the turn to the poll that became due first, and of two to the one that came first', async () => {
+  it('gives the slot to the poll that became due first, and of two to the one that came first', async () => {
     busyAt(1);
     join('late', { dueAt: 30 });
     join('first', { dueAt: 10 });
     join('second', { dueAt: 20 });
     join('third', { dueAt: 20 });
     await pass(4_000);
-    expect(turns()).toEqual(['first', 'second', 'third', 'late']);
+    expect(slots()).toEqual(['first', 'second', 'third', 'late']);
   });
 
   it('lets a poll go at once that comes after a pause, and only that one', async () => {
@@ -68,14 +68,14 @@ describe('a line', () => {
     await pass(60_000);
     for (const name of ['a', 'b', 'c']) join(name);
     await pass(0);
-    expect(turns()).toEqual(['a']);
+    expect(slots()).toEqual(['a']);
     await pass(99);
-    expect(turns()).toEqual(['a']);
+    expect(slots()).toEqual(['a']);
     await pass(1);
-    expect(turns()).toEqual(['a', 'b']);
+    expect(slots()).toEqual(['a', 'b']);
   });
 
-  it('lets go of a poll that is aborted, which takes no turn', async () => {
+  it('lets go of a poll that is aborted, which takes no slot', async () => {
     busyAt(1);
     const abort = join('aborted');
     join('other');
@@ -84,13 +84,13 @@ describe('a line', () => {
     expect(left).toEqual([['aborted', false]]);
     expect(line.waiting).toBe(1);
     await pass(1_000);
-    expect(turns()).toEqual(['other']);
+    expect(slots()).toEqual(['other']);
     join('last')();
     expect(vi.getTimerCount()).toBe(0);
     expect(await line.slot(0, NEVER, AbortSignal.abort())).toBe(false);
   });
 
-  it('keeps nothing of those who left, though nobody has a turn', async () => {
+  it('keeps nothing of those who left, though nobody has a slot', async () => {
     busyAt(0.001);
     join('stays');
     const signals: WeakRef<AbortSignal>[] = [];
@@ -109,10 +109,10 @@ describe('a line', () => {
   it('listens to a signal only while its poll waits', async () => {
     busyAt(1);
     const { signal } = new AbortController();
-    const turn = line.slot(0, NEVER, signal);
+    const slot = line.slot(0, NEVER, signal);
     expect(getEventListeners(signal, 'abort')).toHaveLength(1);
     await pass(1_000);
-    expect(await turn).toBe(true);
+    expect(await slot).toBe(true);
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
@@ -133,20 +133,20 @@ describe('a line', () => {
     line.hold(1_000);
     join('held');
     await pass(4_999);
-    expect(turns()).toEqual([]);
+    expect(slots()).toEqual([]);
     await pass(1);
-    expect(turns()).toEqual(['held']);
+    expect(slots()).toEqual(['held']);
   });
 
-  it('is held at once also where the next turn was about to come, and makes up for nothing afterwards', async () => {
+  it('is held at once also where the next slot was about to come, and makes up for nothing afterwards', async () => {
     busyAt(10);
     for (let n = 0; n < 100; n++) join(`${n}`);
     await pass(50);
     line.hold(5_000);
     await pass(4_999);
-    expect(turns()).toHaveLength(0);
+    expect(slots()).toHaveLength(0);
     await pass(1_001);
-    expect(turns()).toHaveLength(11);
+    expect(slots()).toHaveLength(11);
   });
 
   it('is held no longer because the rate falls meanwhile', async () => {
@@ -156,7 +156,7 @@ describe('a line', () => {
     line.setRate(50);
     line.setRate(1);
     await pass(5_000);
-    expect(turns()).toEqual(['held']);
+    expect(slots()).toEqual(['held']);
   });
 
   it('goes on at a new rate at once', async () => {
@@ -165,31 +165,31 @@ describe('a line', () => {
     await pass(1_000);
     line.setRate(100);
     await pass(1_000);
-    expect(turns().length).toBeGreaterThanOrEqual(99);
-    expect(turns().length).toBeLessThanOrEqual(101);
+    expect(slots().length).toBeGreaterThanOrEqual(99);
+    expect(slots().length).toBeLessThanOrEqual(101);
     line.setRate(1);
     await pass(10_000);
-    expect(turns().length).toBeLessThanOrEqual(112);
+    expect(slots().length).toBeLessThanOrEqual(112);
     line.setRate(NEVER);
     await pass(0);
-    expect(turns()).toHaveLength(1_000);
+    expect(slots()).toHaveLength(1_000);
   });
 
-  it('counts a request that could not wait, and gives it every second turn', async () => {
+  it('counts a request that could not wait, and gives it every second slot', async () => {
     busyAt(1);
     for (let n = 0; n < 2; n++) line.charge();
     for (const name of ['a', 'b', 'c', 'd']) join(name);
     expect(line.takeAsked()).toBe(3);
     await pass(1_000);
-    expect(turns()).toEqual(['a']);
+    expect(slots()).toEqual(['a']);
     await pass(1_999);
-    expect(turns()).toEqual(['a']);
+    expect(slots()).toEqual(['a']);
     await pass(1);
-    expect(turns()).toEqual(['a', 'b']);
+    expect(slots()).toEqual(['a', 'b']);
     await pass(2_000);
-    expect(turns()).toEqual(['a', 'b', 'c']);
+    expect(slots()).toEqual(['a', 'b', 'c']);
     await pass(1_000);
-    expect(turns()).toEqual(['a', 'b', 'c', 'd']);
+    expect(slots()).toEqual(['a', 'b', 'c', 'd']);
     expect(line.takeAsked()).toBe(4);
     expect(line.takeAsked()).toBe(0);
   });
@@ -201,8 +201,8 @@ describe('a line', () => {
       line.charge();
       await pass(10);
     }
-    expect(turns().length).toBeGreaterThanOrEqual(49);
-    expect(turns().length).toBeLessThanOrEqual(52);
+    expect(slots().length).toBeGreaterThanOrEqual(49);
+    expect(slots().length).toBeLessThanOrEqual(52);
     // What they took beyond ten seconds' worth is forgiven.
     await pass(20_000);
     expect(line.waiting).toBeLessThan(52);

@@ -5,7 +5,7 @@ import { Starts } from '../../src/polyai/starts.ts';
 
 function ask(starts: Starts, count: number): number[] {
   const begun: number[] = [];
-  for (let n = 0; n < count; n++) void Promise.resolve(starts.turn()).then(() => begun.push(n));
+  for (let n = 0; n < count; n++) void Promise.resolve(starts.mayBegin()).then(() => begun.push(n));
   return begun;
 }
 

@@ -45,7 +45,7 @@ export interface PolyAiClient {
   destroy(): Promise<void>;
 }
 
-export interface PolyAiClientOptions {
+interface PolyAiClientOptions {
   baseUrl: string;
   api: PolyAiApi;
   scope: Scope;
@@ -100,8 +100,8 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
 
   return {
     async getStatus(callSid, signal, before) {
-      const turn = starts.turn();
-      if (turn !== undefined) await turn;
+      const mayBegin = starts.mayBegin();
+      if (mayBegin !== undefined) await mayBegin;
       return read(callSid, await pollTransport.ask(statusRequest(callSid), statusLimits, signal), before);
     },
 
