@@ -39,7 +39,7 @@ export interface Account {
   readonly connection: Connection;
   readonly limit: RateLimit;
   /** As `RateLimit.slot`. While the account is paused no poll waits, since `getStatus` makes but one probe in 30 s. */
-  slot(dueAt: number, until: number, signal: AbortSignal): boolean | Promise<boolean>;
+  slot(dueAt: number, until: number, signal: AbortSignal): Promise<boolean>;
   /** As `PolyAiClient.getStatus`; throws `AccountPausedError` without asking while the account is paused. */
   getStatus(callSid: string, signal: AbortSignal, before: Observation | null): Promise<Observation>;
   /**
@@ -139,7 +139,8 @@ export function createAccount(options: AccountOptions): Account {
       return connection;
     },
     limit,
-    slot: (dueAt, until, signal) => (paused ? !signal.aborted : limit.slot(dueAt, until, signal)),
+    slot: (dueAt, until, signal) =>
+      paused ? Promise.resolve(!signal.aborted) : limit.slot(dueAt, until, signal),
     getStatus,
     askStatus,
     trigger,

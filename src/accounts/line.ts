@@ -8,10 +8,10 @@ import type { Clock } from '../clock.ts';
  */
 export interface Line {
   /**
-   * Resolves true when this poll has a slot; false when `signal`, which nobody else waits with, is aborted, or when
-   * `until` has passed and `expire` finds it so. No promise where it is known at once: most polls need not wait.
+   * Resolves true when this poll has a slot. Resolves false when its `signal` is aborted, and when `expire` finds that
+   * `until` has passed.
    */
-  slot(dueAt: number, until: number, signal: AbortSignal): boolean | Promise<boolean>;
+  slot(dueAt: number, until: number, signal: AbortSignal): Promise<boolean>;
   /**
    * Counts a request that went without waiting: the polls that follow go the later for it. Every second slot stays
    * with the polls, or a busy client of the drop-in would keep all calls from being polled.
@@ -79,13 +79,13 @@ class WaitingLine implements Line {
     return this.#waiting;
   }
 
-  slot(dueAt: number, until: number, signal: AbortSignal): boolean | Promise<boolean> {
-    if (signal.aborted || this.#isClosed) return false;
+  slot(dueAt: number, until: number, signal: AbortSignal): Promise<boolean> {
+    if (signal.aborted || this.#isClosed) return Promise.resolve(false);
     if (this.#waiting === 0 && this.#opensAt() <= this.#clock.monotonic()) {
       // Slots in the past were nobody's: they are not made up for.
       this.#nextAt = Math.max(this.#nextAt, this.#clock.monotonic());
       this.#take();
-      return true;
+      return Promise.resolve(true);
     }
     return new Promise((resolve) => this.#join(dueAt, until, signal, resolve));
   }

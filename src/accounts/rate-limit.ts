@@ -89,7 +89,7 @@ class AccountRateLimit implements RateLimit {
     this.#exchange();
   }
 
-  slot(dueAt: number, until: number, signal: AbortSignal): boolean | Promise<boolean> {
+  slot(dueAt: number, until: number, signal: AbortSignal): Promise<boolean> {
     if (this.#isIdle) this.#wake();
     return this.#line.slot(dueAt, until, signal);
   }

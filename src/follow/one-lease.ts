@@ -74,8 +74,7 @@ export class OneLease {
       const { dueInMs } = this.#schedule;
       if (dueInMs > 0) await sleep(dueInMs);
       if (signal.aborted) return;
-      const slot = this.#account.slot(this.#schedule.nextPollAt, end, signal);
-      if (slot !== true && !(await slot)) return;
+      if (!(await this.#account.slot(this.#schedule.nextPollAt, end, signal))) return;
       await this.#poll(signal);
       if (this.#recorder.unwritten > MAX_UNWRITTEN) await this.#recorder.written();
       if (this.#recorder.isOver) return;
