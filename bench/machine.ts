@@ -57,8 +57,9 @@ async function postgresVersion(url: string): Promise<string> {
 }
 
 function versionOf(library: string): string {
-  const { dependencies, devDependencies } = createRequire(import.meta.url)('../package.json');
-  return { ...dependencies, ...devDependencies }[library];
+  const require = createRequire(import.meta.url);
+  const { dependencies } = require('../package.json');
+  return { ...dependencies, ...require('./package.json').dependencies }[library];
 }
 
 function output(command: string, ...args: string[]): string {

@@ -36,7 +36,7 @@ export async function track(
   if (path === undefined || others.length > 0)
     throw new Error('usage: polykeep track FILE [--url URL] [--key KEY]');
   const url = values.url ?? `http://127.0.0.1:${config.PORT}`;
-  if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ''))
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
     throw new Error('--url: must be an http:// or https:// URL');
 
   const { file, size } = await open(path);

@@ -5,6 +5,7 @@ import { type ApiKey, readApiKeys } from '../api/door/api-keys.ts';
 import { plainLines } from '../api/validation.ts';
 import { APIS } from '../polyai/apis.ts';
 import { readAccountsFile, singleAccount } from './accounts-file.ts';
+import { ConfigError } from './config-error.ts';
 import { FORMATS, VISIBLE_PATTERN, WORDS } from './formats.ts';
 
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -56,18 +57,6 @@ export interface Config extends Omit<Environment, 'API_KEYS' | 'POLYAI_AUTH_TOKE
   accounts: readonly AccountSettings[];
   /** Without any, only this machine can reach the API. */
   apiKeys: readonly ApiKey[];
-}
-
-/** The configuration cannot be used; `problems` has one plain line each, naming the variable and never its value. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-  readonly code = 'bad_configuration';
-  readonly problems: readonly string[];
-
-  constructor(problems: readonly string[]) {
-    super(problems.join('\n'));
-    this.problems = problems;
-  }
 }
 
 const LOOPBACK = /^(localhost|::1|127(\.\d{1,3}){3})$/;

@@ -20,5 +20,5 @@ export const WORDS = {
 } satisfies Words;
 
 function isUrl(...protocols: string[]): (text: string) => boolean {
-  return (text) => protocols.includes(URL.parse(text)?.protocol ?? '');
+  return (text) => URL.canParse(text) && protocols.includes(new URL(text).protocol);
 }

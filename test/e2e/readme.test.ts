@@ -1,12 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { buildIn } from '../support/build.ts';
 import { FAST, type SidecarProcess, spawnSidecar } from '../support/sidecar.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -21,7 +22,7 @@ const NOT_RUN = new Map([
   ['cp .env.example .env\ndocker compose up --detach', 'needs a Docker engine'],
   ['cp .env.example .env\nnpm start', 'never ends: what this test starts instead, on a port of its own'],
   [
-    'npx node src/main.ts api\nnpx node src/main.ts worker\nnpx node src/main.ts migrate',
+    'npx node dist/main.js api\nnpx node dist/main.js worker\nnpx node dist/main.js migrate',
     'never end: process.test.ts runs them',
   ],
   ['psql "$url"', 'interactive, and psql does not come with npm; reporting.test.ts runs the queries'],
@@ -34,7 +35,7 @@ const NOT_RUN = new Map([
       'createdb --maintenance-db="$SERVER_URL" polykeep',
       'pg_restore --no-owner --no-privileges --exit-on-error --dbname="$DATABASE_URL" polykeep.dump',
       `psql "$DATABASE_URL" -c 'update transitions set xid = pg_current_xact_id()' -c 'vacuum analyze'`,
-      'npx node src/main.ts migrate',
+      'npx node dist/main.js migrate',
     ].join('\n'),
     'likewise',
   ],
@@ -96,9 +97,9 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'polykeep-readme-'));
   // The embedded Postgres in it is another user's where we are root.
   await chmod(folder, 0o755);
-  for (const name of ['src', 'migrations', 'node_modules', 'package.json'])
-    await symlink(join(ROOT, name), join(folder, name));
-  sidecar = spawnSidecar({ ...FAST, POLYAI_BASE_URL: simulator.url, DATA_DIR: join(folder, 'data') });
+  const main = await buildIn(folder);
+  const settings = { ...FAST, POLYAI_BASE_URL: simulator.url, DATA_DIR: join(folder, 'data') };
+  sidecar = spawnSidecar(settings, 'serve', main);
   const { host, port } = new URL(await sidecar.url());
   // The examples name the default port; curl is told where that is here, and that an HTTP error is a failure.
   await writeFile(
@@ -166,7 +167,7 @@ function lastAnswer(stdout: string): unknown {
 
 it.each(examples)('$page, line $line', async ({ code, shown }) => {
   // What is neither this nor listed above is for the list, with a reason.
-  expect(commandsOf(code)).toMatch(/\bcurl |src\/main\.ts /);
+  expect(commandsOf(code)).toMatch(/\bcurl |dist\/main\.js /);
   expect(code).not.toContain('…');
   const { exit, stdout, stderr } = await runInShell(code);
   expect({ exit, stdout, stderr }).toEqual({ exit: 0, stdout, stderr });

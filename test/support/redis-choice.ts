@@ -1,6 +1,7 @@
+import { execFile } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
-import { connect } from 'node:net';
 import { delimiter, join } from 'node:path';
+import { promisify } from 'node:util';
 
 export const WHAT_TO_DO =
   'the tests need a Redis: set REDIS_URL, or install redis-server, or start a Docker engine (as root on Debian, npm test installs redis-server itself)';
@@ -24,14 +25,8 @@ export function isOnPath(program: string): boolean {
 }
 
 async function dockerAnswers(): Promise<boolean> {
-  const host = process.env.DOCKER_HOST ?? 'unix:///var/run/docker.sock';
-  const { protocol, pathname, hostname, port } = new URL(host);
-  const socket = protocol === 'unix:' ? connect(pathname) : connect(Number(port || 2375), hostname);
-  return new Promise((answer) => {
-    socket.once('connect', () => answer(true));
-    socket.once('error', () => answer(false));
-  }).then((answers) => {
-    socket.destroy();
-    return answers === true;
-  });
+  return promisify(execFile)('docker', ['version']).then(
+    () => true,
+    () => false,
+  );
 }

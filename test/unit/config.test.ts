@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type Command, ConfigError, readConfig } from '../../src/config/config.ts';
+import { type Command, readConfig } from '../../src/config/config.ts';
+import { ConfigError } from '../../src/config/config-error.ts';
 import { outboundCallingApi } from '../../src/polyai/outbound-calling.ts';
 
 const minimal = { POLYAI_AUTH_TOKEN: 'secret-token' };

@@ -46,9 +46,23 @@ it('the image sets variables of the configuration alone', async () => {
 
 it('the image has all that polykeep reads at run time', async () => {
   const ignored = await read('.dockerignore');
-  const copied = [...(await read('Dockerfile')).matchAll(/^COPY (?!--)(.*) \S+$/gm)].flatMap(
-    ([, from = '']) => from.split(' '),
+  const stages = (await read('Dockerfile')).split(/^FROM /m).slice(1);
+  const copied = stages.map((stage) =>
+    [...stage.matchAll(/^COPY (?:--from=\S+ )?(.*) \S+$/gm)].flatMap(([, from = '']) => from.split(' ')),
   );
-  expect(new Set(copied)).toEqual(new Set(['package.json', 'package-lock.json', 'migrations', 'src']));
-  for (const name of copied) expect(ignored).toContain(`!${name}\n`);
+  expect(new Set(copied.at(-1))).toEqual(
+    new Set(['package.json', 'migrations', '/app/dist', '/app/node_modules']),
+  );
+  const given = new Set(copied.flat().filter((name) => !name.startsWith('/')));
+  expect(given).toEqual(
+    new Set([
+      'package.json',
+      'package-lock.json',
+      'rolldown.config.ts',
+      'tsconfig.json',
+      'migrations',
+      'src',
+    ]),
+  );
+  for (const name of given) expect(ignored).toContain(`!${name}\n`);
 });

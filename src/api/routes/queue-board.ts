@@ -1,6 +1,3 @@
-import { createBullBoard } from '@bull-board/api';
-import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
-import { FastifyAdapter } from '@bull-board/fastify';
 import type { Queue } from 'bullmq';
 import type { FastifyInstance } from 'fastify';
 import type { CallQueue } from '../../queue/call-queue.ts';
@@ -14,13 +11,17 @@ export interface QueueBoardOptions {
   jobs: Queue | null;
 }
 
-/** Pages that show BullMQ's jobs; there are none where the queue is in the process. */
-export function queueBoard(
+/** Pages that show BullMQ's jobs; there are none where the queue is in the process, which then does not load them. */
+export async function queueBoard(
   scope: FastifyInstance,
   { queue, jobs, prefix }: QueueBoardOptions & { prefix: string },
-  done: () => void,
-): void {
-  if (jobs === null) return done();
+): Promise<void> {
+  if (jobs === null) return;
+  const [{ createBullBoard }, { BullMQAdapter }, { FastifyAdapter }] = await Promise.all([
+    import('@bull-board/api'),
+    import('@bull-board/api/bullMQAdapter'),
+    import('@bull-board/fastify'),
+  ]);
   const pages = new FastifyAdapter().setBasePath(prefix);
   createBullBoard({
     // The sweeper undoes what is changed by hand, which would only puzzle people.
@@ -39,5 +40,4 @@ export function queueBoard(
     if ((await queue.state()) === 'down') throw problem.queueUnavailable();
   });
   scope.register(pages.registerPlugin());
-  done();
 }

@@ -4,11 +4,12 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import { migrate } from 'drizzle-orm/node-postgres/migrator';
 import type { Client } from 'pg';
 import type { Logger } from 'pino';
+import { PACKAGE_FOLDER } from '../../package-folder.ts';
 import { isUnavailable, MigrationBlockedError, sqlState } from '../errors.ts';
 import { closeClient, openClient } from '../postgres-client.ts';
 import { pendingMigrations } from './version.ts';
 
-const MIGRATIONS_FOLDER = fileURLToPath(new URL('../../../migrations', import.meta.url));
+const MIGRATIONS_FOLDER = fileURLToPath(new URL('migrations', PACKAGE_FOLDER));
 /** Any number, the same for all versions of polykeep: processes that start together migrate one after the other. */
 const MIGRATION_LOCK = 7_066_521_390;
 const RETRY_MS = 500;

@@ -1,0 +1,82 @@
+import type { Command, Config } from './config/config.ts';
+import { ConfigError } from './config/config-error.ts';
+
+const USAGE = `usage: polykeep COMMAND
+
+  serve     the API and a worker in one process; with nothing configured but the token it brings its own Postgres
+  api       the API alone       (DATABASE_URL and REDIS_URL required)
+  worker    a worker alone      (DATABASE_URL and REDIS_URL required)
+  migrate   bring the schema of DATABASE_URL up to date, and end
+  grant-reader NAME
+            make a role that may read the schema reporting and nothing else, and print its URL
+  track FILE [--url URL] [--key KEY]
+            register the calls of a csv, or of a file with one callSid per line (-: standard input), with a running
+            polykeep
+  export    calls to a file: --format csv|ndjson|parquet --output FILE (- for standard output)
+            [--status S] [--outcome O] [--account A] [--registered-from TIME] [--registered-to TIME]
+            [--metadata KEY=VALUE]
+  demo      watch a few calls, from registration to a history that outlives PolyAI's`;
+
+/**
+ * Runs what the command line asks for, `serve` where it asks for nothing. Ends the process with exit code 1, and a plain
+ * line for each thing that is wrong, where it cannot. Each command imports what it needs when it is run: the whole of
+ * polykeep takes half a second to load.
+ */
+export async function runCommandLine([command = 'serve', ...args]: readonly string[]): Promise<void> {
+  try {
+    await run(command, args);
+  } catch (error) {
+    const lines =
+      error instanceof ConfigError
+        ? error.problems
+        : [error instanceof Error ? error.message : String(error)];
+    for (const line of lines) console.error(`polykeep: ${line}`);
+    process.exit(1);
+  }
+}
+
+async function run(command: string, args: string[]): Promise<void> {
+  switch (command) {
+    case 'serve':
+    case 'api':
+    case 'worker': {
+      const { serve } = await import('./serve.ts');
+      return serve(command);
+    }
+    case 'migrate': {
+      const { migrate } = await import('./commands/migrate.ts');
+      return migrate(await configOf(command));
+    }
+    case 'grant-reader': {
+      const { grantReader } = await import('./commands/grant-reader.ts');
+      const [name, ...others] = args;
+      if (name === undefined || others.length > 0) throw new Error('usage: polykeep grant-reader NAME');
+      return console.log(await grantReader(await configOf(command), name));
+    }
+    case 'track': {
+      const { track } = await import('./commands/track.ts');
+      process.exitCode = await track(args, await configOf(command));
+      return;
+    }
+    case 'export': {
+      const { exportCalls } = await import('./commands/export.ts');
+      return exportCalls(args, await configOf(command));
+    }
+    case 'demo': {
+      const { runDemo } = await import('./demo.ts');
+      return runDemo();
+    }
+    case 'help':
+    case '--help':
+    case '-h':
+      return console.log(USAGE);
+    default:
+      throw new Error(`unknown command ${command}\n${USAGE}`);
+  }
+}
+
+async function configOf(command: Command): Promise<Config> {
+  const { loadEnvironmentFile, readConfig } = await import('./config/config.ts');
+  loadEnvironmentFile();
+  return readConfig(command);
+}
