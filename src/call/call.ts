@@ -1,4 +1,4 @@
-/** What is known of a call, and what can happen to it. Every room may import it; it imports nothing. */
+/** What is known of a call, and what can happen to it. It imports nothing. */
 
 /** How a call settled. The last four are endings that PolyAI did not show. */
 export const OUTCOMES = ['success', 'failure', 'not_found', 'lost', 'rejected', 'abandoned'] as const;
