@@ -11,7 +11,7 @@ export interface Clock {
   sleeper(signal: AbortSignal): Sleep;
 }
 
-export type Sleep = (ms: number) => Promise<void>;
+type Sleep = (ms: number) => Promise<void>;
 
 /** Node fires a timer that is set for longer at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;

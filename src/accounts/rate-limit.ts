@@ -33,7 +33,7 @@ export interface RateLimit extends Pick<Line, 'slot' | 'charge'> {
   stop(): void;
 }
 
-export interface RateLimitOptions {
+interface RateLimitOptions {
   account: string;
   /** As `setMax` has it. */
   max: number | null;

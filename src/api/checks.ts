@@ -1,5 +1,5 @@
 /** Runs a check that many ask for: one at a time, with a gap after each. */
-export interface Checks {
+interface Checks {
   /** Begins the next check within `ms` milliseconds, or as soon as the gap after the last one is over. */
   within(ms: number): void;
   stop(): void;

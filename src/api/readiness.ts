@@ -3,7 +3,7 @@ import type { Accounts } from '../accounts/accounts.ts';
 import type { CallQueue } from '../queue/call-queue.ts';
 import type { HealthJson } from './schemas.ts';
 
-export interface ReadinessOptions {
+interface ReadinessOptions {
   pool: Pool;
   queue: Pick<CallQueue, 'state'>;
   accounts: Pick<Accounts, 'all'>;

@@ -29,7 +29,7 @@ export function checker<T>(schema: Schema, whole: string): (value: unknown) => T
 }
 
 /** Where a value does not fit its schema, as Ajv tells it, and Fastify after it. */
-export interface Misfit {
+interface Misfit {
   keyword: string;
   instancePath: string;
   schemaPath: string;

@@ -9,7 +9,7 @@ import { createChecks } from './checks.ts';
 const CHECK_GAP_MS = 50;
 
 /** A request that is held: its `signal` is aborted when its time is over, its client has gone, or the process stops. */
-export interface Hold extends Disposable {
+interface Hold extends Disposable {
   readonly signal: AbortSignal;
   readonly clientIsGone: boolean;
 }
@@ -27,7 +27,7 @@ export interface Waiting {
   close(): void;
 }
 
-export interface WaitingOptions {
+interface WaitingOptions {
   reader: Pick<ArchiveReader, 'settledAmong'>;
   feed: Pick<Feed, 'head'>;
   news: Pick<News, 'listen'>;

@@ -20,7 +20,7 @@ export const STORABLE_PATTERN = `^${STORABLE_CHARACTER}*$`;
 
 /** ISO 8601 writes years with four digits, and Postgres has no year 0. */
 export const FIRST_TIME = new Date('0001-01-01T00:00:00.000Z');
-export const LAST_TIME = new Date('9999-12-31T23:59:59.999Z');
+const LAST_TIME = new Date('9999-12-31T23:59:59.999Z');
 
 const CALL_SID = new RegExp(CALL_SID_PATTERN, 'u');
 

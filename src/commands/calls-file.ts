@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { type CsvError, type Info, parse } from 'csv-parse';
 
 /** A line of the file, as it is posted; or why it cannot be. */
-export type FileLine = { line: number; bytes: number } & (
+type FileLine = { line: number; bytes: number } & (
   | { kind: 'call'; call: FileCall }
   | { kind: 'invalid'; callSid: string | null; error: string }
 );

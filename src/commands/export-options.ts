@@ -14,7 +14,7 @@ const FIELDS = {
   'registered-to': 'registeredTo',
 } as const;
 
-export interface ExportOptions {
+interface ExportOptions {
   format: (typeof FILE_FORMATS)[number];
   /** A path, or `-` for standard output. */
   output: string;

@@ -11,7 +11,7 @@ export class RegisteringError extends Error {
   readonly code = 'registering_failed';
 }
 
-export type BatchResult = BatchResultJson['results'][number];
+type BatchResult = BatchResultJson['results'][number];
 
 export interface RegisteringOptions {
   /** Of a running polykeep. */

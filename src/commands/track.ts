@@ -7,7 +7,7 @@ import { CallsFileError, type FileCall, readCalls } from './calls-file.ts';
 import { createProgress } from './progress.ts';
 import { RegisteringError, type RegisteringOptions, registering } from './registering.ts';
 
-export interface TrackSummary {
+interface TrackSummary {
   created: number;
   existing: number;
   invalid: number;

@@ -29,7 +29,7 @@ export interface Ownership {
   endWith(stopServer: (postmaster: Postmaster) => Promise<void>): Promise<void>;
 }
 
-export type ServerState =
+type ServerState =
   | { kind: 'stopped' }
   | { kind: 'owned'; postmaster: Postmaster }
   | { kind: 'orphaned'; ownership: Ownership };

@@ -17,7 +17,7 @@ export interface PostgresUser {
 }
 
 /** Where each program is. */
-export interface PostgresPrograms {
+interface PostgresPrograms {
   initdb: string;
   pgCtl: string;
 }

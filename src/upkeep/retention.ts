@@ -36,7 +36,7 @@ export interface RetentionOptions {
   pauseMs?: number;
 }
 
-export interface Retention extends Rounds {
+interface Retention extends Rounds {
   /**
    * Deletes the calls, with their transitions, that settled longer ago than they are kept; never an unsettled one.
    * Returns how many, or null while another process does it. An abort ends it after the batch that runs. Rejects with

@@ -7,7 +7,7 @@ export interface Rounds {
   stop(): Promise<void>;
 }
 
-export interface RoundsOptions {
+interface RoundsOptions {
   /** One round; must not reject. */
   work: (signal: AbortSignal) => Promise<void>;
   /** Between two rounds, in milliseconds. */

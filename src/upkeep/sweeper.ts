@@ -54,7 +54,7 @@ export interface SweeperOptions {
   pageSize?: number;
 }
 
-export interface Sweeper extends Rounds {
+interface Sweeper extends Rounds {
   /**
    * One sweep. Every unsettled call whose promise has passed (or every unsettled call, where nobody else can follow
    * any) is queued anew, longest forgotten first, and promised to be followed for `patienceMs`. Returns false, with

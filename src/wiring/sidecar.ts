@@ -31,7 +31,7 @@ export interface Sidecar {
   stop(): Promise<void>;
 }
 
-export interface SidecarOptions {
+interface SidecarOptions {
   config: Config;
   role: Role;
   log: Logger;

@@ -15,7 +15,7 @@ const WINDOW_MS = 1_000;
 const MAX_GUESSES_PER_WINDOW = 10;
 
 /** Limits requests by the second. Each process counts for itself, in memory. All throw `too_many_requests`. */
-export interface RequestLimits {
+interface RequestLimits {
   /** Counts a request for its key; without a key, for the address that it comes from. */
   take(request: FastifyRequest, reply: FastifyReply): Promise<void>;
   /** The key that was given, or null where it is none. An address that tried many wrong ones is refused instead. */

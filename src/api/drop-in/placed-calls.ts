@@ -19,7 +19,7 @@ export interface PlacedCalls {
   close(ms: number): Promise<void>;
 }
 
-export interface PlacedCallsOptions {
+interface PlacedCallsOptions {
   registrar: Registrar;
   report: (report: Report) => Promise<unknown>;
   followSoon: (callSids: readonly string[]) => void;

@@ -62,7 +62,7 @@ export interface FeedQuery {
   account: string | null;
 }
 
-export interface FeedTransition extends Transition {
+interface FeedTransition extends Transition {
   callSid: string;
   account: string;
 }
@@ -78,7 +78,7 @@ export interface FeedPage {
   isEnd: boolean;
 }
 
-export interface FeedHead {
+interface FeedHead {
   /** The newest transaction whose transitions can be read; null where there is none. */
   newest: string | null;
   /** Transitions are committed that cannot be read yet: an older transaction is still open somewhere. */

@@ -21,7 +21,7 @@ export interface StatsQuestion {
   groupBy: { account: true } | { metadata: string } | null;
 }
 
-export interface Percentiles {
+interface Percentiles {
   p50: number;
   p90: number;
   p99: number;

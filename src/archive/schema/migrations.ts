@@ -17,7 +17,7 @@ const RETRY_MS = 500;
 const TABLE_LOCK_TIMEOUT_MS = 3_000;
 const TABLE_LOCK_PAUSE_MS = 3_000;
 
-export interface MigrationPatience {
+interface MigrationPatience {
   /** For a Postgres that does not answer. */
   answerWithinMs?: number;
   /** For other sessions: one that migrates, or those that use the tables. */

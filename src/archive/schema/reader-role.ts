@@ -2,7 +2,7 @@ import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto';
 import { type Client, escapeIdentifier, escapeLiteral } from 'pg';
 
 /** The role cannot be a reader. */
-export class ReaderRoleError extends Error {
+class ReaderRoleError extends Error {
   override readonly name = 'ReaderRoleError';
   readonly code = 'bad_reader_role';
 }

@@ -64,7 +64,7 @@ export function updateCalls(calls: readonly FoldedCall[]): QueryConfig {
 }
 
 /** A new transition. `ordinal` counts those of its call in this batch, from 1. */
-export interface AddedTransition {
+interface AddedTransition {
   callSid: string;
   ordinal: number;
   sighting: Sighting;
@@ -93,7 +93,7 @@ export function insertTransitions(added: readonly AddedTransition[]): QueryConfi
 }
 
 /** What a sighting changes of the last transition of its call that was there before. */
-export interface Amendment {
+interface Amendment {
   callSid: string;
   sighting: Sighting;
 }

@@ -1,7 +1,7 @@
 /** A column of rows on their way to Postgres: its name and type in SQL, and its value in a row. */
 export type SentColumn<Row> = readonly [name: string, type: string, value: (row: Row) => unknown];
 
-export interface Unnested<Row> {
+interface Unnested<Row> {
   /** The rows as a table `u`, for a `from`: `unnest($1::text[], $2::int[]) as u(call_sid, polls)`. */
   readonly sql: string;
   /** The statement's parameters: an array for each column. */
