@@ -50,6 +50,26 @@ export function createRateLimit(options: RateLimitOptions): RateLimit {
   return new AccountRateLimit(options);
 }
 
+/**
+ * The limit is always in one of these states:
+ *
+ * - unlimited: no limit is configured or known, and every poll goes at once;
+ * - limited: polls go at this process's share of the account's rate, which grows second by second up to the configured
+ *   limit.
+ *
+ * It goes from unlimited to limited, at half of what was asked per second, when PolyAI answers 429. It follows to a
+ * lower rate that another process reports. A 429 while it is limited halves the rate again, unless it comes within 2 s
+ * of the last cut. Without a configured limit it goes back to unlimited 60 s after the last cut, once the rate is more
+ * than twice what is asked for. `rate.ts` reckons all this.
+ *
+ * Beside that it may be
+ *
+ * - held: PolyAI asked for it by `Retry-After`; no poll has a slot, and the rate does not grow, until that time is over;
+ * - idle: unlimited, with nothing asked in the last second; the others are told nothing until a poll asks for a slot;
+ * - alone: the others could not be heard; the share stays as it was until they are heard again.
+ *
+ * Once stopped it is over: no poll gets a slot.
+ */
 class AccountRateLimit implements RateLimit {
   readonly #options: RateLimitOptions;
   readonly #tickMs: number;
@@ -64,7 +84,10 @@ class AccountRateLimit implements RateLimit {
   #others: ReadonlyMap<string, RateReport> = new Map();
   #seq = 0;
   #tooMany = 0;
-  /** What PolyAI asked this process for: that of others is theirs to report, or it would go round for ever. */
+  /**
+   * The end of the hold that PolyAI asked this process for. Only that one is reported: if processes reported each
+   * other's holds too, a hold would never end.
+   */
   #askedToHoldUntil = 0;
   #heldUntil = 0;
   #lastTick = { asked: 0, ms: 0 };
@@ -85,7 +108,7 @@ class AccountRateLimit implements RateLimit {
     this.#line = createLine(clock);
     this.#line.setRate(this.#state.rate);
     this.#timer = setInterval(() => this.#tick(), tickMs).unref();
-    // What the others know is to be known before the first poll, if possible.
+    // The others may know a limit, which this process should hear of before its first poll.
     this.#exchange();
   }
 
