@@ -59,7 +59,7 @@ async function run(command: string, args: string[]): Promise<void> {
       return;
     }
     case 'export': {
-      const { exportCalls } = await import('./commands/export.ts');
+      const { exportCalls } = await import('./commands/export-calls.ts');
       return exportCalls(args, await configOf(command));
     }
     case 'demo': {
