@@ -2,35 +2,30 @@ import fc from 'fast-check';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { callJson } from '../../src/api/schemas.ts';
-import { type Database, openDatabase } from '../../src/archive/database.ts';
+import { openDatabase } from '../../src/archive/database.ts';
 import { createReader } from '../../src/archive/read/reader.ts';
 import { createRegistrar } from '../../src/archive/write/registrar.ts';
 import { createWriter } from '../../src/archive/write/writer.ts';
 import type { Call, Report, Sighting } from '../../src/call/call.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { createDatabase, type OpenDatabase, openTestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';
 import { noMetrics } from '../support/metrics.ts';
 import { sightingNow } from '../support/sighting.ts';
 
-let test: TestDatabase;
-let database: Database;
+let test: OpenDatabase;
 let next = 0;
 
 beforeAll(async () => {
-  test = await createDatabase();
-  database = openDatabase(test.url, log);
+  test = await openTestDatabase();
 });
 
-afterAll(async () => {
-  await database.close();
-  await test.drop();
-});
+afterAll(() => test.drop());
 
 const newCallSid = () => `OUT-${next++}`;
 const archive = () => ({
-  registrar: createRegistrar(database.pool),
-  reader: createReader(database.orm),
-  writer: createWriter({ pool: database.pool, metrics: noMetrics, log }),
+  registrar: createRegistrar(test.pool),
+  reader: createReader(test.orm),
+  writer: createWriter({ pool: test.pool, metrics: noMetrics, log }),
 });
 
 function sighting(status: string, at: string, more: Partial<Sighting> = {}): Sighting {
@@ -242,8 +237,8 @@ describe('reports', () => {
 describe('those who listen', () => {
   it('are told once by each batch that has news, after its commit, and never of leases', async () => {
     // What other tests write is told to who listens to their database.
-    const own = await createDatabase();
-    const { pool, close } = openDatabase(own.url, log);
+    const own = await openTestDatabase();
+    const { pool } = own;
     const callSids = ['OUT-1', 'OUT-2', 'OUT-3'];
     await createRegistrar(pool).registerAll(
       callSids.map((callSid) => ({ callSid, account: 'default', metadata: {} })),
@@ -271,7 +266,6 @@ describe('those who listen', () => {
     // What the leases told would have been heard by now.
     expect(await heard()).toBe(2);
     await ear.end();
-    await close();
     await own.drop();
   });
 });
@@ -314,7 +308,7 @@ describe('what is read', () => {
     await archive().registrar.registerAll(since);
 
     // At first the campaign is beyond what is walked through, then partly, then all within.
-    const reader = createReader(database.orm, { newestWalked: 5 });
+    const reader = createReader(test.orm, { newestWalked: 5 });
     const found: Call[] = [];
     for (let page: Call[] = []; ; ) {
       page = await reader.listCalls({ account: 'default', metadata: { campaign } }, 4, page.at(-1) ?? null);

@@ -5,28 +5,23 @@ import { text } from 'node:stream/consumers';
 import { parse } from 'csv-parse/sync';
 import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Database, openDatabase } from '../../src/archive/database.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
-import { silentLog as log } from '../support/log.ts';
+import { type OpenDatabase, openTestDatabase } from '../support/database.ts';
 import { seedCalls } from '../support/seed.ts';
 import { serverOn } from '../support/server.ts';
 
-let test: TestDatabase;
-let database: Database;
+let test: OpenDatabase;
 let app: FastifyInstance;
 let base: string;
 
 beforeAll(async () => {
-  test = await createDatabase();
-  database = openDatabase(test.url, log);
-  app = serverOn(database, test.url);
+  test = await openTestDatabase();
+  app = serverOn(test, test.url);
   await app.listen({ host: '127.0.0.1', port: 0 });
   base = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
 });
 
 afterAll(async () => {
   await app.close();
-  await database.close();
   await test.drop();
 });
 
@@ -188,7 +183,7 @@ describe('clients', () => {
 
   it('one that goes away while Postgres is still at it frees it too', async () => {
     await seed(10);
-    const holder = await database.pool.connect();
+    const holder = await test.pool.connect();
     await holder.query('begin; lock table transitions in access exclusive mode');
     const request = httpGet(`${base}/v1/export`, { agent: false }).on('error', () => {});
     await expect.poll(connections).toBe(1);

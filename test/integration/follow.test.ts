@@ -1,7 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Connection, createAccount } from '../../src/accounts/account.ts';
 import { createRateLimit } from '../../src/accounts/rate-limit.ts';
-import { type Database, openDatabase } from '../../src/archive/database.ts';
 import { createReader } from '../../src/archive/read/reader.ts';
 import { createRegistrar } from '../../src/archive/write/registrar.ts';
 import { createWriter } from '../../src/archive/write/writer.ts';
@@ -16,7 +15,7 @@ import { outboundCallingApi } from '../../src/polyai/outbound-calling.ts';
 import { createPolyAiClient } from '../../src/polyai/polyai-client.ts';
 import type { Fault } from '../../src/simulator/fault.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { type OpenDatabase, openTestDatabase } from '../support/database.ts';
 import { leapingClock } from '../support/leaping-clock.ts';
 import { silentLog as log } from '../support/log.ts';
 import { noMetrics } from '../support/metrics.ts';
@@ -36,20 +35,15 @@ const settings: FollowSettings = {
 
 type HandBack = Extract<FollowResult, { kind: 'handBack' }>;
 
-let test: TestDatabase;
-let database: Database;
+let test: OpenDatabase;
 let simulator: Simulator;
 let connection: Connection;
 
 beforeAll(async () => {
-  test = await createDatabase();
-  database = openDatabase(test.url, log);
+  test = await openTestDatabase();
 });
 
-afterAll(async () => {
-  await database.close();
-  await test.drop();
-});
+afterAll(() => test.drop());
 
 beforeEach(async () => {
   simulator = await startSimulator({ token: TOKEN });
@@ -69,7 +63,7 @@ function connect(token: string, api: PolyAiApi = outboundCallingApi, scope: Scop
 }
 
 function follower(more: Partial<FollowSettings> = {}) {
-  const writer = createWriter({ pool: database.pool, metrics: noMetrics, log });
+  const writer = createWriter({ pool: test.pool, metrics: noMetrics, log });
   const writing = new Set<Promise<unknown>>();
   const clock = leapingClock(() => Promise.allSettled(writing));
   const limit = createRateLimit({ account: 'default', max: null, exchange: null, clock, log });
@@ -113,12 +107,12 @@ function follower(more: Partial<FollowSettings> = {}) {
 }
 
 async function register(callSid: string): Promise<string> {
-  await createRegistrar(database.pool).register({ callSid, account: 'default', metadata: {} });
+  await createRegistrar(test.pool).register({ callSid, account: 'default', metadata: {} });
   return callSid;
 }
 
 async function read(callSid: string): Promise<Call> {
-  const call = await createReader(database.orm).readCall(callSid);
+  const call = await createReader(test.orm).readCall(callSid);
   if (call === null) throw new Error(`${callSid} is not there`);
   return call;
 }
@@ -196,7 +190,7 @@ describe('a call', () => {
     await expect.poll(() => simulator.journal.total).toBeGreaterThan(0);
     await test.query('delete from calls where call_sid = $1', [callSid]);
     expect(await following).toEqual({ kind: 'done' });
-    expect(await createReader(database.orm).readCall(callSid)).toBeNull();
+    expect(await createReader(test.orm).readCall(callSid)).toBeNull();
   });
 });
 
@@ -234,7 +228,7 @@ describe('a follower', () => {
   it('of a call whose account is not configured waits for a lease, and asks nobody', async () => {
     const { followOn, clock } = follower();
     const callSid = simulator.place();
-    await createRegistrar(database.pool).register({ callSid, account: 'gone', metadata: {} });
+    await createRegistrar(test.pool).register({ callSid, account: 'gone', metadata: {} });
     expect(await followOn(callSid, 1)).toMatchObject({ kind: 'handBack' });
     expect(clock.monotonic()).toBe(settings.leaseMs);
     expect(simulator.journal.total).toBe(0);

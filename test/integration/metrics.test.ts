@@ -1,27 +1,21 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Database, openDatabase } from '../../src/archive/database.ts';
 import { createUnsettledCalls, type UnsettledCalls } from '../../src/archive/read/unsettled.ts';
 import { createWriter } from '../../src/archive/write/writer.ts';
 import { KNOWN_STATUSES } from '../../src/call/lifecycle.ts';
 import { createMetrics, type Metrics, type Watched } from '../../src/metrics/all-metrics.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { type OpenDatabase, openTestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';
 import { plansOf } from '../support/plans.ts';
 import { Scrape } from '../support/prometheus.ts';
 import { sightingNow } from '../support/sighting.ts';
 
-let test: TestDatabase;
-let database: Database;
+let test: OpenDatabase;
 
 beforeAll(async () => {
-  test = await createDatabase();
-  database = openDatabase(test.url, log);
+  test = await openTestDatabase();
 });
 
-afterAll(async () => {
-  await database.close();
-  await test.drop();
-});
+afterAll(() => test.drop());
 
 const NOTHING = { accounts: { all: () => [] }, writer: { isAway: false } };
 const EMPTY_QUEUE: Watched['queue'] = {
@@ -50,7 +44,7 @@ describe('the archive', () => {
                       ('ahead', 'uk', 'queued', '1 s', '-10 s', null))
               as seed(call_sid, account, status, registered, seen, settled)`,
     );
-    const scrape = await told(watching(createUnsettledCalls(database.pool, KNOWN_STATUSES)));
+    const scrape = await told(watching(createUnsettledCalls(test.pool, KNOWN_STATUSES)));
     expect(scrape.value('polykeep_archive_up')).toBe(1);
     const us = { account: 'us' };
     expect(scrape.value('polykeep_calls_at_risk', us)).toBe(2);
@@ -70,8 +64,8 @@ describe('the archive', () => {
        select 'settled-' || n, 'us', 'success', 'success', now() from generate_series(1, 20000) n`,
     );
     await test.query('analyze calls');
-    const { read } = createUnsettledCalls(database.pool, KNOWN_STATUSES);
-    const [plan] = await plansOf(database.pool, read);
+    const { read } = createUnsettledCalls(test.pool, KNOWN_STATUSES);
+    const [plan] = await plansOf(test.pool, read);
     expect(plan).toMatch(/Index Scan (using|on) calls_unsettled/);
   });
 
@@ -99,7 +93,7 @@ describe('the archive', () => {
 
   it('that is too slow to count is not away, and tells no numbers', async () => {
     const slow = {
-      read: async () => (await database.pool.query(`set statement_timeout = 10; select pg_sleep(9)`)).rows,
+      read: async () => (await test.pool.query(`set statement_timeout = 10; select pg_sleep(9)`)).rows,
     };
     const scrape = await told(watching(slow));
     expect(scrape.value('polykeep_archive_up')).toBe(1);
@@ -109,7 +103,7 @@ describe('the archive', () => {
 
 it('a report that Postgres refuses counts once, and takes none of its batch with it', async () => {
   const metrics = createMetrics('worker');
-  const writer = createWriter({ pool: database.pool, metrics: metrics.writes, log });
+  const writer = createWriter({ pool: test.pool, metrics: metrics.writes, log });
   await test.query(`insert into calls (call_sid, account) values ('good', 'us'), ('bad', 'us')`);
   const reports = ['good', 'bad'].map((callSid) =>
     writer.report({

@@ -1,9 +1,7 @@
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Database, openDatabase } from '../../src/archive/database.ts';
 import { type ArchiveReader, createReader } from '../../src/archive/read/reader.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
-import { silentLog as log } from '../support/log.ts';
+import { type OpenDatabase, openTestDatabase } from '../support/database.ts';
 import { seedCalls } from '../support/seed.ts';
 
 const CALLS = 30_000;
@@ -12,26 +10,21 @@ const DAY = {
   registeredTo: new Date('2026-11-19T23:00:00Z'),
 };
 
-let test: TestDatabase;
-let database: Database;
+let test: OpenDatabase;
 let reader: ArchiveReader;
 /** What the reader has asked since it was last looked at. */
 let asked: { sql: string; values: unknown[] }[] = [];
 
 beforeAll(async () => {
-  test = await createDatabase();
+  test = await openTestDatabase();
   await seedCalls(test, CALLS);
   await test.query(`update calls set metadata = '{"customer": "one"}' where call_sid = 'seed-20000'`);
   await test.query('analyze calls, transitions');
-  database = openDatabase(test.url, log);
   const logger = { logQuery: (sql: string, values: unknown[]) => void asked.push({ sql, values }) };
-  reader = createReader(drizzle(database.pool, { logger }), { newestWalked: 1_000 });
+  reader = createReader(drizzle(test.pool, { logger }), { newestWalked: 1_000 });
 });
 
-afterAll(async () => {
-  await database.close();
-  await test.drop();
-});
+afterAll(() => test.drop());
 
 const after = { registeredAt: new Date('2026-11-19T20:00:00Z'), callSid: 'seed-14400' };
 
@@ -51,7 +44,7 @@ it.each<[string, () => Promise<unknown>]>([
   await read();
   expect(asked.length).toBeGreaterThan(0);
   for (const { sql, values } of asked) {
-    const rows = await database.pool.query<{ 'QUERY PLAN': string }>(`explain ${sql}`, values);
+    const rows = await test.pool.query<{ 'QUERY PLAN': string }>(`explain ${sql}`, values);
     const plan = rows.rows.map((row) => row['QUERY PLAN']).join('\n');
     expect(plan).not.toMatch(/Seq Scan on (calls|transitions)/);
     expect(plan).toMatch(/Index/);

@@ -1,22 +1,19 @@
 import { Client } from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Database, openDatabase } from '../../src/archive/database.ts';
 import { systemClock } from '../../src/clock.ts';
 import { readConfig } from '../../src/config/config.ts';
 import { createRetention, type RetentionOptions } from '../../src/upkeep/retention.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { type OpenDatabase, openTestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';
 import { plansOf } from '../support/plans.ts';
 
-let test: TestDatabase;
-let database: Database;
+let test: OpenDatabase;
 const never = new AbortController().signal;
 /** Ends a run that pauses, also where its test fails. */
 let stopping: AbortController;
 
 beforeAll(async () => {
-  test = await createDatabase();
-  database = openDatabase(test.url, log);
+  test = await openTestDatabase();
 });
 
 beforeEach(() => {
@@ -28,10 +25,7 @@ afterEach(async () => {
   await test.query('truncate calls cascade');
 });
 
-afterAll(async () => {
-  await database.close();
-  await test.drop();
-});
+afterAll(() => test.drop());
 
 /** Each with two transitions, settled so many days ago; null: followed, registered a year ago. */
 async function insertCalls(name: string, count: number, settledDaysAgo: number | null): Promise<void> {
@@ -59,7 +53,7 @@ async function left(): Promise<Record<string, number>> {
 
 const retentionOf = (options: Partial<RetentionOptions> = {}) =>
   createRetention({
-    pool: database.pool,
+    pool: test.pool,
     retentionDays: 30,
     everyMs: 10,
     clock: systemClock,
@@ -118,7 +112,7 @@ describe('retention', () => {
     await insertCalls('young-', 20_000, 1);
     await insertCalls('old-', 500, 40);
     await test.query('vacuum analyze calls, transitions');
-    const plans = await plansOf(database.pool, () => retentionOf().deleteExpired(never));
+    const plans = await plansOf(test.pool, () => retentionOf().deleteExpired(never));
     const text = plans.find((plan) => plan.startsWith('Delete'));
     expect(text).toContain('calls_settled');
     expect(text).toContain('calls_pkey');

@@ -1,25 +1,20 @@
 import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Database, openDatabase } from '../../src/archive/database.ts';
 import { createStats } from '../../src/archive/read/statistics.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
-import { silentLog as log } from '../support/log.ts';
+import { type OpenDatabase, openTestDatabase } from '../support/database.ts';
 import { plansOf } from '../support/plans.ts';
 import { serverOn } from '../support/server.ts';
 
-let test: TestDatabase;
-let database: Database;
+let test: OpenDatabase;
 let app: FastifyInstance;
 
 beforeAll(async () => {
-  test = await createDatabase();
-  database = openDatabase(test.url, log);
-  app = serverOn(database, test.url);
+  test = await openTestDatabase();
+  app = serverOn(test, test.url);
 });
 
 afterAll(async () => {
   await app.close();
-  await database.close();
   await test.drop();
 });
 
@@ -272,7 +267,7 @@ describe('bad questions', () => {
   });
 
   it('more groups than an answer may have: 400', async () => {
-    const few = serverOn(database, test.url, { stats: createStats(database.pool, { maxRows: 2 }) });
+    const few = serverOn(test, test.url, { stats: createStats(test.pool, { maxRows: 2 }) });
     for (const id of ['a', 'b', 'c']) await seed({ at: new Date().toISOString(), metadata: { id } });
     const response = await few.inject({ method: 'GET', url: '/v1/stats?groupBy=metadata.id' });
     expect(response.statusCode).toBe(400);
@@ -282,9 +277,9 @@ describe('bad questions', () => {
   });
 
   it('one that takes too long is stopped in Postgres: 503', async () => {
-    const hasty = serverOn(database, test.url, { stats: createStats(database.pool, { timeoutMs: 50 }) });
+    const hasty = serverOn(test, test.url, { stats: createStats(test.pool, { timeoutMs: 50 }) });
     // What waits for a lock takes long for sure.
-    const holder = await database.pool.connect();
+    const holder = await test.pool.connect();
     await holder.query('begin; lock table calls in access exclusive mode');
     const response = await hasty.inject({ method: 'GET', url: '/v1/stats' });
     await holder.query('rollback');
@@ -306,8 +301,8 @@ it('finds a day of a long archive by the index', async () => {
     registeredFrom: new Date('2026-02-01T00:00:00Z'),
     registeredTo: new Date('2026-02-02T00:00:00Z'),
   };
-  const { read } = createStats(database.pool, { maxRows: 9 });
-  const [plan] = await plansOf(database.pool, () =>
+  const { read } = createStats(test.pool, { maxRows: 9 });
+  const [plan] = await plansOf(test.pool, () =>
     read({ filter: day, bucket: 'hour', timeZone: 'Europe/Berlin', groupBy: null }).catch(() => {}),
   );
   expect(plan).toContain('calls_newest_first');

@@ -1,24 +1,18 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Database, openDatabase } from '../../src/archive/database.ts';
 import { systemClock } from '../../src/clock.ts';
 import type { Rounds } from '../../src/upkeep/rounds.ts';
 import { createSweeper, type SweeperOptions } from '../../src/upkeep/sweeper.ts';
-import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { type OpenDatabase, openTestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';
 import { noMetrics } from '../support/metrics.ts';
 
-let test: TestDatabase;
-let database: Database;
+let test: OpenDatabase;
 
 beforeAll(async () => {
-  test = await createDatabase();
-  database = openDatabase(test.url, log);
+  test = await openTestDatabase();
 });
 
-afterAll(async () => {
-  await database.close();
-  await test.drop();
-});
+afterAll(() => test.drop());
 
 /** Unsettled calls, promised to be followed for some seconds from now. */
 async function insertCalls(name: string, count: number, promisedForSeconds: number): Promise<void> {
@@ -31,7 +25,7 @@ async function insertCalls(name: string, count: number, promisedForSeconds: numb
 
 const newSweeper = (requeue: SweeperOptions['requeue'], { pageSize = 1_000, alone = false } = {}) =>
   createSweeper({
-    pool: database.pool,
+    pool: test.pool,
     requeue,
     longestPromiseMs: 600_000,
     patienceMs: 60_000,

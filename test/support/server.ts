@@ -15,7 +15,7 @@ import { noMetrics } from './metrics.ts';
 
 /** The API on an archive, with nothing behind it that follows calls. */
 export function serverOn(
-  { pool, orm }: Database,
+  { pool, orm }: Pick<Database, 'pool' | 'orm'>,
   url: string,
   options: Partial<ServerOptions> = {},
 ): FastifyInstance {
