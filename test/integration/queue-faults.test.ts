@@ -192,7 +192,8 @@ describe('a flushed Redis', () => {
 describe('load', () => {
   it('spreads when a worker joins: a lease later both hold about half', async () => {
     const held = [new Set<string>(), new Set<string>()];
-    const leaseMs = 1_000;
+    // So long that a busy machine hands back and takes up 400 calls within it.
+    const leaseMs = 4_000;
     const following =
       (mine: Set<string>): Follow =>
       async (callSid, _handedOn, signal) => {
