@@ -50,28 +50,31 @@ const place = (count: number, endsAfterMs: number) =>
 describe('kill -9', () => {
   it('in the middle loses no call: the next start brings them all to their end, none twice', async () => {
     const first = start();
-    const { post } = client(await first.url());
-    // Not before: a start may take longer than they live.
-    const callSids = place(200, 6_000);
+    const { post, list } = client(await first.url());
+    const callSids = Array.from({ length: 200 }, () =>
+      simulator.place({ script: [{ status: 'queued', forMs: Infinity }] }),
+    );
+    const moved = callSids.slice(0, 100);
     await post('/v1/calls/batch', { calls: callSids.map((callSid) => ({ callSid })) });
-    await expect.poll(() => simulator.journal.total).toBeGreaterThan(300);
+    await expect.poll(async () => (await list('status=queued')).length).toBe(200);
+    for (const callSid of moved) simulator.setStatus(callSid, 'calling');
+    const seen = () =>
+      moved.filter((callSid) => simulator.journal.shownStatuses(callSid).includes('calling'));
+    // Of the others some are being asked for, and what some show is being written.
+    await expect.poll(() => seen().length).toBeGreaterThan(20);
     expect(await first.end('SIGKILL')).toBeNull();
-    const killedAt = Date.now();
 
     const polykeep = client(await start().url());
-    await expect
-      .poll(async () => (await polykeep.list('outcome=success')).length, { interval: 200 })
-      .toBe(200);
+    const before = callSids.map((callSid) => simulator.journal.count(callSid));
+    const asked = () => callSids.filter((callSid, n) => simulator.journal.count(callSid) > (before[n] ?? 0));
+    await expect.poll(() => asked().length).toBe(200);
+    for (const callSid of callSids) simulator.setStatus(callSid, 'success');
+    await expect.poll(async () => (await polykeep.list('outcome=success')).length).toBe(200);
     for (const { callSid, transitions } of await polykeep.list()) {
-      expect(transitions.map(({ seq }) => seq)).toEqual(transitions.map((_, index) => index + 1));
-      const statuses = transitions.map(({ status }) => status);
-      const shown = simulator.journal.shownStatuses(callSid);
-      expect(shown.filter((status) => statuses.includes(status))).toEqual(statuses);
-      // An answer that the process got in the moment of its death is nobody's.
-      const certain = simulator.journal
-        .polls(callSid)
-        .filter(({ finishedAt }) => (finishedAt ?? 0) < killedAt - 1_000 || (finishedAt ?? 0) > killedAt);
-      for (const { shown } of certain) if (shown !== null) expect(statuses).toContain(shown.status);
+      const life = moved.includes(callSid) ? ['queued', 'calling', 'success'] : ['queued', 'success'];
+      expect(transitions.map(({ seq, status }) => `${seq} ${status}`)).toEqual(
+        life.map((status, index) => `${index + 1} ${status}`),
+      );
     }
   });
 });
@@ -90,7 +93,7 @@ describe('SIGTERM', () => {
     const again = client(await start({ POLL_INTERVAL_MIN_MS: '60000', POLL_INTERVAL_MAX_MS: '60000' }).url());
     const written = (await again.list()).reduce((polls, call) => polls + call.polls, 0);
     // What was in flight was cut off, and is asked again.
-    expect(written).toBeGreaterThan(asked - 50);
+    expect(written).toBeGreaterThanOrEqual(asked - 50);
   });
 
   it('waits a moment for answers on their way; a second time exits at once, with 1', async () => {
