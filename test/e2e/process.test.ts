@@ -50,26 +50,31 @@ const place = (count: number, endsAfterMs: number) =>
 describe('kill -9', () => {
   it('in the middle loses no call: the next start brings them all to their end, none twice', async () => {
     const first = start();
-    const before = client(await first.url());
-    const callSids = place(200, Infinity);
-    await before.post('/v1/calls/batch', { calls: callSids.map((callSid) => ({ callSid })) });
-    await expect.poll(async () => (await before.list('status=queued')).length).toBe(200);
-    // Some of what these answers show is not written when the process dies: it lasts, and is seen again.
-    for (const callSid of callSids) simulator.setStatus(callSid, 'calling');
-    const shown = () => callSids.flatMap((callSid) => simulator.journal.shownStatuses(callSid));
-    await expect.poll(() => shown().filter((status) => status === 'calling').length).toBeGreaterThan(20);
+    const { post, list } = client(await first.url());
+    const callSids = Array.from({ length: 200 }, () =>
+      simulator.place({ script: [{ status: 'queued', forMs: Infinity }] }),
+    );
+    const moved = callSids.slice(0, 100);
+    await post('/v1/calls/batch', { calls: callSids.map((callSid) => ({ callSid })) });
+    await expect.poll(async () => (await list('status=queued')).length).toBe(200);
+    for (const callSid of moved) simulator.setStatus(callSid, 'calling');
+    const seen = () =>
+      moved.filter((callSid) => simulator.journal.shownStatuses(callSid).includes('calling'));
+    // Of the others some are being asked for, and what some show is being written.
+    await expect.poll(() => seen().length).toBeGreaterThan(20);
     expect(await first.end('SIGKILL')).toBeNull();
 
     const polykeep = client(await start().url());
-    await expect.poll(async () => (await polykeep.list('status=calling')).length).toBe(200);
+    const before = callSids.map((callSid) => simulator.journal.count(callSid));
+    const asked = () => callSids.filter((callSid, n) => simulator.journal.count(callSid) > (before[n] ?? 0));
+    await expect.poll(() => asked().length).toBe(200);
     for (const callSid of callSids) simulator.setStatus(callSid, 'success');
     await expect.poll(async () => (await polykeep.list('outcome=success')).length).toBe(200);
-    for (const { transitions } of await polykeep.list()) {
-      expect(transitions.map(({ seq, status }) => [seq, status])).toEqual([
-        [1, 'queued'],
-        [2, 'calling'],
-        [3, 'success'],
-      ]);
+    for (const { callSid, transitions } of await polykeep.list()) {
+      const life = moved.includes(callSid) ? ['queued', 'calling', 'success'] : ['queued', 'success'];
+      expect(transitions.map(({ seq, status }) => `${seq} ${status}`)).toEqual(
+        life.map((status, index) => `${index + 1} ${status}`),
+      );
     }
   });
 });
@@ -88,7 +93,7 @@ describe('SIGTERM', () => {
     const again = client(await start({ POLL_INTERVAL_MIN_MS: '60000', POLL_INTERVAL_MAX_MS: '60000' }).url());
     const written = (await again.list()).reduce((polls, call) => polls + call.polls, 0);
     // What was in flight was cut off, and is asked again.
-    expect(written).toBeGreaterThan(asked - 50);
+    expect(written).toBeGreaterThanOrEqual(asked - 50);
   });
 
   it('waits a moment for answers on their way; a second time exits at once, with 1', async () => {

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { buildIn } from '../support/build.ts';
+import { livesUntilSeen } from '../support/lives.ts';
 import { FAST, type SidecarProcess, spawnSidecar } from '../support/sidecar.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -84,16 +85,20 @@ const blocks = (await Promise.all(pages.map(blocksOf))).flat();
 const examples = blocks.filter(({ code }) => !NOT_RUN.has(commandsOf(code)));
 
 let simulator: Simulator;
-let lives: NodeJS.Timeout;
+let lives: ReturnType<typeof livesUntilSeen>;
 let folder: string;
 let sidecar: SidecarProcess;
 let environment: Record<string, string | undefined>;
 
 beforeAll(async () => {
   simulator = await startSimulator({ token: FAST.POLYAI_AUTH_TOKEN, style: 'mid-2026' });
-  for (const callSid of CALL_SIDS)
-    simulator.place({ callSid, script: [{ status: 'queued', forMs: Infinity }] });
-  lives = setInterval(() => CALL_SIDS.forEach(liveOn), 50);
+  // The histories are those that the pages show.
+  lives = livesUntilSeen(simulator, [
+    { status: 'queued' },
+    { status: 'calling' },
+    { status: 'failure', reason: 'no answer' },
+  ]);
+  for (const callSid of CALL_SIDS) lives.place(callSid);
   folder = await mkdtemp(join(tmpdir(), 'polykeep-readme-'));
   // The embedded Postgres in it is another user's where we are root.
   await chmod(folder, 0o755);
@@ -117,17 +122,10 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await sidecar.end('SIGTERM');
-  clearInterval(lives);
+  lives.stop();
   await simulator.stop();
   await rm(folder, { recursive: true, force: true });
 });
-
-/** Each status lasts until it was seen: the histories are those that the pages show, however slow the machine. */
-function liveOn(callSid: string): void {
-  const shown = simulator.journal.polls(callSid).at(-1)?.shown?.status;
-  if (shown === 'queued') simulator.setStatus(callSid, 'calling');
-  if (shown === 'calling') simulator.setStatus(callSid, 'failure', 'no answer');
-}
 
 async function runInShell(code: string): Promise<{ exit: unknown; stdout: string; stderr: string }> {
   const shell = spawn('sh', ['-e', '-c', code], {

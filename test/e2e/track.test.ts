@@ -1,19 +1,16 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { registerFile } from '../../src/commands/track.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { type Ran, runPolykeep } from '../support/command-line.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { FAST, type SidecarProcess, spawnSidecar } from '../support/sidecar.ts';
 import { tcpProxy } from '../support/tcp-proxy.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const KEY = 'the-key-that-may-write';
 
 let simulator: Simulator;
@@ -44,33 +41,12 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-interface Ran {
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
-
 /** The command as a person runs it. */
-async function track(
+function track(
   args: string[],
   { input = '', env = { POLYKEEP_API_KEY: KEY } }: { input?: string; env?: Record<string, string> } = {},
 ): Promise<Ran> {
-  const child: ChildProcess = spawn(process.execPath, [MAIN, 'track', ...args], {
-    env: { PATH: process.env.PATH, ...env },
-    stdio: 'pipe',
-  });
-  const ran: Ran = { code: null, stdout: '', stderr: '' };
-  child.stdout?.on('data', (chunk) => {
-    ran.stdout += chunk;
-  });
-  child.stderr?.on('data', (chunk) => {
-    ran.stderr += chunk;
-  });
-  // It may end before it has read all.
-  child.stdin?.on('error', () => {});
-  child.stdin?.end(input);
-  const [code]: (number | null)[] = await once(child, 'close');
-  return { ...ran, code: code ?? null };
+  return runPolykeep(['track', ...args], env, input);
 }
 
 async function fileWith(text: string): Promise<string> {

@@ -1,9 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-
-const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+import { spawnPolykeep } from './command-line.ts';
 
 /** Intervals a tenth of the default ones: lives of seconds instead of minutes. */
 export const FAST = {
@@ -35,12 +33,10 @@ export interface SidecarProcess {
 export function spawnSidecar(
   environment: Record<string, string>,
   command: string | string[] = 'serve',
-  main = MAIN,
+  main?: string,
 ): SidecarProcess {
-  const child = spawn(process.execPath, [main, ...[command].flat()], {
-    env: { PATH: process.env.PATH, ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const child = spawnPolykeep([command].flat(), environment, main);
+  child.stdin.end();
   const exited = once(child, 'close').then(([code]: (number | null)[]) => code ?? null);
   const log: LogLine[] = [];
   let stderr = '';
