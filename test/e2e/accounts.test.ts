@@ -91,9 +91,7 @@ describe('three accounts, two of one API and one of the other', () => {
     tokens.uk = 'a-new-token-of-uk';
     await writeAccounts();
     await reread();
-    await expect
-      .poll(async () => (await polykeep.call(waiting)).outcome, { timeout: 50_000 })
-      .toBe('failure');
+    await expect.poll(async () => (await polykeep.call(waiting)).outcome).toBe('failure');
     expect(await ready()).toMatchObject({ status: 'ok' });
     const text = JSON.stringify(sidecar.log) + sidecar.stderr();
     for (const token of ['the-token-of', 'a-new-token']) expect(text).not.toContain(token);

@@ -14,6 +14,10 @@ import { type TcpProxy, tcpProxy } from '../support/tcp-proxy.ts';
 
 /** What BullMQ and Redis may do to a call, and what must not become of it. */
 
+const HANDED_ON: HandedOn = { dueInMs: 0, streak: null, changedAfter: null, sinceAskedMs: null };
+/** Each call has so many leases at most until a worker that joins holds its share. */
+const LEASES = 30;
+const LEASES_AT_ONCE = 10;
 const KEYS = ['wait', 'active', 'delayed', 'failed', 'completed', 'prioritized', 'paused'];
 
 let redis: Redis;
@@ -40,6 +44,7 @@ function bullmq({ redisUrl = inject('redisUrl'), concurrency = 1_000, log = sile
   return queue;
 }
 
+const untilAborted = (signal: AbortSignal) => sleep(600_000, undefined, { signal }).catch(() => {});
 const key = (name: string) => `${prefix}:calls:${name}`;
 
 /** Follows until it is aborted, and has who is followed now, who was, and who was let go. */
@@ -50,10 +55,10 @@ function holding() {
   const follow: Follow = async (callSid, _handedOn, signal) => {
     held.add(callSid);
     taken.push(callSid);
-    await sleep(600_000, undefined, { signal }).catch(() => {});
+    await untilAborted(signal);
     held.delete(callSid);
     letGo.push(callSid);
-    return { kind: 'handBack', handOn: { dueInMs: 0, streak: null, changedAfter: null, sinceAskedMs: null } };
+    return { kind: 'handBack', handOn: HANDED_ON };
   };
   return { held, taken, letGo, follow };
 }
@@ -159,7 +164,7 @@ describe('a lost lock', () => {
     await queue.enqueue(['robbed', 'kept']);
     await expect.poll(() => held.size).toBe(2);
     await redis.set(key('robbed:lock'), 'another worker', 'PX', 60_000);
-    await expect.poll(() => letGo, { timeout: 40_000 }).toEqual(['robbed']);
+    await expect.poll(() => letGo).toEqual(['robbed']);
     expect([...held]).toEqual(['kept']);
   });
 });
@@ -178,7 +183,7 @@ describe('a flushed Redis', () => {
     await queue.work(async (_callSid, handedOn) => {
       leases.push(handedOn);
       if (leases.length > 1) return { kind: 'done' };
-      await sleep(600_000, undefined, { signal: lease.signal }).catch(() => {});
+      await untilAborted(lease.signal);
       return { kind: 'handBack', handOn };
     });
     await queue.enqueue(['flushed']);
@@ -190,29 +195,35 @@ describe('a flushed Redis', () => {
 });
 
 describe('load', () => {
-  it('spreads when a worker joins: a lease later both hold about half', async () => {
-    const held = [new Set<string>(), new Set<string>()];
-    // So long that a busy machine hands back and takes up 400 calls within it.
-    const leaseMs = 4_000;
+  it('spreads when a worker joins: a few leases later each holds a third or more', async () => {
+    const callSids = Array.from({ length: 400 }, (_, n) => `call-${n}`);
+    const [first, second] = [new Set<string>(), new Set<string>()];
+    const ends = new Map<string, AbortController>();
+    let taken = 0;
     const following =
       (mine: Set<string>): Follow =>
       async (callSid, _handedOn, signal) => {
+        const end = new AbortController();
+        ends.set(callSid, end);
         mine.add(callSid);
-        await sleep(leaseMs * (0.75 + Math.random() / 2), undefined, { signal }).catch(() => {});
+        taken++;
+        await untilAborted(AbortSignal.any([signal, end.signal]));
         mine.delete(callSid);
-        return {
-          kind: 'handBack',
-          handOn: { dueInMs: 0, streak: null, changedAfter: null, sinceAskedMs: null },
-        };
+        return { kind: 'handBack', handOn: HANDED_ON };
       };
-    const [first = new Set(), second = new Set()] = held;
     const one = bullmq();
     await one.work(following(first));
-    await one.enqueue(Array.from({ length: 400 }, (_, n) => `call-${n}`));
-    await expect.poll(() => first.size).toBeGreaterThan(390);
+    await one.enqueue(callSids);
+    await expect.poll(() => taken).toBe(400);
     await bullmq().work(following(second));
-    await expect.poll(() => second.size).toBeGreaterThan(130);
-    await expect.poll(() => Math.min(first.size, second.size)).toBeGreaterThan(130);
+    const fewer = () => Math.min(first.size, second.size);
+    for (let ended = 0; ended < LEASES * 400 && fewer() < 133; ended += LEASES_AT_ONCE) {
+      const from = ended % 400;
+      for (const callSid of callSids.slice(from, from + LEASES_AT_ONCE)) ends.get(callSid)?.abort();
+      await expect.poll(() => taken).toBe(400 + ended + LEASES_AT_ONCE);
+    }
+    expect(fewer()).toBeGreaterThanOrEqual(133);
+    expect(first.size + second.size).toBe(400);
   });
 });
 
@@ -227,7 +238,7 @@ describe('while Redis is away', () => {
       await sleep(50, undefined, { signal }).catch(() => {});
       return {
         kind: 'handBack',
-        handOn: { dueInMs: 0, streak: null, changedAfter: null, sinceAskedMs: null },
+        handOn: HANDED_ON,
       };
     });
     await queue.enqueue(['through']);
@@ -243,9 +254,7 @@ describe('while Redis is away', () => {
     await queue.enqueue(['later']);
     await expect.poll(() => leases).toContain('later');
     const handedBack = async () => JSON.parse((await redis.hget(key('through'), 'data')) ?? 'null')?.handedOn;
-    await expect
-      .poll(handedBack)
-      .toEqual({ dueInMs: 0, streak: null, changedAfter: null, sinceAskedMs: null });
+    await expect.poll(handedBack).toEqual(HANDED_ON);
   });
 });
 
@@ -262,7 +271,7 @@ it.skipIf(!isOnPath('redis-server'))(
         await sleep(50, undefined, { signal }).catch(() => {});
         return {
           kind: 'handBack',
-          handOn: { dueInMs: 0, streak: null, changedAfter: null, sinceAskedMs: null },
+          handOn: HANDED_ON,
         };
       });
       await queue.enqueue(['a']);
