@@ -43,7 +43,8 @@ const trigger = (path: string, body: string) => triggerCall(agent, simulator.url
 describe('a call', () => {
   it('lives through its script and stays as it ended', async () => {
     const callSid = simulator.place({ script: LIFE, style: 'mid-2026' });
-    const call = simulator.calls.known(callSid);
+    const call = simulator.calls.get(callSid);
+    if (call === undefined) throw new Error('the call is not there');
     let passedMs = 0;
     for (const { status, forMs } of LIFE) {
       expect(call.at(call.placedAt + passedMs).current.status).toBe(status);
