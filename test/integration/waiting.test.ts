@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { Value } from 'typebox/value';
 import { Agent, request } from 'undici';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { CallJson, FeedPageJson } from '../../src/api/schemas.ts';
 import { type ApiServer, startApiServer } from '../support/api-server.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
@@ -71,6 +71,15 @@ async function connections(): Promise<Record<string, number>> {
   return Object.fromEntries(rows.map(({ name, count }) => [name, count]));
 }
 
+/** Has the time of the requests be over that wait for so many seconds from now on: when it is called. */
+function endOfTime(seconds: number): () => void {
+  const timers = vi.spyOn(globalThis, 'setTimeout');
+  onTestFinished(() => timers.mockRestore());
+  return () => {
+    for (const [end, ms] of timers.mock.calls) if (ms === seconds * 1_000) end();
+  };
+}
+
 /** The server's ears are open, and its first looks are over: what is shown from now on is found by being told. */
 async function listening(): Promise<void> {
   await expect
@@ -118,9 +127,11 @@ describe('GET /v1/calls/{callSid}?wait', () => {
 
   it('answers with what is known when the time is over', async () => {
     await register('OUT-1');
-    const answer = waitForCall('OUT-1', 1);
-    await listening();
+    const timeIsOver = endOfTime(59);
+    const answer = waitForCall('OUT-1', 59);
+    await expect.poll(() => api.waiting.held).toBe(1);
     await show('OUT-1', 'calling');
+    timeIsOver();
     expect(await answer).toMatchObject({ outcome: null, status: 'calling' });
   });
 
@@ -292,13 +303,14 @@ describe('while Postgres is away', () => {
   });
 
   it('who waits is answered 503 at the end of its time, and who comes at once', async () => {
-    const answers = ['/v1/calls/OUT-1?wait=2', '/v1/transitions?wait=2'].map(get);
+    const timeIsOver = endOfTime(59);
+    const answers = ['/v1/calls/OUT-1?wait=59', '/v1/transitions?wait=59'].map(get);
     await expect.poll(() => api.waiting.held).toBe(2);
-    await listening();
     await way.cut();
     for (const path of ['/v1/calls/OUT-1?wait=60', '/v1/transitions?wait=60']) {
       expect((await get(path)).statusCode).toBe(503);
     }
+    timeIsOver();
     for (const { statusCode } of await Promise.all(answers)) expect(statusCode).toBe(503);
   });
 });
