@@ -72,7 +72,7 @@ beforeAll(async () => {
       expect(found.value('polykeep_settled_total')).toBe(1);
       return found;
     },
-    { timeout: 30_000, interval: 100 },
+    { timeout: 120_000, interval: 100 },
   );
 });
 

@@ -184,7 +184,9 @@ describe('clients', () => {
   it('one that goes away while Postgres is still at it frees it too', async () => {
     await seed(10);
     const holder = await test.pool.connect();
-    await holder.query('begin; lock table transitions in access exclusive mode');
+    await holder.query(
+      'begin; set local idle_in_transaction_session_timeout = 0; lock table transitions in access exclusive mode',
+    );
     const request = httpGet(`${base}/v1/export`, { agent: false }).on('error', () => {});
     await expect.poll(connections).toBe(1);
     request.destroy();

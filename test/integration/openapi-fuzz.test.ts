@@ -34,7 +34,7 @@ afterAll(async () => {
 });
 
 describe.each(document.operations)('$method $path', (operation) => {
-  it('answers whatever it is asked as its document says', { timeout: RUNS * 1_000 }, async () => {
+  it('answers whatever it is asked as its document says', { timeout: RUNS * 2_000 }, async () => {
     const requests = requestsFor(operation, {
       document,
       headers: { 'x-polyai-auth-token': TOKEN, 'x-api-key': TOKEN },

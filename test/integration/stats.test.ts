@@ -280,7 +280,9 @@ describe('bad questions', () => {
     const hasty = serverOn(test, test.url, { stats: createStats(test.pool, { timeoutMs: 50 }) });
     // What waits for a lock takes long for sure.
     const holder = await test.pool.connect();
-    await holder.query('begin; lock table calls in access exclusive mode');
+    await holder.query(
+      'begin; set local idle_in_transaction_session_timeout = 0; lock table calls in access exclusive mode',
+    );
     const response = await hasty.inject({ method: 'GET', url: '/v1/stats' });
     await holder.query('rollback');
     holder.release();
