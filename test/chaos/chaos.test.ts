@@ -14,7 +14,7 @@ const CALLS = 300;
 // It flushes and restarts its Redis: that of REDIS_URL, or of a container, is not to be had for that.
 it.skipIf(!isOnPath('redis-server'))(
   'no call is lost, doubled or invented while everything goes wrong',
-  { timeout: 280_000 },
+  { timeout: 600_000 },
   async ({ signal }) => {
     const seed = Number(process.env.CHAOS_SEED ?? randomInt(2 ** 31));
     const said: string[] = [`seed ${seed}`];

@@ -15,11 +15,11 @@ import { type Cluster, strike } from './strike.ts';
 import { Supervised } from './supervised.ts';
 
 const TOKEN = 'a-token-of-the-chaos-suite';
-const SETUP_MS = 90_000;
+const SETUP_MS = 240_000;
 /** For what the plan's end finds unsettled: the promises of a frozen worker must run out. Then for Redis to be empty. */
 const GRACE_MS = 150_000;
-const EMPTY_REDIS_MS = 20_000;
-const READ_MS = 20_000;
+const EMPTY_REDIS_MS = 60_000;
+const READ_MS = 60_000;
 const SAMPLE_EVERY_MS = 5_000;
 const LOOK_EVERY_MS = 1_000;
 

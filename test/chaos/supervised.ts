@@ -5,7 +5,7 @@ import { Turns, within } from './deadline.ts';
 import type { Death, Exit } from './evidence.ts';
 import type { IncidentKind, IncidentLog } from './incidents.ts';
 
-const START_MS = 30_000;
+const START_MS = 120_000;
 const RESTART_AFTER_MS = 1_000;
 /** polykeep promises 10 s; what is over is seen as such, and not waited for. */
 const STOP_MS = 15_000;

@@ -8,6 +8,7 @@ import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts
 import { type Sidecar, startSidecar } from '../../src/wiring/sidecar.ts';
 import { client } from '../support/client.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { livesUntilSeen } from '../support/lives.ts';
 import { silentLog as log } from '../support/log.ts';
 import { type Scrape, scrape } from '../support/prometheus.ts';
 import { selectorsOf } from '../support/promql.ts';
@@ -58,12 +59,9 @@ beforeAll(async () => {
   sidecar = await startSidecar({ config: readConfig('serve', environment), role: 'serve', log });
   const url = sidecar.url ?? '';
   // One that goes on, and one that has ended with a change that was seen.
-  const script = [
-    { status: 'queued', forMs: 500 },
-    { status: 'success', forMs: 0 },
-  ];
+  const lives = livesUntilSeen(simulator, [{ status: 'queued' }, { status: 'success' }]);
   await client(url).register(simulator.place({ script: [{ status: 'queued', forMs: Infinity }] }));
-  await client(url).register(simulator.place({ script }));
+  await client(url).register(lives.place());
   // The numbers of the archive are seconds old.
   told = await vi.waitFor(
     async () => {
@@ -74,6 +72,7 @@ beforeAll(async () => {
     },
     { timeout: 120_000, interval: 100 },
   );
+  lives.stop();
 });
 
 afterAll(async () => {

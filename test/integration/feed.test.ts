@@ -86,7 +86,7 @@ async function write(writer: number, rows: number): Promise<void> {
 
 describe('GET /v1/transitions beside writers', () => {
   it('gives each transition once, in commit order, over any page sizes and restarts', {
-    timeout: 280_000,
+    timeout: 600_000,
   }, async () => {
     let written = false;
     const writing = Promise.all(
