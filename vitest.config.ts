@@ -6,8 +6,8 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
-    // Tests wait more than they work: two for a core.
-    maxWorkers: 2 * availableParallelism(),
+    // Tests wait more than they work: on two cores, two for each.
+    maxWorkers: Math.max(4, availableParallelism()),
     sequence: { sequencer: LongestFirst },
     // What all is well for takes seconds; a machine that does much else may take minutes, and is not to fail for it.
     testTimeout: 180_000,
