@@ -27,10 +27,15 @@ export function accountOf(
     scope.every(([key, value]) => connection.scope[key] === value),
   );
   if (inScope.length === 0) {
-    const asked = scope.map(([key, value]) => `${key} ${value}`).join(' and ');
+    const asked = scope.map(([key, value]) => `${key} ${textOf(value)}`).join(' and ');
     throw problem.accountNotConfigured(asked);
   }
   return named(request.headers['x-polykeep-account'], inScope);
+}
+
+/** An object of a client's JSON may have a `toString` that cannot be called. */
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 /** Accounts may share a token: a guess which of them is meant could place a call in the wrong region. */
