@@ -199,13 +199,19 @@ describe('what goes wrong is one plain line, and leaves no file', () => {
     const path = join(folder, 'old.csv');
     await writeFile(path, 'old');
     const running = run(['--format', 'csv', '--output', path]);
-    // Looked for in Postgres itself: on a slow machine the export would be over between two questions from here.
-    await test.query(`do $$ declare ended int := 0; begin
-        while ended = 0 loop
+    // At the fifth fetch some of it is written. Postgres itself looks for it: on a slow machine the export would be
+    // over between two questions from here.
+    await test.query(`do $$ declare
+        export int; started timestamptz; fetches timestamptz[] := '{}';
+      begin
+        while cardinality(fetches) < 5 loop
           perform pg_stat_clear_snapshot(), pg_sleep(0.001);
-          select count(pg_terminate_backend(pid)) into ended from pg_stat_activity
+          select pid, query_start into export, started from pg_stat_activity
            where application_name = 'polykeep export' and query like 'fetch%' and datname = current_database();
-        end loop; end $$`);
+          if found and started <> all(fetches) then fetches := fetches || started; end if;
+        end loop;
+        perform pg_terminate_backend(export);
+      end $$`);
     const { stderr, code } = await running;
     expect(code).toBe(1);
     expect(stderr).toMatch(/^polykeep: export failed: [^\n]+\n$/);
