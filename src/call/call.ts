@@ -1,7 +1,11 @@
 /** What is known of a call, and what can happen to it. It imports nothing. */
 
-/** How a call settled. The last four are endings that PolyAI did not show. */
-export const OUTCOMES = ['success', 'failure', 'not_found', 'lost', 'rejected', 'abandoned'] as const;
+/** Ends that polykeep concluded on, because PolyAI showed none. They are taken back where PolyAI shows the call again. */
+export const CONCLUSIONS = ['not_found', 'lost', 'rejected', 'abandoned'] as const;
+export type Conclusion = (typeof CONCLUSIONS)[number];
+
+/** How a call settled: as PolyAI showed it, which is final, or by a conclusion. */
+export const OUTCOMES = ['success', 'failure', ...CONCLUSIONS] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
 export type Metadata = Record<string, string>;
@@ -30,7 +34,10 @@ export interface Observation {
 export interface Sighting extends Observation {
   /** When the last successful poll before this one was asked; null for a first one. */
   changedAfter: Date | null;
+  /** When its answer was read. */
   observedAt: Date;
+  /** The same, but no later than a time-out after it was asked for: a process that was stopped reads an answer late. */
+  seenAt: Date;
 }
 
 /** The part of a call's row that a sighting can change. */
@@ -43,6 +50,8 @@ export interface CallState {
   firstSeenAt: Date | null;
   lastSeenAt: Date | null;
   settledAt: Date | null;
+  /** How many transitions are kept. */
+  transitionCount: number;
 }
 
 /** The state of a call of which PolyAI has shown nothing yet. */
@@ -55,6 +64,7 @@ export const UNSEEN: Readonly<CallState> = {
   firstSeenAt: null,
   lastSeenAt: null,
   settledAt: null,
+  transitionCount: 0,
 };
 
 /** What a sighting means for a call: `lifecycle.ts` decides it, the writer carries it out. */
@@ -70,7 +80,7 @@ export interface Report {
   callSid: string;
   sighting?: Sighting;
   /** Settles the call without a status from PolyAI. */
-  outcome?: { outcome: Outcome; at: Date };
+  conclusion?: { outcome: Conclusion; at: Date };
   /** Newest successful poll, where it brought nothing new. */
   lastSeenAt?: Date;
   /** What that poll was answered with. */
@@ -89,8 +99,10 @@ export interface FollowedCall {
   callSid: string;
   account: string;
   state: CallState;
-  /** Milliseconds since registration, by Postgres' clock. */
+  /** Milliseconds since the registration that it is followed for, by Postgres' clock. */
   ageMs: number;
+  /** Milliseconds since PolyAI last showed a status, by Postgres' clock; null where it never has. */
+  silentMs: number | null;
   /** Before this report. */
   polls: number;
 }
@@ -113,7 +125,7 @@ export interface Transition {
 }
 
 /** A call with its whole history, as the API answers it. */
-export interface Call extends CallState {
+export interface Call extends Omit<CallState, 'transitionCount'> {
   callSid: string;
   account: string;
   metadata: Metadata;

@@ -57,8 +57,8 @@ function apply(call: FoldedCall, report: Report): void {
     if (report.lastSeenAt !== undefined) applySeen(call, report.lastSeenAt, report.lastBody);
   }
   if (report.sighting !== undefined) applySighting(call, report.sighting);
-  if (report.outcome !== undefined) {
-    const { outcome, at } = report.outcome;
+  if (report.conclusion !== undefined) {
+    const { outcome, at } = report.conclusion;
     call.after.state = close(call.after.state, outcome, at) ?? call.after.state;
   }
 }
@@ -69,7 +69,7 @@ function applySighting(call: FoldedCall, sighting: Sighting): void {
   if (advanced.kind === 'stale' || advanced.kind === 'settled') return;
   call.after.state = advanced.state;
   // A new status brings its body, even where another worker's clock is ahead. An unchanged one has to be the newest.
-  const isNewest = before.lastSeenAt === null || before.lastSeenAt <= sighting.observedAt;
+  const isNewest = before.lastSeenAt === null || before.lastSeenAt <= sighting.seenAt;
   if (advanced.kind !== 'unchanged' || isNewest) call.lastBody = sighting.body;
   if (advanced.kind === 'transition') call.transitions.push(sighting);
   if (advanced.kind !== 'amendment') return;

@@ -1,4 +1,16 @@
-import type { Advance, CallState, Outcome, Sighting } from './call.ts';
+import {
+  type Advance,
+  type CallState,
+  CONCLUSIONS,
+  type Conclusion,
+  type Outcome,
+  type Sighting,
+} from './call.ts';
+
+/** PolyAI's clock and ours may be so far apart. A time that is further ahead is none. */
+const CLOCKS_APART_MS = 24 * 60 * 60_000;
+/** No life has nearly as many. A status that flips at each poll must not fill the archive; an end is always kept. */
+export const MAX_TRANSITIONS = 100;
 
 const OUTCOME_OF_STATUS: ReadonlyMap<string, Outcome> = new Map([
   ['success', 'success'],
@@ -29,42 +41,63 @@ export function outcomeOf(status: string): Outcome | null {
   return OUTCOME_OF_STATUS.get(status) ?? null;
 }
 
-/**
- * What one sighting means for a call.
- *
- * A settled call never changes: "Terminal statuses are final" (PolyAI's documentation). For the same reason a terminal
- * sighting is never stale, whatever its times: no status can follow it, and if it were dropped the end would be lost.
- */
-export function advance(state: CallState, sighting: Sighting): Advance {
-  if (state.outcome !== null) return { kind: 'settled' };
-  const outcome = outcomeOf(sighting.status);
-  if (outcome === null && isStale(state, sighting)) return { kind: 'stale' };
-
-  const seen: CallState = {
-    ...state,
-    createdAt: state.createdAt ?? sighting.createdAt,
-    lastUpdated: newest(state.lastUpdated, sighting.lastUpdated),
-    firstSeenAt: state.firstSeenAt ?? sighting.observedAt,
-    lastSeenAt: newest(state.lastSeenAt, sighting.observedAt),
-  };
-  if (sighting.status === state.status && sighting.reason === state.reason)
-    return { kind: 'unchanged', state: seen };
-
-  seen.reason = sighting.reason;
-  if (sighting.status === state.status) return { kind: 'amendment', state: seen };
-  seen.status = sighting.status;
-  seen.outcome = outcome;
-  seen.settledAt = outcome === null ? null : sighting.observedAt;
-  return { kind: 'transition', state: seen };
+/** Whether polykeep drew it, and PolyAI may still show otherwise. */
+export function isConclusion(outcome: Outcome): outcome is Conclusion {
+  return CONCLUSIONS.some((conclusion) => conclusion === outcome);
 }
 
 /**
- * The state of a call that polykeep settles, as PolyAI showed no end of it. null where it is settled already, and where
- * PolyAI has shown a call that is to be `not_found`.
+ * What one sighting means for a call.
+ *
+ * PolyAI's end never changes ("Terminal statuses are final", PolyAI's documentation). For the same reason a terminal
+ * sighting is never stale, whatever its times: nothing can follow an end, and to drop one is to lose it. A conclusion is
+ * taken back by whatever PolyAI shows: that is a transition, also where the status is the one before, so that the feed
+ * tells of it.
  */
-export function close(state: CallState, outcome: Outcome, at: Date): CallState | null {
+export function advance(state: CallState, sighting: Sighting): Advance {
+  if (state.outcome !== null && !isConclusion(state.outcome)) return { kind: 'settled' };
+  const isTakenBack = state.outcome !== null;
+  const outcome = outcomeOf(sighting.status);
+  if (outcome === null && !isTakenBack && isStale(state, sighting)) return { kind: 'stale' };
+
+  const seen = seenAgain(state, sighting);
+  const isSameStatus = sighting.status === state.status;
+  if (!isTakenBack && isSameStatus) {
+    if (sighting.reason === state.reason) return { kind: 'unchanged', state: seen };
+    return { kind: 'amendment', state: { ...seen, reason: sighting.reason } };
+  }
+  if (outcome === null && !isTakenBack && state.transitionCount >= MAX_TRANSITIONS) {
+    return { kind: 'unchanged', state: seen };
+  }
+  return {
+    kind: 'transition',
+    state: {
+      ...seen,
+      status: sighting.status,
+      reason: sighting.reason,
+      outcome,
+      settledAt: outcome === null ? null : sighting.observedAt,
+      transitionCount: state.transitionCount + 1,
+    },
+  };
+}
+
+/** The state with the times of a sighting, and nothing else of it. */
+function seenAgain(state: CallState, sighting: Sighting): CallState {
+  return {
+    ...state,
+    createdAt: state.createdAt ?? sighting.createdAt,
+    lastUpdated: newest(state.lastUpdated, credibleTime(sighting.lastUpdated, sighting.observedAt)),
+    firstSeenAt: state.firstSeenAt ?? sighting.observedAt,
+    lastSeenAt: newest(state.lastSeenAt, sighting.seenAt),
+  };
+}
+
+/** Settles a call that PolyAI showed no end of; null where it is settled already, or was seen though it was never to be. */
+export function close(state: CallState, outcome: Conclusion, at: Date): CallState | null {
   if (state.outcome !== null) return null;
-  if (outcome === 'not_found' && state.status !== null) return null;
+  const wasNeverSeen = outcome === 'not_found' || outcome === 'rejected';
+  if (wasNeverSeen && state.status !== null) return null;
   return { ...state, outcome, settledAt: at };
 }
 
@@ -74,14 +107,21 @@ export function close(state: CallState, outcome: Outcome, at: Date): CallState |
  * by it.
  */
 function isStale(state: CallState, sighting: Sighting): boolean {
-  if (state.lastUpdated !== null && sighting.lastUpdated !== null) {
-    const difference = sighting.lastUpdated.getTime() - state.lastUpdated.getTime();
+  const before = credibleTime(state.lastUpdated, sighting.observedAt);
+  const now = credibleTime(sighting.lastUpdated, sighting.observedAt);
+  if (before !== null && now !== null) {
+    const difference = now.getTime() - before.getTime();
     if (difference !== 0) return difference < 0;
   }
   if (state.status === null) return false;
-  const before = RANK.get(state.status);
-  const now = RANK.get(sighting.status);
-  return before !== undefined && now !== undefined && now < before;
+  const rankBefore = RANK.get(state.status);
+  const rankNow = RANK.get(sighting.status);
+  return rankBefore !== undefined && rankNow !== undefined && rankNow < rankBefore;
+}
+
+/** A time of PolyAI's, or null where it lies so far in the future that it can order nothing. */
+function credibleTime(time: Date | null, observedAt: Date): Date | null {
+  return time !== null && time.getTime() - observedAt.getTime() > CLOCKS_APART_MS ? null : time;
 }
 
 function newest(a: Date | null, b: Date | null): Date | null {

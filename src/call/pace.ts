@@ -7,7 +7,6 @@ export interface PaceSettings {
 }
 
 const BACKOFF_FIRST_MS = 1_000;
-const RETRY_AFTER_MAX_MS = 5 * 60_000;
 /** A status is young for so long; until then calls are polled in the fast third of the interval. */
 const YOUNG_MS = 15_000;
 /** The first poll of a call comes within this time, so that a registration is soon seen to work. */
@@ -30,7 +29,8 @@ export function nextPollDelay(statusAgeMs: number, settings: PaceSettings, rando
 /**
  * The delay after the n-th failed poll in a row. It grows exponentially with full jitter, as PolyAI's documentation
  * advises. Once its ceiling has reached `backoffMaxMs` it is always that: the jitter before has spread the calls, and
- * an outage costs each call one poll per `backoffMaxMs`. A `Retry-After` is obeyed up to five minutes. The delay is
+ * an outage costs each call one poll per `backoffMaxMs`. A `Retry-After` is obeyed up to that time, and no call is ever
+ * put off for longer: who asked to wait may be a gateway that is gone by then, and PolyAI forgets calls. The delay is
  * added to it, so that calls with the same `Retry-After` are not polled together.
  */
 export function backoffDelay(
@@ -42,7 +42,7 @@ export function backoffDelay(
   const ceiling = ceilingOf(failures, settings);
   const isSpread = failures > 1 && ceilingOf(failures - 1, settings) === settings.backoffMaxMs;
   const delay = isSpread ? ceiling : random() * ceiling;
-  return retryAfterMs === null ? delay : Math.min(retryAfterMs, RETRY_AFTER_MAX_MS) + delay;
+  return retryAfterMs === null ? delay : Math.min(retryAfterMs + delay, settings.backoffMaxMs);
 }
 
 /** The length of one lease: `leaseMs` ± 25 %, so that calls that are taken up together are not handed back together. */
@@ -52,13 +52,7 @@ export function leaseLength(leaseMs: number, random: () => number): number {
 
 /** The longest that a promise to follow a call can be for. One for longer was made when Postgres' clock was wrong. */
 export function longestPromise(settings: PaceSettings & { leaseMs: number; pollTimeoutMs: number }): number {
-  return (
-    2 * settings.leaseMs +
-    settings.intervalMaxMs +
-    settings.pollTimeoutMs +
-    RETRY_AFTER_MAX_MS +
-    settings.backoffMaxMs
-  );
+  return 2 * settings.leaseMs + settings.intervalMaxMs + settings.pollTimeoutMs + settings.backoffMaxMs;
 }
 
 function ceilingOf(failures: number, { backoffMaxMs }: PaceSettings): number {

@@ -1,4 +1,4 @@
-import type { Outcome } from './call.ts';
+import type { Conclusion } from './call.ts';
 
 /**
  * Why a poll brought no status.
@@ -24,23 +24,35 @@ export type FailureCode =
 export interface FailureStreak {
   /** Failed polls since the last successful one. */
   failures: number;
-  /** Of the last failed poll. */
+  /** The latest failure. */
   code: FailureCode;
-  /** How many polls in a row failed with `code`. */
-  sameCode: number;
-  /** Milliseconds from the first to the last of these. */
-  sameCodeMs: number;
+  /** How many failures of its kind came in a row, and over how many milliseconds. */
+  sameKind: number;
+  sameKindMs: number;
 }
 
 export interface CallAge {
-  /** Milliseconds since registration. */
+  /** Milliseconds since the registration that it is followed for. */
   ageMs: number;
   /** Polls since registration. */
   polls: number;
 }
 
+/** What is known of a call whose poll has failed. */
+export interface DeniedCall extends CallAge {
+  /** Milliseconds since PolyAI last showed a status; null where it never has. */
+  silentMs: number | null;
+  /**
+   * PolyAI has shown a status of some call of the account, as the account is configured now, and has not denied a call
+   * since that it must still know.
+   */
+  accountIsTrusted: boolean;
+}
+
 export interface VerdictLimits {
   notFoundGraceMs: number;
+  /** How long PolyAI keeps a call after its end. */
+  retentionMs: number;
   maxTrackingMs: number;
 }
 
@@ -51,6 +63,15 @@ const SURE_AFTER_MS = 30_000;
 /** A call that is followed is polled at least once in this time, unless a rate limit stretches its interval. */
 const SELDOM_MS = 6 * 60_000;
 
+/** Whether PolyAI denies a call that it has shown and cannot have forgotten yet. */
+export function contradicts(
+  code: FailureCode,
+  silentMs: number | null,
+  { retentionMs }: VerdictLimits,
+): boolean {
+  return kindOf(code) === 'denied' && silentMs !== null && silentMs < retentionMs;
+}
+
 /** The streak with one more failed poll, `sinceLastMs` after the one before. */
 export function extendStreak(
   streak: FailureStreak | null,
@@ -58,32 +79,41 @@ export function extendStreak(
   sinceLastMs: number,
 ): FailureStreak {
   const failures = (streak?.failures ?? 0) + 1;
-  if (streak?.code !== code) return { failures, code, sameCode: 1, sameCodeMs: 0 };
-  return { failures, code, sameCode: streak.sameCode + 1, sameCodeMs: streak.sameCodeMs + sinceLastMs };
+  if (streak === null || kindOf(streak.code) !== kindOf(code)) {
+    return { failures, code, sameKind: 1, sameKindMs: 0 };
+  }
+  return { failures, code, sameKind: streak.sameKind + 1, sameKindMs: streak.sameKindMs + sinceLastMs };
+}
+
+/** PolyAI says by 404 and by 400 that it does not know a call, or no longer: which one depends on the API. */
+function kindOf(code: FailureCode): FailureCode | 'denied' {
+  return code === 'not_found' || code === 'rejected' ? 'denied' : code;
 }
 
 /**
- * The outcome that a streak of failed polls settles the call with, or null while the call is to be followed on.
+ * The conclusion that a streak of failed polls amounts to, or null while the call is to be followed on.
  *
- * One answer never settles a call: a 404 or 400 may come from a proxy, or from a replica that does not know the call
- * yet. While PolyAI refuses the token no call settles, however old it is: PolyAI says nothing about it.
+ * A conclusion is drawn late. One answer is never enough: a replica may not know the call yet, or no longer. A call that
+ * was seen is `lost` only when PolyAI can have forgotten it. An account that has shown no status of any call may have a
+ * wrong URL, region or token: then every call is unknown, and nothing is concluded before PolyAI would have forgotten
+ * the call. So it is where calls are denied that were shown: a gateway may say so in words like PolyAI's. While PolyAI refuses the token nothing settles, however old the call: nobody knows anything about it.
  */
-export function verdict(
-  streak: FailureStreak,
-  call: CallAge & { everSeen: boolean },
-  limits: VerdictLimits,
-): Outcome | null {
+export function verdict(streak: FailureStreak, call: DeniedCall, limits: VerdictLimits): Conclusion | null {
   if (streak.code === 'unauthorized') return null;
-  if (streak.sameCode >= IN_A_ROW) {
-    // PolyAI may deny for some seconds a call that it knew before.
-    const isSure = !call.everSeen || streak.sameCodeMs >= SURE_AFTER_MS;
-    if (streak.code === 'rejected' && isSure) return 'rejected';
-    if (streak.code === 'not_found' && isSure) {
-      if (call.everSeen) return 'lost';
-      if (call.ageMs >= limits.notFoundGraceMs) return 'not_found';
-    }
+  return concludedFromDenial(streak, call, limits) ?? (isOverdue(call, limits) ? 'abandoned' : null);
+}
+
+function concludedFromDenial(
+  streak: FailureStreak,
+  { silentMs, ageMs, accountIsTrusted }: DeniedCall,
+  { notFoundGraceMs, retentionMs }: VerdictLimits,
+): Conclusion | null {
+  if (kindOf(streak.code) !== 'denied' || streak.sameKind < IN_A_ROW) return null;
+  if (silentMs !== null) {
+    return streak.sameKindMs >= SURE_AFTER_MS && silentMs >= retentionMs ? 'lost' : null;
   }
-  return isOverdue(call, limits) ? 'abandoned' : null;
+  if (ageMs < notFoundGraceMs || !(accountIsTrusted || ageMs >= retentionMs)) return null;
+  return streak.code === 'rejected' ? 'rejected' : 'not_found';
 }
 
 /**

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   type CallState,
+  type Conclusion,
   type FollowedCall,
   type Outcome,
   type Report,
@@ -9,7 +10,7 @@ import {
   UNSEEN,
 } from '../../src/call/call.ts';
 import { foldReports } from '../../src/call/fold.ts';
-import { advance, close, outcomeOf } from '../../src/call/lifecycle.ts';
+import { advance, close, MAX_TRANSITIONS, outcomeOf } from '../../src/call/lifecycle.ts';
 
 const AT = Date.parse('2026-11-24T12:00:00Z');
 const seconds = (n: number) => new Date(AT + n * 1000);
@@ -24,6 +25,7 @@ function sighting(status: string, more: Partial<Sighting> = {}): Sighting {
     body: JSON.stringify({ status }),
     changedAfter: null,
     observedAt: seconds(0),
+    seenAt: more.observedAt ?? seconds(0),
     ...more,
   };
 }
@@ -122,13 +124,81 @@ describe('the same status again', () => {
   });
 });
 
+describe('a conclusion', () => {
+  const concluded = (outcome: Conclusion, ...sightings: Sighting[]): CallState => {
+    const state = close(stateAfter(...sightings), outcome, seconds(60));
+    if (state === null) throw new Error(`not concluded as ${outcome}`);
+    return state;
+  };
+
+  it.each([
+    ['lost', 'calling', 'calling'],
+    ['lost', 'calling', 'queued'],
+    ['abandoned', 'queued', 'calling'],
+  ] as const)('%s after %s is taken back by %s, as a transition', (outcome, before, after) => {
+    const state = concluded(outcome, sighting(before, { lastUpdated: seconds(1) }));
+    const result = advance(state, sighting(after, { lastUpdated: seconds(0), observedAt: seconds(99) }));
+    expect(result).toMatchObject({
+      kind: 'transition',
+      state: { status: after, outcome: null, settledAt: null, lastSeenAt: seconds(99), transitionCount: 2 },
+    });
+  });
+
+  it.each(['not_found', 'rejected', 'lost', 'abandoned'] as const)(
+    '%s is taken back by an end',
+    (outcome) => {
+      const result = advance(concluded(outcome), sighting('success', { observedAt: seconds(99) }));
+      expect(result).toMatchObject({
+        kind: 'transition',
+        state: { outcome: 'success', settledAt: seconds(99) },
+      });
+    },
+  );
+});
+
+describe('what PolyAI’s clock cannot have shown', () => {
+  const year9999 = new Date('9999-12-31T00:00:00Z');
+
+  it('orders nothing: what comes after it is not stale', () => {
+    const state = stateAfter(sighting('queued', { lastUpdated: year9999 }));
+    expect(state.lastUpdated).toBeNull();
+    expect(advance(state, sighting('calling', { lastUpdated: seconds(5) })).kind).toBe('transition');
+    expect(
+      advance({ ...state, lastUpdated: year9999 }, sighting('calling', { lastUpdated: seconds(5) })).kind,
+    ).toBe('transition');
+  });
+
+  it('is a time of more than a day ahead of ours, and no less', () => {
+    const state = stateAfter(sighting('queued', { lastUpdated: seconds(86_400) }));
+    expect(state.lastUpdated).toEqual(seconds(86_400));
+  });
+});
+
+describe('a status that flips at each poll', () => {
+  it('makes so many transitions and no more, and its end is kept all the same', () => {
+    const flips = Array.from({ length: 1_000 }, (_, n) => sighting(n % 2 === 0 ? 'queued' : 'odd'));
+    const state = stateAfter(...flips);
+    expect(state.transitionCount).toBe(MAX_TRANSITIONS);
+    const after = advance(
+      state,
+      sighting(state.status === 'odd' ? 'queued' : 'odd', { observedAt: seconds(9) }),
+    );
+    expect(after).toMatchObject({
+      kind: 'unchanged',
+      state: { status: state.status, lastSeenAt: seconds(9) },
+    });
+    expect(advance(state, sighting('success')).kind).toBe('transition');
+  });
+});
+
 describe('closing without an end from PolyAI', () => {
   it('keeps what was seen', () => {
     const state = stateAfter(sighting('calling'));
     expect(close(state, 'lost', seconds(60))).toEqual({ ...state, outcome: 'lost', settledAt: seconds(60) });
   });
 
-  it('is refused for a settled call, and for not_found once a status was seen', () => {
+  it('is refused for a settled call, and for what says that it was never seen once a status was', () => {
+    expect(close(stateAfter(sighting('queued')), 'rejected', seconds(1))).toBeNull();
     expect(close(stateAfter(sighting('success')), 'lost', seconds(1))).toBeNull();
     expect(close(stateAfter(sighting('queued')), 'not_found', seconds(1))).toBeNull();
   });
@@ -208,7 +278,14 @@ describe('any order and repetition of what was seen of one call', () => {
     sightings: Sighting[],
     batchSizes: number[],
   ): { call: FollowedCall; transitions: Sighting[] } {
-    let call: FollowedCall = { callSid: 'a', account: 'default', state: UNSEEN, ageMs: 0, polls: 0 };
+    let call: FollowedCall = {
+      callSid: 'a',
+      account: 'default',
+      state: UNSEEN,
+      ageMs: 0,
+      silentMs: null,
+      polls: 0,
+    };
     const transitions: Sighting[] = [];
     const reports: Report[] = sightings.map((seen) => ({ callSid: 'a', sighting: seen, polls: 1 }));
     for (let next = 0, batch = 0; next < reports.length; batch++) {
