@@ -1,7 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Dispatcher, errors } from 'undici';
+import type { OutgoingRequest } from './connections.ts';
 import { decoderOf, TooLargeError } from './decoding.ts';
-import { PolyAiError } from './polyai-error.ts';
+import { firstOf } from './observation.ts';
+import { MAX_MESSAGE_LENGTH, PolyAiError } from './polyai-error.ts';
 import { retryAfterMs } from './retry-after.ts';
 
 /** After an abort the answer is waited for so much longer: what PolyAI is about to show should not be lost. */
@@ -34,6 +36,7 @@ export class PendingAnswer implements Dispatcher.DispatchHandler {
   readonly answer: Promise<Answer>;
   readonly #resolve: (answer: Answer) => void;
   readonly #reject: (error: unknown) => void;
+  readonly #request: OutgoingRequest;
   readonly #limits: AnswerLimits;
   /**
    * All pending answers; each knows its place. This is an array because V8 links every table that a `Set` has outgrown
@@ -56,11 +59,17 @@ export class PendingAnswer implements Dispatcher.DispatchHandler {
   #size = 0;
 
   /** Adds itself to `pending`, and leaves it once the answer is there or has failed. */
-  constructor(limits: AnswerLimits, pending: PendingAnswer[], signal: AbortSignal | undefined) {
+  constructor(
+    request: OutgoingRequest,
+    limits: AnswerLimits,
+    pending: PendingAnswer[],
+    signal: AbortSignal | undefined,
+  ) {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     this.answer = promise;
     this.#resolve = resolve;
     this.#reject = reject;
+    this.#request = request;
     this.#limits = limits;
     this.#pending = pending;
     this.#place = pending.push(this) - 1;
@@ -69,8 +78,8 @@ export class PendingAnswer implements Dispatcher.DispatchHandler {
   }
 
   /**
-   * Breaks the request off where its time is over at `now`. A request that waits for a connection is then never sent;
-   * the connection of one that was sent is closed.
+   * Breaks the request off where its time is over at `now`. One that waits for a connection is then never sent. The
+   * connection of one that was sent is left: nobody knows what is wrong with it.
    */
   look(now: number): void {
     if (!this.#isAborted && this.#signal?.aborted) {
@@ -81,7 +90,10 @@ export class PendingAnswer implements Dispatcher.DispatchHandler {
     const reason = new PolyAiError('unavailable', `no whole answer within ${this.#limits.timeoutMs} ms`);
     this.#brokenOff = { reason };
     this.#fail(reason);
-    this.#controller?.abort(reason);
+    if (this.#controller === null) return;
+    // In this order: the other way round the next request would be sent over the connection that is left.
+    this.#request.connection?.leave();
+    this.#controller.abort(reason);
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -146,7 +158,13 @@ export class PendingAnswer implements Dispatcher.DispatchHandler {
   #fail(error: unknown): void {
     this.#leave();
     if (this.#signal?.aborted) this.#reject(this.#signal.reason);
-    else this.#reject(error instanceof PolyAiError ? error : networkError(error));
+    else this.#reject(error instanceof PolyAiError ? error : this.#networkError(error));
+  }
+
+  /** undici begins a request when it has a connection: before that, nothing of it was sent. */
+  #networkError(error: unknown): PolyAiError {
+    const code = this.#controller === null ? 'unreachable' : 'unavailable';
+    return new PolyAiError(code, firstOf(networkMessage(error), MAX_MESSAGE_LENGTH));
   }
 
   /** The last one takes the place of the one that leaves. */
@@ -165,16 +183,12 @@ function headerOf(header: string | string[] | undefined): string | null {
   return (Array.isArray(header) ? header[0] : header) ?? null;
 }
 
-/** Codes of errors before a connection is there. */
-const NOTHING_SENT = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)/;
-
-function networkError(error: unknown): PolyAiError {
-  const message = networkMessage(error);
-  return new PolyAiError(NOTHING_SENT.test(message) ? 'unreachable' : 'unavailable', message);
-}
-
+/** The error's code, and what Node says beside it: which host, which address. */
 function networkMessage(error: unknown): string {
-  if (error instanceof errors.UndiciError) return `${error.code}: ${error.message}`;
-  if (error instanceof Error && 'code' in error) return String(error.code);
-  return error instanceof Error ? error.message : 'network error';
+  if (!(error instanceof Error)) return 'network error';
+  if (!('code' in error) || typeof error.code !== 'string') return error.message;
+  const { code, message } = error;
+  if (message === '') return code;
+  const isWithCode = message.includes(code) && !(error instanceof errors.UndiciError);
+  return isWithCode ? message.slice(message.indexOf(code)) : `${code}: ${message}`;
 }

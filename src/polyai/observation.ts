@@ -4,6 +4,8 @@ import { parseJson } from './json.ts';
 import { PolyAiError } from './polyai-error.ts';
 
 const MAX_STATUS_LENGTH = 200;
+/** Of a reason, in characters: each call that is followed has its own in memory. The payload has it whole. */
+const MAX_REASON_LENGTH = 1_000;
 const MAX_DEPTH = 32;
 
 /**
@@ -17,7 +19,7 @@ export function observe(callSid: string, body: string): Observation {
   checkCallSid(payload, callSid);
   return {
     status: readStatus(payload),
-    reason: readText(payload.reason),
+    reason: readReason(payload.reason),
     createdAt: readTime(payload.created_at),
     lastUpdated: readTime(payload.last_updated),
     payload,
@@ -29,6 +31,11 @@ type JsonObject = Record<string, unknown>;
 
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Whether an error's body is PolyAI's own, and not that of a gateway: an object with a message, in any of its APIs. */
+export function isPolyAisError(body: unknown): boolean {
+  return isObject(body) && ['error', 'error_message', 'message'].some((key) => key in body);
 }
 
 /** The body as an object that Postgres can keep as jsonb; throws `malformed`. */
@@ -53,14 +60,30 @@ function readStatus(body: JsonObject): string {
 function checkCallSid(body: JsonObject, callSid: string): void {
   for (const key of ['callSid', 'call_sid']) {
     const given = body[key];
-    if (given !== undefined && given !== null && given !== callSid) {
+    if (given !== undefined && given !== null && !isSameCallSid(given, callSid)) {
       throw new PolyAiError('malformed', `the body's "${key}" is not that of this call`);
     }
   }
 }
 
+/** PolyAI may answer in another case than it was asked in. */
+function isSameCallSid(given: unknown, callSid: string): boolean {
+  return typeof given === 'string' && given.toLowerCase() === callSid.toLowerCase();
+}
+
 export function readText(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? value : null;
+}
+
+function readReason(value: unknown): string | null {
+  const reason = readText(value);
+  return reason === null ? null : firstOf(reason, MAX_REASON_LENGTH);
+}
+
+/** The first characters of a text, as a text of its own: V8's `slice` would keep the whole one in memory. */
+export function firstOf(text: string, length: number): string {
+  if (text.length <= length) return text;
+  return Buffer.from(text.slice(0, length).toWellFormed()).toString();
 }
 
 /** An ISO 8601 time; without an offset it is UTC. Anything else, or what Postgres cannot hold, is null. */

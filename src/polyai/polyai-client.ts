@@ -1,14 +1,15 @@
-import { Pool } from 'undici';
 import type { Observation } from '../call/call.ts';
+import type { FailureCode } from '../call/verdict.ts';
 import type { Answer } from './answer.ts';
 import type { PolyAiApi, Scope } from './api.ts';
+import { Connection, connectionPool, OutgoingRequest } from './connections.ts';
 import { parseJson } from './json.ts';
-import { PolyAiError } from './polyai-error.ts';
+import { firstOf, isPolyAisError } from './observation.ts';
+import { MAX_MESSAGE_LENGTH, PolyAiError } from './polyai-error.ts';
 import { Starts } from './starts.ts';
-import { type OutgoingRequest, Transport } from './transport.ts';
+import { Transport } from './transport.ts';
 
 const MAX_STATUS_BYTES = 64 * 1024;
-const MAX_MESSAGE_LENGTH = 300;
 /** A shorter secret, as of a trial run, may be a word that an honest message has too. */
 const SECRET_MIN_LENGTH = 8;
 /** Connections to PolyAI that status requests share. */
@@ -53,24 +54,28 @@ interface PolyAiClientOptions {
   token: string;
   /** Of a status request, from asking for a connection to the last byte. */
   timeoutMs: number;
+  /** Whether HTTP/2 is spoken where PolyAI offers it. As it comes no: it takes more CPU (docs/operations.md). */
+  allowH2?: boolean;
+  /** To PolyAI at a time, for status requests. */
+  connections?: number;
 }
 
 export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
-  const { api, scope, token, timeoutMs } = options;
+  const { api, scope, token, timeoutMs, allowH2 = false, connections = CONNECTIONS } = options;
   const base = new URL(options.baseUrl);
   const prefix = base.pathname.replace(/\/+$/, '');
-  const settings = { connect: { timeout: timeoutMs }, headersTimeout: 0, bodyTimeout: 0 };
-  const polls = new Pool(base.origin, { ...settings, connections: CONNECTIONS });
-  // `pipelining: 0` has undici keep no connection alive.
-  const triggers = new Pool(base.origin, { ...settings, pipelining: 0 });
+  const settings = { timeoutMs, allowH2 };
+  const polls = connectionPool(base.origin, connections, settings);
   const pollTransport = new Transport(polls);
-  const triggerTransport = new Transport(triggers);
+  /** Each trigger under way, with the connection of its own that it has. */
+  const triggers = new Map<Transport, Connection>();
+  let isClosed = false;
   const starts = new Starts();
   const headers = { [api.tokenHeader]: token, accept: 'application/json' };
   const statusLimits = { timeoutMs, maxBytes: MAX_STATUS_BYTES };
 
   function statusRequest(callSid: string): OutgoingRequest {
-    return { method: 'GET', path: prefix + api.statusPath(callSid, scope), headers };
+    return new OutgoingRequest('GET', prefix + api.statusPath(callSid, scope), headers);
   }
 
   /** Throws `PolyAiError` where the answer is no status of the call. */
@@ -78,14 +83,19 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
     const given = answer.body.toString('utf8');
     if (answer.statusCode === 200 && given === before?.body) return before;
     const text = blot(given);
-    if (answer.statusCode !== 200) throw errorOf(answer, describe(answer.statusCode, parseJson(text)));
+    if (answer.statusCode !== 200) throw errorOf(answer, parseJson(text));
     return api.observe(callSid, text);
   }
 
-  function describe(statusCode: number, body: unknown): string {
-    const message = api.errorMessage(body);
-    if (message === null) return `HTTP ${statusCode}`;
-    return `HTTP ${statusCode}: ${blot(message.toWellFormed().replaceAll('\0', '')).slice(0, MAX_MESSAGE_LENGTH)}`;
+  function errorOf({ statusCode, retryAfterMs }: Answer, body: unknown): PolyAiError {
+    const said = api.errorMessage(body);
+    const code = failureOf(statusCode, isPolyAisError(body));
+    const message = said === null ? `HTTP ${statusCode}` : `HTTP ${statusCode}: ${storable(said)}`;
+    return new PolyAiError(code, message, retryAfterMs);
+  }
+
+  function storable(said: string): string {
+    return firstOf(blot(said.toWellFormed().replaceAll('\0', '')), MAX_MESSAGE_LENGTH);
   }
 
   /** Takes the token out: the text goes to the archive, and to clients that do not know the token. */
@@ -116,37 +126,51 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
     },
 
     async trigger({ path, headers: ofBody, body }) {
-      const request: OutgoingRequest = {
-        method: 'POST',
-        path: prefix + path,
-        headers: { ...ofBody, ...headers },
-        body,
-      };
-      return blotted(await triggerTransport.ask(request, TRIGGER_LIMITS));
+      if (isClosed) throw new PolyAiError('unreachable', 'the account’s connections are closed');
+      const request = new OutgoingRequest('POST', prefix + path, { ...ofBody, ...headers }, body);
+      const connection = new Connection(base.origin, settings);
+      const transport = new Transport(connection);
+      triggers.set(transport, connection);
+      try {
+        return blotted(await transport.ask(request, TRIGGER_LIMITS));
+      } finally {
+        triggers.delete(transport);
+        await connection.destroy();
+      }
     },
 
     async close() {
+      isClosed = true;
       await starts.open();
-      await Promise.all([polls.close(), triggers.close()]);
+      await Promise.all([pollTransport.idle(), ...[...triggers.keys()].map((transport) => transport.idle())]);
+      await polls.destroy();
     },
     async destroy() {
-      await Promise.all([polls.destroy(), triggers.destroy()]);
+      isClosed = true;
+      await Promise.all([
+        polls.destroy(),
+        ...[...triggers.values()].map((connection) => connection.destroy()),
+      ]);
     },
   };
 }
 
-function errorOf({ statusCode, retryAfterMs }: Answer, message: string): PolyAiError {
+/**
+ * What an error of this status says. A 404 or 400 counts only in PolyAI's own words: any
+ * gateway in between may answer one, and it knows nothing of calls.
+ */
+function failureOf(statusCode: number, isPolyAis: boolean): FailureCode {
   switch (statusCode) {
     case 400:
-      return new PolyAiError('rejected', message);
+      return isPolyAis ? 'rejected' : 'unavailable';
+    case 404:
+      return isPolyAis ? 'not_found' : 'unavailable';
     case 401:
     case 403:
-      return new PolyAiError('unauthorized', message);
-    case 404:
-      return new PolyAiError('not_found', message);
+      return 'unauthorized';
     case 429:
-      return new PolyAiError('too_many', message, retryAfterMs);
+      return 'too_many';
     default:
-      return new PolyAiError('unavailable', message, retryAfterMs);
+      return 'unavailable';
   }
 }

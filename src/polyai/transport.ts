@@ -1,26 +1,20 @@
-import type { Pool } from 'undici';
+import type { Dispatcher } from 'undici';
 import { type Answer, type AnswerLimits, PendingAnswer } from './answer.ts';
+import type { OutgoingRequest } from './connections.ts';
 
 const LOOK_EVERY_MS = 100;
 
-export interface OutgoingRequest {
-  method: 'GET' | 'POST';
-  path: string;
-  headers: Record<string, string>;
-  body?: Buffer;
-}
-
 /**
- * Sends requests over one pool. One timer looks at all pending answers together, ten times a second: with a timer and
- * an abort listener per request, each poll would make both and throw them away.
+ * Sends requests. One timer looks at all pending answers together, ten times a second: with a timer and an abort
+ * listener per request, each poll would make both and throw them away.
  */
 export class Transport {
-  readonly #pool: Pool;
+  readonly #dispatcher: Dispatcher;
   readonly #pending: PendingAnswer[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(pool: Pool) {
-    this.#pool = pool;
+  constructor(dispatcher: Dispatcher) {
+    this.#dispatcher = dispatcher;
   }
 
   /**
@@ -30,10 +24,17 @@ export class Transport {
    */
   ask(request: OutgoingRequest, limits: AnswerLimits, signal?: AbortSignal): Promise<Answer> {
     if (signal?.aborted) return Promise.reject(signal.reason);
-    const pending = new PendingAnswer(limits, this.#pending, signal);
+    const pending = new PendingAnswer(request, limits, this.#pending, signal);
     this.#timer ??= setInterval(() => this.#look(), LOOK_EVERY_MS);
-    this.#pool.dispatch(request, pending);
+    this.#dispatcher.dispatch(request, pending);
     return pending.answer;
+  }
+
+  /** Resolves when no answer is pending, which each has its time limit for. */
+  async idle(): Promise<void> {
+    while (this.#pending.length > 0) {
+      await Promise.allSettled(this.#pending.map(({ answer }) => answer));
+    }
   }
 
   #look(): void {

@@ -1,6 +1,6 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import type { SimulatedApi } from './simulated-api.ts';
+import { cutOff, type WebRequest, type WebResponse } from './web-server.ts';
 
 /** What can be wrong with PolyAI, or with what lies between. */
 export type Fault =
@@ -28,12 +28,14 @@ export type Fault =
   | { kind: 'redirect' }
   /** The status before the current one, as of a replica that lags. */
   | { kind: 'stale' }
+  /** `100 Continue` and `103 Early Hints` before the right answer. */
+  | { kind: 'interim' }
   /** The right answer, compressed though nobody asked for it. */
   | { kind: 'gzip' }
   /** The right answer, late. */
   | { kind: 'delay'; ms: number };
 
-const SHOWING: ReadonlySet<Fault['kind']> = new Set(['stale', 'gzip', 'delay', 'slow-drip']);
+const SHOWING: ReadonlySet<Fault['kind']> = new Set(['stale', 'interim', 'gzip', 'delay', 'slow-drip']);
 
 /** Whether the fault shows a status of the call all the same, if the client waits for it. */
 export function isShowing(fault: Fault): boolean {
@@ -50,8 +52,8 @@ interface RightAnswer {
 export function spoil(
   fault: Fault,
   api: SimulatedApi,
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: WebRequest,
+  response: WebResponse,
   right: RightAnswer,
 ): void {
   const { code, body } = right;
@@ -65,10 +67,10 @@ export function spoil(
     case 'slow-drip':
       return drip(response, right, fault.everyMs);
     case 'reset':
-      return void request.socket.resetAndDestroy();
+      return cutOff(request, { byReset: true });
     case 'cut':
-      response.writeHead(code, jsonHeaders(body));
-      return void response.write(half(body), () => request.socket.destroy());
+      begin(response, code, jsonHeaders(body));
+      return void response.write(half(body), () => cutOff(request, { byReset: false }));
     case 'html':
       return send(response, 200, '<!doctype html><title>Sign in</title><p>status: success', {
         'content-type': 'text/html',
@@ -83,6 +85,10 @@ export function spoil(
       return send(response, 200, `{"status":"${api.success}","padding":"${'x'.repeat(70_000)}"}`);
     case 'redirect':
       return send(response, 302, '', { location: api.successPath });
+    case 'interim':
+      response.writeContinue();
+      response.writeEarlyHints({ link: '</style.css>; rel=preload' });
+      return send(response, code, body);
     case 'gzip':
       return send(response, code, gzipSync(body), { 'content-encoding': 'gzip' });
     case 'delay':
@@ -94,13 +100,18 @@ export function spoil(
 
 /** Answers with JSON, unless `headers` say otherwise. */
 export function send(
-  response: ServerResponse,
+  response: WebResponse,
   code: number,
   body: string | Buffer,
   headers: Record<string, string> = {},
 ): void {
-  response.writeHead(code, { ...jsonHeaders(body), ...headers });
+  begin(response, code, { ...jsonHeaders(body), ...headers });
   response.end(body);
+}
+
+function begin(response: WebResponse, code: number, headers: Record<string, string | number>): void {
+  response.statusCode = code;
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
 }
 
 function jsonHeaders(body: string | Buffer) {
@@ -111,14 +122,14 @@ function half(body: string): string {
   return body.slice(0, body.length / 2);
 }
 
-function delay(response: ServerResponse, { code, body }: RightAnswer, ms: number): void {
+function delay(response: WebResponse, { code, body }: RightAnswer, ms: number): void {
   const timer = setTimeout(() => send(response, code, body), ms);
   response.once('close', () => clearTimeout(timer));
 }
 
-function drip(response: ServerResponse, { code, body }: RightAnswer, everyMs: number): void {
+function drip(response: WebResponse, { code, body }: RightAnswer, everyMs: number): void {
   const bytes = Buffer.from(body);
-  response.writeHead(code, jsonHeaders(bytes));
+  begin(response, code, jsonHeaders(bytes));
   let sent = 0;
   const timer = setInterval(() => {
     response.write(bytes.subarray(sent, ++sent));

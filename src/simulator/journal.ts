@@ -1,5 +1,5 @@
-import type { ServerResponse } from 'node:http';
 import type { Fault } from './fault.ts';
+import { onceSent, type WebRequest, type WebResponse } from './web-server.ts';
 
 /** What an answer told of a call. */
 export interface Shown {
@@ -17,7 +17,10 @@ export interface PollEntry {
   httpStatus: number | null;
   /** What a whole 200 answer of this call showed; null where there was none. */
   shown: Shown | null;
-  fault: Fault['kind'] | null;
+  /** `frozen`: of the connection it came over. */
+  fault: Fault['kind'] | 'frozen' | null;
+  /** Over a frozen connection: for how long nothing had been answered over it, in milliseconds. */
+  silentMs?: number;
 }
 
 /** What was asked and shown: what the archive is held against. */
@@ -38,9 +41,9 @@ export class Journal {
    */
   open(
     callSid: string,
-    request: Pick<PollEntry, 'at' | 'fault'>,
+    request: Pick<PollEntry, 'at' | 'fault' | 'silentMs'>,
     shown: Shown | null,
-    response: ServerResponse,
+    { request: asking, response }: { request: WebRequest; response: WebResponse },
   ): void {
     this.total++;
     this.#counts.set(callSid, this.count(callSid) + 1);
@@ -49,7 +52,7 @@ export class Journal {
     const entries = this.#polls.get(callSid);
     if (entries === undefined) this.#polls.set(callSid, [entry]);
     else entries.push(entry);
-    response.once('finish', () => {
+    onceSent(asking, response, () => {
       entry.finishedAt = Date.now();
       entry.httpStatus = response.statusCode;
       entry.shown = shown;

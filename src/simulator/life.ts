@@ -85,6 +85,11 @@ export class SimulatedCall {
     return (this.#forgottenAt ?? (endsAt === null ? Infinity : endsAt + forgetAfterMs)) <= now;
   }
 
+  /** When it was forgotten by hand; null where it was not. */
+  get forgottenAt(): number | null {
+    return this.#forgottenAt;
+  }
+
   forget(now: number): void {
     this.#forgottenAt = now;
   }

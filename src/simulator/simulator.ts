@@ -1,4 +1,3 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type Fault, isShowing, send, spoil } from './fault.ts';
 import { Journal } from './journal.ts';
 import type { BodyStyle, SimulatedCall, Step } from './life.ts';
@@ -9,10 +8,13 @@ import { DEFAULT_SCRIPT, type PlaceOptions, SimulatedCalls } from './simulated-c
 import { outboundCalling } from './simulated-outbound-calling.ts';
 import { TokenBucket } from './token-bucket.ts';
 import { isPlacing, jsonFields, readText, type TriggerEntry, type TriggerFault } from './trigger.ts';
+import { startWebServer, type WebRequest, type WebResponse, type WebServerOptions } from './web-server.ts';
 
 export interface SimulatorOptions {
   host?: string;
   port?: number;
+  /** Without it the simulator speaks plain HTTP/1.1. */
+  tls?: WebServerOptions['tls'];
   /** Requests with another token get 401; without this option any token will do, but there must be one. */
   token?: string;
   /** After the end of a call; PolyAI's own is about two hours. */
@@ -45,6 +47,8 @@ export interface Simulator {
   misbehave(fault: Fault, scope?: FaultScope): () => void;
   /** The same for triggers. */
   misbehaveTriggers(fault: TriggerFault, scope?: Pick<FaultScope, 'times'>): () => void;
+  /** Connections that are open now take requests and answer none, as if something between had forgotten them. */
+  freezeConnections(): void;
   /** Requests whose answer is not out yet. */
   openRequests(): number;
   /** Cuts what is still open. */
@@ -65,12 +69,14 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   let limit = limitOf(options.maxRequestsPerSecond ?? null);
   let openRequests = 0;
 
-  function onRequest(request: IncomingMessage, response: ServerResponse): void {
+  function onRequest(request: WebRequest, response: WebResponse): void {
     openRequests++;
     response.once('close', onClose);
     const { method, url = '' } = request;
     const api = url.startsWith('/v1/agents/') ? agents : outboundCalling;
     const asked = method === 'GET' ? api.statusRequest(url) : null;
+    const silentMs = web.silentMs(request);
+    if (silentMs !== null) return swallow(asked, silentMs, { request, response });
     if (asked !== null) return answerStatus(api, asked, request, response);
     const route = method === 'POST' ? api.triggerRoute(url) : null;
     if (route !== null) return void answerTrigger(api, route, request, response);
@@ -80,17 +86,27 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     refuse(api, 404, response);
   }
 
+  /** A request over a frozen connection: of a poll, that it was made is kept. */
+  function swallow(
+    asked: StatusRequest | null,
+    silentMs: number,
+    exchange: { request: WebRequest; response: WebResponse },
+  ): void {
+    if (asked === null || asked.callSid === null) return;
+    journal.open(asked.callSid, { at: Date.now(), fault: 'frozen', silentMs }, null, exchange);
+  }
+
   function onClose(): void {
     openRequests--;
   }
 
-  function isAuthorized(api: SimulatedApi, request: IncomingMessage): boolean {
+  function isAuthorized(api: SimulatedApi, request: WebRequest): boolean {
     const given = request.headers[api.tokenHeader];
     return typeof given === 'string' && given !== '' && (token === undefined || given === token);
   }
 
   /** Why a request gets no further than the door, as an HTTP status. */
-  function refusal(api: SimulatedApi, request: IncomingMessage): number | null {
+  function refusal(api: SimulatedApi, request: WebRequest): number | null {
     if (!isAuthorized(api, request)) return 401;
     return limit === null || limit.allows(performance.now()) ? null : 429;
   }
@@ -98,20 +114,20 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   function answerStatus(
     api: SimulatedApi,
     { callSid, asker, isValid }: StatusRequest,
-    request: IncomingMessage,
-    response: ServerResponse,
+    request: WebRequest,
+    response: WebResponse,
   ): void {
     if (callSid === null) return refuse(api, 400, response);
     const at = Date.now();
     const refused = refusal(api, request) ?? (isValid ? null : 400);
     if (refused !== null) {
-      journal.open(callSid, { at, fault: null }, null, response);
+      journal.open(callSid, { at, fault: null }, null, { request, response });
       return refuse(api, refused, response);
     }
     const fault = pollFaults.strike(callSid);
     const told = calls.tell(callSid, { api, asker, at, stale: fault?.kind === 'stale' });
     const shown = told === null || (fault !== null && !isShowing(fault)) ? null : told.shown;
-    journal.open(callSid, { at, fault: fault?.kind ?? null }, shown, response);
+    journal.open(callSid, { at, fault: fault?.kind ?? null }, shown, { request, response });
     const right = told === null ? { code: 404, body: api.errorBody(404) } : { code: 200, body: told.body };
     if (fault === null) send(response, right.code, right.body);
     else spoil(fault, api, request, response, right);
@@ -120,8 +136,8 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   async function answerTrigger(
     api: SimulatedApi,
     route: TriggerRoute,
-    request: IncomingMessage,
-    response: ServerResponse,
+    request: WebRequest,
+    response: WebResponse,
   ): Promise<void> {
     const { headers, url: path = '' } = request;
     const at = Date.now();
@@ -144,16 +160,11 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     spoil(fault.kind === 'placed-then-cut' ? { kind: 'reset' } : fault, api, request, response, right);
   }
 
-  const server = createServer({ keepAliveTimeout: 60_000 }, onRequest);
-  await new Promise<void>((listening, fail) => {
-    server.once('error', fail);
-    server.listen(options.port ?? 0, host, listening);
-  });
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the simulator has no port');
+  const { tls, port = 0 } = options;
+  const web = await startWebServer({ host, port, tls }, onRequest);
 
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${address.port}`,
+    url: web.url,
     journal,
     calls: calls.placed,
     triggers,
@@ -168,12 +179,9 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     },
     misbehave: (fault, scope = {}) => pollFaults.begin(fault, scope),
     misbehaveTriggers: (fault, scope = {}) => triggerFaults.begin(fault, scope),
+    freezeConnections: () => web.freezeConnections(),
     openRequests: () => openRequests,
-    async stop() {
-      const closed = new Promise((done) => server.close(done));
-      server.closeAllConnections();
-      await closed;
-    },
+    stop: () => web.stop(),
   };
 }
 
@@ -181,6 +189,6 @@ function limitOf(perSecond: number | null): TokenBucket | null {
   return perSecond === null ? null : new TokenBucket(perSecond, performance.now());
 }
 
-function refuse(api: SimulatedApi, code: number, response: ServerResponse): void {
+function refuse(api: SimulatedApi, code: number, response: WebResponse): void {
   send(response, code, api.errorBody(code), code === 429 ? { 'retry-after': '1' } : {});
 }

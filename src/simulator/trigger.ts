@@ -1,5 +1,6 @@
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { Fault } from './fault.ts';
+import type { WebRequest } from './web-server.ts';
 
 /** What can be wrong with a trigger. */
 export type TriggerFault =
@@ -26,7 +27,7 @@ export function isPlacing(fault: TriggerFault): boolean {
 }
 
 /** What a request holds, as it came; null where the client went away in the middle of it. */
-export async function readText(request: IncomingMessage): Promise<string | null> {
+export async function readText(request: WebRequest): Promise<string | null> {
   const chunks: Buffer[] = [];
   try {
     for await (const chunk of request) chunks.push(chunk);

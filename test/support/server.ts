@@ -37,6 +37,7 @@ export function serverOn(
     placedCalls: createPlacedCalls({ registrar, report, followSoon, log }),
     apiKeys: [],
     maxRequestsPerSecond: 1_000_000,
+    maxConnections: Number.POSITIVE_INFINITY,
     queue: { state: async () => 'up' },
     jobs: null,
     metrics: async () => ({ body: '', contentType: 'text/plain' }),

@@ -7,11 +7,13 @@ export interface TcpProxy {
   /** Cuts what is open, and refuses what is new. */
   cut(): Promise<void>;
   mend(): Promise<void>;
+  /** Leads new connections to another server; those that are open stay where they are, as after a failover. */
+  leadTo(serverUrl: string): void;
   close(): Promise<void>;
 }
 
 export async function tcpProxy(serverUrl: string): Promise<TcpProxy> {
-  const target = new URL(serverUrl);
+  let target = new URL(serverUrl);
   const open = new Set<Socket>();
   const server = createServer((near) => {
     const far = connect(Number(target.port), target.hostname);
@@ -44,5 +46,13 @@ export async function tcpProxy(serverUrl: string): Promise<TcpProxy> {
   if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
   const { port } = address;
   const url = Object.assign(new URL(serverUrl), { hostname: '127.0.0.1', port: `${port}` }).href;
-  return { url, cut, mend: () => listen(port), close: () => (server.listening ? cut() : Promise.resolve()) };
+  return {
+    url,
+    cut,
+    mend: () => listen(port),
+    leadTo(serverUrl) {
+      target = new URL(serverUrl);
+    },
+    close: () => (server.listening ? cut() : Promise.resolve()),
+  };
 }

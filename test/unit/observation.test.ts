@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { agentsApi } from '../../src/polyai/agents.ts';
 import { triggeredCallSid } from '../../src/polyai/api.ts';
 import { outboundCallingApi } from '../../src/polyai/outbound-calling.ts';
-import { retryAfterMs } from '../../src/polyai/retry-after.ts';
 
 const observe = (body: unknown, callSid = 'OUT-1') =>
   outboundCallingApi.observe(callSid, JSON.stringify(body));
@@ -55,6 +54,24 @@ describe('a status body', () => {
     ['nested without end', { status: 'success', more: JSON.parse('['.repeat(99) + ']'.repeat(99)) }],
   ])('with %s is malformed', (_, body) => {
     expect(() => observe(body)).toThrowError(expect.objectContaining({ code: 'malformed' }));
+  });
+
+  it('with a byte order mark before it is read, and kept as it came', () => {
+    const body = '\uFEFF{"status":"success","reason":""}';
+    expect(outboundCallingApi.observe('OUT-1', body)).toMatchObject({ status: 'success', body });
+  });
+
+  it.each(['callSid', 'call_sid'])('that writes the %s in another case is of the same call', (key) => {
+    const given = 'OUT-550E8400-E29B-41D4-A716-446655440000';
+    expect(observe({ status: 'success', [key]: given }, given.toLowerCase()).status).toBe('success');
+    expect(observe({ status: 'success', [key]: given.toLowerCase() }, given).status).toBe('success');
+  });
+
+  it('with an endless reason is kept with its first 1,000 characters, and whole in the payload', () => {
+    const reason = `${'x'.repeat(999)}\u{1F600}${'y'.repeat(60_000)}`;
+    const observation = observe({ status: 'failure', reason });
+    expect(observation.reason).toBe(`${'x'.repeat(999)}\uFFFD`);
+    expect(observation.payload).toMatchObject({ reason });
   });
 
   it('that is no JSON is malformed', () => {
@@ -144,18 +161,4 @@ it.each([
   [undefined, null],
 ])('the answer %j to a trigger tells of the call %s', (body, callSid) => {
   expect(triggeredCallSid(body)).toBe(callSid);
-});
-
-describe('Retry-After', () => {
-  const now = Date.parse('2026-11-24T12:00:00Z');
-  it.each<[string | null, number | null]>([
-    ['120', 120_000],
-    ['0', 0],
-    ['Tue, 24 Nov 2026 12:00:30 GMT', 30_000],
-    ['Tue, 24 Nov 2026 11:00:00 GMT', 0],
-    ['soon', null],
-    [null, null],
-  ])('%s is %s ms', (header, ms) => {
-    expect(retryAfterMs(header, now)).toBe(ms);
-  });
 });

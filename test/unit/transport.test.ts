@@ -1,121 +1,284 @@
 import { once } from 'node:events';
-import { createServer, type RequestListener } from 'node:http';
+import { constants, Http2ServerRequest, type Http2Session, type ServerHttp2Stream } from 'node:http2';
+import { createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { Pool } from 'undici';
-import { expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { AnswerLimits } from '../../src/polyai/answer.ts';
+import { connectionPool, OutgoingRequest } from '../../src/polyai/connections.ts';
 import { Transport } from '../../src/polyai/transport.ts';
+import { cutOff, startWebServer, type WebRequest, type WebResponse } from '../../src/simulator/web-server.ts';
+import { makeCertificate } from '../support/certificate.ts';
+import { PROTOCOLS } from '../support/protocols.ts';
 
 const LIMITS: AnswerLimits = { timeoutMs: 10_000, maxBytes: 1_000 };
 const LARGE = 'x'.repeat(1_001);
 
-async function poolTo(listener: RequestListener, connections = 1): Promise<Pool> {
-  const server = createServer(listener).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  const port = typeof address === 'object' ? address?.port : null;
-  const pool = new Pool(`http://127.0.0.1:${port}`, { connections });
-  onTestFinished(async () => {
-    await pool.destroy();
-    server.closeAllConnections();
-    server.close();
-  });
-  return pool;
+type Listener = (request: WebRequest, response: WebResponse) => void;
+
+function answer(response: WebResponse, code: number, headers: object, body: string | Buffer): void {
+  response.statusCode = code;
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  response.end(body);
 }
 
-function ask(pool: Pool, limits: Partial<AnswerLimits> = {}, signal?: AbortSignal, path = '/') {
-  return new Transport(pool).ask({ method: 'GET', path, headers: {} }, { ...LIMITS, ...limits }, signal);
-}
+describe.each(PROTOCOLS)('over $name', ({ tls, allowH2 }) => {
+  async function transportTo(listener: Listener, connections = 1): Promise<Transport> {
+    const server = await startWebServer({ host: '127.0.0.1', port: 0, tls }, listener);
+    const pool = connectionPool(server.url, connections, { timeoutMs: LIMITS.timeoutMs, allowH2 });
+    onTestFinished(async () => {
+      await pool.destroy();
+      await server.stop();
+    });
+    return new Transport(pool);
+  }
 
-it('an answer in many pieces comes whole, with what its headers say', async () => {
-  const pool = await poolTo((_request, response) => {
-    response.writeHead(429, { 'content-type': 'text/plain', 'retry-after': '7' });
-    response.write('one ');
-    setImmediate(() => response.end('two'));
+  function ask(transport: Transport, limits: Partial<AnswerLimits> = {}, signal?: AbortSignal, path = '/') {
+    return transport.ask(new OutgoingRequest('GET', path, {}), { ...LIMITS, ...limits }, signal);
+  }
+
+  it('an answer in many pieces comes whole, with what its headers say', async () => {
+    const transport = await transportTo((_request, response) => {
+      response.statusCode = 429;
+      response.setHeader('content-type', 'text/plain');
+      response.setHeader('retry-after', '7');
+      response.write('one ');
+      setImmediate(() => response.end('two'));
+    });
+    expect(await ask(transport)).toEqual({
+      statusCode: 429,
+      contentType: 'text/plain',
+      retryAfter: '7',
+      retryAfterMs: 7_000,
+      body: Buffer.from('one two'),
+    });
   });
-  expect(await ask(pool)).toEqual({
-    statusCode: 429,
-    contentType: 'text/plain',
-    retryAfter: '7',
-    retryAfterMs: 7_000,
-    body: Buffer.from('one two'),
+
+  it.each([
+    ['as it is', {}, LARGE],
+    ['only once it is decompressed', { 'content-encoding': 'GZIP' }, gzipSync(LARGE)],
+  ])('a 200 that is too large %s is malformed', async (_how, headers, body) => {
+    const transport = await transportTo((_request, response) => answer(response, 200, headers, body));
+    await expect(ask(transport)).rejects.toMatchObject({
+      code: 'malformed',
+      message: 'a body of over 1000 bytes',
+    });
   });
-});
 
-it.each([
-  ['as it is', {}, LARGE],
-  ['only once it is decompressed', { 'content-encoding': 'GZIP' }, gzipSync(LARGE)],
-])('a 200 that is too large %s is malformed', async (_how, headers, body) => {
-  const pool = await poolTo((_request, response) => response.writeHead(200, headers).end(body));
-  await expect(ask(pool)).rejects.toMatchObject({
-    code: 'malformed',
-    message: 'a body of over 1000 bytes',
+  it.each([
+    ['as it is', {}, LARGE],
+    ['only once it is decompressed', { 'content-encoding': 'gzip' }, gzipSync(LARGE)],
+  ])('an error that is too large %s keeps its status', async (_how, headers, body) => {
+    const transport = await transportTo((_request, response) => answer(response, 401, headers, body));
+    expect(await ask(transport)).toMatchObject({ statusCode: 401, body: Buffer.alloc(0) });
   });
-});
 
-it.each([
-  ['as it is', {}, LARGE],
-  ['only once it is decompressed', { 'content-encoding': 'gzip' }, gzipSync(LARGE)],
-])('an error that is too large %s keeps its status', async (_how, headers, body) => {
-  const pool = await poolTo((_request, response) => response.writeHead(401, headers).end(body));
-  expect(await ask(pool)).toMatchObject({ statusCode: 401, body: Buffer.alloc(0) });
-});
+  it.each([
+    ['is cut short', gzipSync('{}').subarray(0, -4)],
+    ['is none', Buffer.from('{}')],
+  ])('a compressed body that %s is no whole answer', async (_how, body) => {
+    const transport = await transportTo((_request, response) =>
+      answer(response, 200, { 'content-encoding': 'gzip' }, body),
+    );
+    await expect(ask(transport)).rejects.toMatchObject({ code: 'unavailable' });
+  });
 
-it.each([
-  ['is cut short', gzipSync('{}').subarray(0, -4)],
-  ['is none', Buffer.from('{}')],
-])('a compressed body that %s is no whole answer', async (_how, body) => {
-  const pool = await poolTo((_request, response) =>
-    response.writeHead(200, { 'content-encoding': 'gzip' }).end(body),
+  it('the time limit counts from asking for a connection, and what was not asked in time never is', async () => {
+    const asked: (string | undefined)[] = [];
+    const answers: (() => void)[] = [];
+    const transport = await transportTo((request, response) => {
+      asked.push(request.url);
+      answers.push(() => response.end());
+    });
+    const first = ask(transport, {}, undefined, '/first');
+    await expect(ask(transport, { timeoutMs: 50 }, undefined, '/late')).rejects.toMatchObject({
+      code: 'unavailable',
+      message: 'no whole answer within 50 ms',
+    });
+    const third = ask(transport, {}, undefined, '/third');
+    await expect.poll(() => answers.length).toBe(1);
+    answers.shift()?.();
+    await expect.poll(() => answers.length).toBe(1);
+    answers.shift()?.();
+    await Promise.all([first, third]);
+    expect(asked).toEqual(['/first', '/third']);
+  });
+
+  it('an answer that comes after an abort counts; without one the reason is thrown', async () => {
+    const answers: (() => void)[] = [];
+    const transport = await transportTo((_request, response) => {
+      answers.push(() => response.end('{}'));
+    }, 2);
+    const ending = new AbortController();
+    const answered = ask(transport, {}, ending.signal);
+    const silent = ask(transport, {}, ending.signal);
+    await expect.poll(() => answers.length).toBe(2);
+    const reason = new Error('the end');
+    ending.abort(reason);
+    answers.shift()?.();
+    const results = await Promise.allSettled([answered, silent]);
+    expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    await expect(ask(transport, {}, ending.signal)).rejects.toBe(reason);
+  });
+
+  it.each([{ byReset: true }, { byReset: false }])(
+    'an answer that is broken off is no whole one, and the next is read ($byReset)',
+    async (how) => {
+      let isCut = true;
+      const transport = await transportTo((request, response) => {
+        if (!isCut) return answer(response, 200, {}, '{}');
+        isCut = false;
+        response.setHeader('content-length', 10);
+        response.write('12', () => cutOff(request, how));
+      });
+      await expect(ask(transport)).rejects.toMatchObject({ code: 'unavailable' });
+      expect(await ask(transport)).toMatchObject({ statusCode: 200, body: Buffer.from('{}') });
+    },
   );
-  await expect(ask(pool)).rejects.toMatchObject({ code: 'unavailable' });
+
+  it('what comes before the answer (100 Continue, 103 Early Hints) is passed over', async () => {
+    const transport = await transportTo((_request, response) => {
+      response.writeContinue();
+      response.writeContinue();
+      response.writeEarlyHints({ link: '</style.css>; rel=preload' });
+      answer(response, 200, {}, '{}');
+    });
+    for (let n = 0; n < 3; n++) {
+      expect(await ask(transport)).toMatchObject({ statusCode: 200, body: Buffer.from('{}') });
+    }
+  });
+
+  it('a connection that something between has forgotten costs each request on it a time-out, and no more', async () => {
+    const server = await startWebServer({ host: '127.0.0.1', port: 0, tls }, (_request, response) =>
+      answer(response, 200, {}, '{}'),
+    );
+    const pool = connectionPool(server.url, 8, { timeoutMs: LIMITS.timeoutMs, allowH2 });
+    onTestFinished(async () => {
+      await pool.destroy();
+      await server.stop();
+    });
+    const transport = new Transport(pool);
+    const answered = async (limits = {}) => {
+      const asked = await Promise.allSettled(Array.from({ length: 60 }, () => ask(transport, limits)));
+      return asked.filter(({ status }) => status === 'fulfilled').length;
+    };
+    expect(await answered()).toBe(60);
+    server.freezeConnections();
+    // The first on each connection time out; those behind them, too late to be sent, wait as long.
+    expect(await answered({ timeoutMs: 1_000 })).toBe(0);
+    expect(await answered()).toBe(60);
+  });
+
+  it('an answer that stops half-way is no whole one, and the connection is left', async () => {
+    const seen: WebRequest[] = [];
+    const transport = await transportTo((request, response) => {
+      seen.push(request);
+      response.setHeader('content-length', 10);
+      if (seen.length === 1) response.write('12');
+      else answer(response, 200, {}, '0123456789');
+    });
+    await expect(ask(transport, { timeoutMs: 300 })).rejects.toMatchObject({ code: 'unavailable' });
+    expect(await ask(transport)).toMatchObject({ statusCode: 200 });
+  });
 });
 
-it('the time limit counts from asking for a connection, and what was not asked in time never is', async () => {
-  const asked: (string | undefined)[] = [];
-  const answers: (() => void)[] = [];
-  const pool = await poolTo((request, response) => {
-    asked.push(request.url);
-    answers.push(() => response.end());
+describe('over HTTP/2', () => {
+  const tls = PROTOCOLS.find((protocol) => protocol.tls?.http2)?.tls;
+
+  /** The sessions that requests came over, in their order; `act` is what becomes of the first request. */
+  async function start(act: (stream: ServerHttp2Stream) => void) {
+    const sessions: (Http2Session | undefined)[] = [];
+    const server = await startWebServer({ host: '127.0.0.1', port: 0, tls }, (request, response) => {
+      if (!(request instanceof Http2ServerRequest)) throw new Error('not over HTTP/2');
+      sessions.push(request.stream.session);
+      if (sessions.length === 1) act(request.stream);
+      else answer(response, 200, {}, '{}');
+    });
+    const pool = connectionPool(server.url, 1, { timeoutMs: 10_000, allowH2: true });
+    onTestFinished(async () => {
+      await pool.destroy();
+      await server.stop();
+    });
+    const transport = new Transport(pool);
+    const ask = () => transport.ask(new OutgoingRequest('GET', '/', {}), { ...LIMITS, timeoutMs: 1_000 });
+    return { ask, sessions };
+  }
+
+  it('a server that answers pings alone is as silent as one that is gone', async () => {
+    const { ask, sessions } = await start((stream) => {
+      const pinging = setInterval(() => stream.session?.ping(() => {}), 20);
+      stream.session?.once('close', () => clearInterval(pinging));
+    });
+    await expect(ask()).rejects.toMatchObject({ code: 'unavailable', message: /1000 ms/ });
+    expect(await ask()).toMatchObject({ statusCode: 200 });
+    expect(sessions[1]).not.toBe(sessions[0]);
   });
-  const first = ask(pool, {}, undefined, '/first');
-  await expect(ask(pool, { timeoutMs: 50 }, undefined, '/late')).rejects.toMatchObject({
-    code: 'unavailable',
-    message: 'no whole answer within 50 ms',
+
+  it('a connection that the server takes leave of (GOAWAY) is replaced', async () => {
+    const { ask, sessions } = await start((stream) => stream.session?.goaway());
+    await expect(ask()).rejects.toMatchObject({ code: 'unavailable', message: /GOAWAY/ });
+    expect(await ask()).toMatchObject({ statusCode: 200 });
+    sessions[1]?.goaway();
+    await sleep(100);
+    expect(await ask()).toMatchObject({ statusCode: 200 });
+    expect(new Set(sessions).size).toBe(3);
   });
-  const third = ask(pool, {}, undefined, '/third');
-  await expect.poll(() => answers.length).toBe(1);
-  answers.shift()?.();
-  await expect.poll(() => answers.length).toBe(1);
-  answers.shift()?.();
-  await Promise.all([first, third]);
-  expect(asked).toEqual(['/first', '/third']);
+
+  it('a request whose stream is reset fails alone, and its connection is kept', async () => {
+    for (const code of [
+      constants.NGHTTP2_REFUSED_STREAM,
+      constants.NGHTTP2_CANCEL,
+      constants.NGHTTP2_INTERNAL_ERROR,
+    ]) {
+      const { ask, sessions } = await start((stream) => stream.close(code));
+      await expect(ask()).rejects.toMatchObject({ code: 'unavailable' });
+      expect(await ask()).toMatchObject({ statusCode: 200 });
+      expect(sessions[1]).toBe(sessions[0]);
+    }
+  });
 });
 
-it('an answer that comes after an abort counts; without one the reason is thrown', async () => {
-  const answers: (() => void)[] = [];
-  const pool = await poolTo((_request, response) => {
-    answers.push(() => response.end('{}'));
-  }, 2);
-  const ending = new AbortController();
-  const answered = ask(pool, {}, ending.signal);
-  const silent = ask(pool, {}, ending.signal);
-  await expect.poll(() => answers.length).toBe(2);
-  const reason = new Error('the end');
-  ending.abort(reason);
-  answers.shift()?.();
-  const results = await Promise.allSettled([answered, silent]);
-  expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
-  await expect(ask(pool, {}, ending.signal)).rejects.toBe(reason);
-});
+describe('where nothing was sent the failure is "unreachable"', () => {
+  async function failureOf(url: string) {
+    const pool = connectionPool(url, 1, { timeoutMs: 1_000, allowH2: false });
+    onTestFinished(() => pool.destroy());
+    const asked = new Transport(pool).ask(new OutgoingRequest('GET', '/', {}), LIMITS);
+    return asked.catch((error: unknown) => error);
+  }
 
-it('a connection that is refused or broken says so', async () => {
-  const broken = await poolTo((_request, response) => {
-    response.writeHead(200, { 'content-length': '10' });
-    response.write('12', () => response.destroy());
+  it('nobody listens', async () => {
+    expect(await failureOf('http://127.0.0.1:9')).toMatchObject({
+      code: 'unreachable',
+      message: 'ECONNREFUSED 127.0.0.1:9',
+    });
   });
-  await expect(ask(broken)).rejects.toMatchObject({ code: 'unavailable' });
-  const nobody = new Pool('http://127.0.0.1:9');
-  onTestFinished(() => nobody.destroy());
-  await expect(ask(nobody)).rejects.toMatchObject({ code: 'unreachable', message: 'ECONNREFUSED' });
+
+  it('the host is misspelt', async () => {
+    expect(await failureOf('http://nowhere.invalid')).toMatchObject({
+      code: 'unreachable',
+      message: expect.stringMatching(/^(ENOTFOUND|EAI_AGAIN) nowhere.invalid$/),
+    });
+  });
+
+  it('the certificate is not trusted', async () => {
+    const tls = { ...(await makeCertificate()), http2: false };
+    const server = await startWebServer({ host: '127.0.0.1', port: 0, tls }, () => {});
+    onTestFinished(() => server.stop());
+    expect(await failureOf(server.url)).toMatchObject({
+      code: 'unreachable',
+      message: expect.stringMatching(/^DEPTH_ZERO_SELF_SIGNED_CERT|^SELF_SIGNED_CERT_IN_CHAIN/),
+    });
+  });
+
+  it('the TLS handshake has no end', async () => {
+    const server = createServer(() => {}).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    onTestFinished(() => void server.close());
+    const address = server.address();
+    const port = typeof address === 'object' ? address?.port : null;
+    expect(await failureOf(`https://127.0.0.1:${port}`)).toMatchObject({
+      code: 'unreachable',
+      message: expect.stringMatching(/^UND_ERR_CONNECT_TIMEOUT/),
+    });
+  });
 });
