@@ -6,9 +6,10 @@ import type { Answer } from '../polyai/answer.ts';
 import type { PolyAiApi, Scope } from '../polyai/api.ts';
 import type { PolyAiClient, Trigger } from '../polyai/polyai-client.ts';
 import { PolyAiError } from '../polyai/polyai-error.ts';
+import { AccountHealth } from './account-health.ts';
+import { Pause } from './pause.ts';
+import type { PollResult } from './poll-signs.ts';
 import type { RateLimit } from './rate-limit.ts';
-
-const PROBE_EVERY_MS = 30_000;
 
 /** How an account reaches PolyAI. It is replaced when the configuration is read again. */
 export interface Connection {
@@ -16,12 +17,12 @@ export interface Connection {
   readonly scope: Scope;
   readonly token: string;
   readonly pace: PaceSettings;
+  /** As configured; null: no limit is known. */
+  readonly maxRequestsPerSecond: number | null;
   readonly client: PolyAiClient;
 }
 
-export type PollResult = 'status' | PolyAiError['code'];
-
-/** Where polls are counted and timed. */
+/** What is measured of an account's polls. */
 export interface PollMetrics {
   polled(account: string, result: PollResult, ms: number): void;
   /** The time between two polls of one call. */
@@ -29,13 +30,20 @@ export interface PollMetrics {
 }
 
 /**
- * A PolyAI account, which all its calls share. A 401 or 403 says nothing about the call that was asked for: PolyAI
- * refuses the account's token. Then the account is paused: all its calls wait, and one poll in 30 s is made as a probe.
- * A 429 slows all calls of the account down.
+ * A PolyAI account, which all its calls share. Where PolyAI refuses its token (401, 403), and not one call alone, the
+ * account is paused: all its calls wait, and one poll in 30 s is made as a probe. A 429 slows all calls of the account
+ * down.
  */
 export interface Account {
   readonly name: string;
   readonly paused: boolean;
+  /** How its polls go. */
+  readonly health: Pick<
+    AccountHealth,
+    'state' | 'isProven' | 'isTrusted' | 'contradicted' | 'join' | 'leave'
+  >;
+  /** The same as readiness tells it: `ok`, `limited` while PolyAI's 429s hold polls up, or what is wrong. */
+  readonly condition: string;
   readonly connection: Connection;
   readonly limit: RateLimit;
   /** As `RateLimit.slot`. While the account is paused no poll waits, since `getStatus` makes but one probe in 30 s. */
@@ -50,8 +58,16 @@ export interface Account {
   trigger(trigger: Trigger): Promise<Answer>;
   /** Milliseconds until the next probe is due; 0 while the account is not paused. */
   msToProbe(): number;
-  /** Asks over another connection from now on. A paused account is probed with its next poll. */
-  reconnect(connection: Connection): void;
+  /**
+   * Sleeps in a paused account. Resolves true where its polls may go on before so many milliseconds have passed and the
+   * signal is aborted, and false where they may not.
+   */
+  sleepPaused(ms: number, signal: AbortSignal): Promise<boolean>;
+  /**
+   * Asks over another connection from now on. Where it is to elsewhere (another URL, API or token), what was learnt of
+   * the last one counts no more. A paused account is probed with its next poll.
+   */
+  reconnect(connection: Connection, isElsewhere: boolean): void;
 }
 
 interface AccountOptions {
@@ -66,26 +82,29 @@ interface AccountOptions {
 export function createAccount(options: AccountOptions): Account {
   const { name, limit, metrics, clock, log } = options;
   let { connection } = options;
-  let paused = false;
-  let probeAt = 0;
+  const health = new AccountHealth({
+    ...{ account: name, clock, log },
+    intervalMaxMs: () => connection.pace.intervalMaxMs,
+  });
+  const pause = new Pause(clock);
 
   async function getStatus(
     callSid: string,
     signal: AbortSignal,
     before: Observation | null,
   ): Promise<Observation> {
-    if (paused) {
-      if (clock.monotonic() < probeAt) throw new AccountPausedError(name);
-      probeAt = clock.monotonic() + PROBE_EVERY_MS;
+    if (health.state === 'paused') {
+      if (pause.msToProbe > 0) throw new AccountPausedError(name);
+      pause.postpone();
     }
     const asked = connection;
     const askedAt = clock.monotonic();
     try {
       const observation = await asked.client.getStatus(callSid, signal, before);
-      learn(asked, 'status', null, askedAt);
+      learn(asked, callSid, 'status', askedAt);
       return observation;
     } catch (error) {
-      if (error instanceof PolyAiError) learn(asked, error.code, error.retryAfterMs, askedAt);
+      if (error instanceof PolyAiError) learn(asked, callSid, error, askedAt);
       throw error;
     }
   }
@@ -94,60 +113,73 @@ export function createAccount(options: AccountOptions): Account {
     limit.charge();
     const asked = connection;
     const askedAt = clock.monotonic();
-    const told = await asked.client.askStatus(callSid);
-    const { result } = told;
-    if (result instanceof PolyAiError) learn(asked, result.code, result.retryAfterMs, askedAt);
-    else learn(asked, 'status', null, askedAt);
-    return told;
+    try {
+      const told = await asked.client.askStatus(callSid);
+      const { result } = told;
+      learn(asked, callSid, result instanceof PolyAiError ? result : 'status', askedAt);
+      return told;
+    } catch (error) {
+      if (error instanceof PolyAiError) learn(asked, callSid, error, askedAt);
+      throw error;
+    }
   }
 
   async function trigger(trigger: Trigger): Promise<Answer> {
     limit.charge();
+    const askedAt = clock.monotonic();
     const answer = await connection.client.trigger(trigger);
     // Its `Retry-After` is for the caller to obey: PolyAI may limit polls apart from triggers.
-    if (answer.statusCode === 429) limit.tooMany(null);
+    if (answer.statusCode === 429) limit.tooMany(null, askedAt);
+    else if (answer.statusCode < 500) limit.accepted(askedAt);
     return answer;
   }
 
-  /**
-   * Pauses, resumes or slows the account by what PolyAI answered. An answer to a connection that was replaced meanwhile
-   * neither pauses nor resumes it.
-   */
-  function learn(asked: Connection, result: PollResult, retryAfterMs: number | null, askedAt: number): void {
-    metrics.polled(name, result, clock.monotonic() - askedAt);
-    if (result === 'too_many') limit.tooMany(retryAfterMs);
+  function learn(asked: Connection, callSid: string, result: 'status' | PolyAiError, askedAt: number): void {
+    const code = result === 'status' ? result : result.code;
+    metrics.polled(name, code, clock.monotonic() - askedAt);
+    limitBy(result, askedAt);
+    // An answer to a token that was replaced meanwhile says nothing of the present one.
     if (asked !== connection) return;
-    if (result === 'unauthorized') setPaused(true);
-    // Where PolyAI has a word on the call, it took the token.
-    else if (result === 'status' || result === 'not_found' || result === 'rejected') setPaused(false);
+    const wasPaused = health.state === 'paused';
+    if (code === 'unauthorized' && !wasPaused) pause.postpone();
+    health.learn(code, result === 'status' ? '' : result.message, callSid);
+    if (wasPaused && health.state !== 'paused') pause.end();
   }
 
-  function setPaused(next: boolean): void {
-    if (next && !paused) probeAt = clock.monotonic() + PROBE_EVERY_MS;
-    if (next === paused) return;
-    paused = next;
-    if (paused) log.error({ account: name }, 'account paused: PolyAI refuses its token');
-    else log.info({ account: name }, 'account resumed: PolyAI takes its token again');
+  function limitBy(result: 'status' | PolyAiError, askedAt: number): void {
+    if (result === 'status') return limit.accepted(askedAt);
+    const { code, retryAfterMs } = result;
+    if (code === 'too_many') limit.tooMany(retryAfterMs, askedAt);
+    else if (code !== 'unavailable' && code !== 'unreachable') limit.accepted(askedAt);
   }
 
   return {
     name,
     get paused() {
-      return paused;
+      return health.state === 'paused';
+    },
+    health,
+    get condition() {
+      const isLimited = limit.waiting > 0 && limit.rate < (connection.maxRequestsPerSecond ?? Infinity);
+      return health.state === 'ok' && isLimited ? 'limited' : health.text;
     },
     get connection() {
       return connection;
     },
     limit,
     slot: (dueAt, until, signal) =>
-      paused ? Promise.resolve(!signal.aborted) : limit.slot(dueAt, until, signal),
+      health.state === 'paused' ? Promise.resolve(!signal.aborted) : limit.slot(dueAt, until, signal),
     getStatus,
     askStatus,
     trigger,
-    msToProbe: () => (paused ? Math.max(0, probeAt - clock.monotonic()) : 0),
-    reconnect(next) {
+    msToProbe: () => (health.state === 'paused' ? pause.msToProbe : 0),
+    sleepPaused: (ms, signal) =>
+      health.state === 'paused' ? pause.sleep(ms, signal) : Promise.resolve(!signal.aborted),
+    reconnect(next, isElsewhere) {
       connection = next;
-      probeAt = clock.monotonic();
+      if (isElsewhere) health.begin();
+      // The next poll finds out whether PolyAI takes the new token.
+      pause.end();
     },
   };
 }

@@ -5,7 +5,8 @@ import type { Clock } from '../clock.ts';
 import type { PolyAiApi, Scope } from '../polyai/api.ts';
 import { createPolyAiClient } from '../polyai/polyai-client.ts';
 import { type Account, type Connection, createAccount, type PollMetrics } from './account.ts';
-import { createRateLimit, type RateExchange } from './rate-limit.ts';
+import { createRateLimit } from './rate-limit.ts';
+import type { RateExchange } from './rate-sharing.ts';
 
 /** An account as it is configured. */
 export interface AccountSettings {
@@ -38,6 +39,10 @@ export interface Accounts {
 interface AccountsOptions {
   settings: readonly AccountSettings[];
   pollTimeoutMs: number;
+  /** Whether HTTP/2 is spoken where PolyAI offers it. */
+  http2?: boolean;
+  /** To PolyAI, of all accounts together. */
+  connections?: number;
   /** How processes tell each other of their rates; null where there is but one process. */
   exchange: RateExchange | null;
   metrics: PollMetrics;
@@ -46,20 +51,31 @@ interface AccountsOptions {
 }
 
 const DEFAULT_ACCOUNT = 'default';
+/** Connections of one account that its polls share. */
+const MOST_CONNECTIONS = 512;
 
 export function createAccounts(options: AccountsOptions): Accounts {
-  const { pollTimeoutMs, exchange, metrics, clock, log } = options;
-  const accounts = new Map<string, { settings: AccountSettings; account: Account }>();
+  const { pollTimeoutMs, http2 = false, connections = Infinity, exchange, metrics, clock, log } = options;
+  const accounts = new Map<string, { settings: AccountSettings; share: number; account: Account }>();
 
-  function connect({ api, scope, token, baseUrl, pace }: AccountSettings): Connection {
-    const client = createPolyAiClient({ baseUrl, api, scope, token, timeoutMs: pollTimeoutMs });
-    return { api, scope, token, pace, client };
+  function connect(settings: AccountSettings, share: number): Connection {
+    const { api, scope, token, baseUrl, pace, maxRequestsPerSecond } = settings;
+    const client = createPolyAiClient({
+      baseUrl,
+      api,
+      scope,
+      token,
+      timeoutMs: pollTimeoutMs,
+      allowH2: http2,
+      connections: share,
+    });
+    return { api, scope, token, pace, maxRequestsPerSecond, client };
   }
 
-  function open(settings: AccountSettings): Account {
+  function open(settings: AccountSettings, share: number): Account {
     const { name, maxRequestsPerSecond: max } = settings;
     const limit = createRateLimit({ account: name, max, exchange, clock, log });
-    return createAccount({ name, connection: connect(settings), limit, metrics, clock, log });
+    return createAccount({ name, connection: connect(settings, share), limit, metrics, clock, log });
   }
 
   function apply(next: readonly AccountSettings[]): void {
@@ -71,23 +87,24 @@ export function createAccounts(options: AccountsOptions): Accounts {
       void account.connection.client.close();
       log.warn({ account: name }, 'account removed: its calls wait until it is back');
     }
-    for (const settings of next) replace(settings);
+    const share = Math.max(1, Math.min(MOST_CONNECTIONS, Math.floor(connections / next.length)));
+    for (const settings of next) replace(settings, share);
   }
 
-  function replace(settings: AccountSettings): void {
+  function replace(settings: AccountSettings, share: number): void {
     const { name } = settings;
     const present = accounts.get(name);
     if (present === undefined) {
-      accounts.set(name, { settings, account: open(settings) });
+      accounts.set(name, { settings, share, account: open(settings, share) });
       log.info({ account: name, api: settings.api.name }, 'account configured');
-    } else if (!isDeepStrictEqual(present.settings, settings)) {
+    } else if (share !== present.share || !isDeepStrictEqual(present.settings, settings)) {
       const { account } = present;
       const before = account.connection;
-      account.reconnect(connect(settings));
+      account.reconnect(connect(settings, share), isElsewhere(present.settings, settings));
       account.limit.setMax(settings.maxRequestsPerSecond);
       // Requests that are pending are still answered.
       void before.client.close();
-      accounts.set(name, { settings, account });
+      accounts.set(name, { settings, share, account });
       log.info({ account: name, api: settings.api.name }, 'account configured anew');
     }
   }
@@ -109,4 +126,14 @@ export function createAccounts(options: AccountsOptions): Accounts {
       await Promise.all([...accounts.values()].map(({ account }) => account.connection.client.destroy()));
     },
   };
+}
+
+/** Whether requests go to another PolyAI, or in another's name. */
+function isElsewhere(before: AccountSettings, now: AccountSettings): boolean {
+  return (
+    before.baseUrl !== now.baseUrl ||
+    before.api !== now.api ||
+    before.token !== now.token ||
+    !isDeepStrictEqual(before.scope, now.scope)
+  );
 }

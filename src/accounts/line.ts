@@ -40,7 +40,7 @@ interface Waiter {
 }
 
 /** A timer that is late by up to so much gives its slots all the same; slots of a longer time would be a burst. */
-const MAX_LAG_MS = 100;
+const MAX_LAG_MS = 50;
 /** Polls that left stay in the heap until they are so many, and more than those that wait. */
 const MIN_LEFT_TO_SWEEP = 1_000;
 /** Requests that did not wait delay polls by at most so much. */

@@ -3,7 +3,7 @@ import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { type Clock, systemClock } from '../clock.ts';
 import type { RateReport } from './rate.ts';
-import type { RateExchange } from './rate-limit.ts';
+import type { RateExchange } from './rate-sharing.ts';
 
 interface RateExchangeOptions {
   /** Without an offline queue: a report that waited for Redis to be back would tell of the past. */
@@ -14,13 +14,17 @@ interface RateExchangeOptions {
 }
 
 const Count = Type.Integer({ minimum: 0 });
+const Rate = Type.Number({ exclusiveMinimum: 0 });
 const Report = Type.Object({
   process: Type.String(),
   seq: Count,
   waiting: Count,
   asked: Count,
-  rate: Type.Union([Type.Number({ exclusiveMinimum: 0 }), Type.Null()]),
-  tooMany: Count,
+  accepted: Type.Union([Type.Number({ minimum: 0 }), Type.Null()]),
+  cuts: Count,
+  good: Rate,
+  low: Rate,
+  grownMs: Type.Union([Type.Number({ minimum: 0 }), Type.Null()]),
   holdMs: Type.Number({ minimum: 0 }),
 });
 

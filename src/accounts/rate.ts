@@ -1,4 +1,18 @@
-/** How the rate of an account changes, and what part of it a process has. Pure; rates in polls per second. */
+import { CUT_TO, type Cut, cubic, isDoubling, isGoodKnown } from './cubic.ts';
+
+/**
+ * The limit of an account as it was found, and what becomes of it. Pure; rates in requests per second.
+ *
+ * The processes of an account find it together. Cuts are numbered: a process that cuts takes the number after the
+ * highest it knows, and the highest number is the last word. Where two processes cut at the same time, their numbers
+ * are the same, and both keep the lower rate: one burst of 429s is one cut, however many processes it hits.
+ */
+export interface RateState extends Cut {
+  /** The number of the last cut; 0: there was none. */
+  readonly cuts: number;
+  /** The time since, as far as the rate grew in it; Infinity: the limit is forgotten. */
+  readonly grownMs: number;
+}
 
 /** What one process tells the others of an account. */
 export interface RateReport {
@@ -6,110 +20,95 @@ export interface RateReport {
   /** Another with each report. */
   seq: number;
   waiting: number;
-  /** Polls in the last tick. */
+  /** Requests in the last tick. */
   asked: number;
-  /** What 429s have left of it; null where no limit but the configured one is known. */
-  rate: number | null;
-  /** 429s ever. */
-  tooMany: number;
+  /** Requests per second that were accepted in the last tick; null where it is no measure, as with a hold in it. */
+  accepted: number | null;
+  /** As `RateState` has these; but of a limit that is forgotten `grownMs` is null. */
+  cuts: number;
+  good: number;
+  low: number;
+  grownMs: number | null;
   /** What was left, when reported, of the hold that PolyAI asked this process for, in milliseconds. */
   holdMs: number;
 }
 
-export interface RateState {
-  /** Of all processes together; Infinity: no limit. */
-  rate: number;
-  /** By so much the rate grows in a second. */
-  step: number;
-  /** Infinity: never cut. */
-  sinceCutMs: number;
-}
-
-/** What happened since the state before. */
-export interface RateNews {
-  /** The configured limit; null: none. */
-  max: number | null;
-  /** A 429 here. */
-  cut: boolean;
-  /** A 429 elsewhere: `othersRate` shows what became of the rate. */
-  othersCut: boolean;
-  /** The lowest that other processes now report; null where none knows a limit. */
-  othersRate: number | null;
-  /** In all processes. */
-  askedPerSecond: number;
-  elapsedMs: number;
-  /** Nobody may ask for now, so that nothing is learnt. */
-  held: boolean;
-}
-
 /** An account is asked at least so often, whatever PolyAI answers: else nobody would see that it answers again. */
 export const FLOOR = 0.5;
-/** A 429 so soon after a cut answers what was asked before it. */
-export const ECHO_MS = 2_000;
+/** So often it is asked while all is refused, or where nothing is known of what it accepts. */
+export const PROBES = 1;
 const FORGET_AFTER_MS = 60_000;
-const MIN_STEP = 0.5;
-const STEP_SHARE = 0.02;
 
-export function initialState(max: number | null): RateState {
-  return { rate: max ?? Number.POSITIVE_INFINITY, step: MIN_STEP, sinceCutMs: Number.POSITIVE_INFINITY };
+export const NEVER_CUT: RateState = { cuts: 0, good: PROBES, low: PROBES, grownMs: Number.POSITIVE_INFINITY };
+
+/** Of all processes together. `max` is the configured rate, null: none. Infinity: no limit. */
+export function rateOf(state: RateState, max: number | null): number {
+  return Math.min(Math.max(FLOOR, cubic(state, state.grownMs)), max ?? Number.POSITIVE_INFINITY);
+}
+
+export function isForgotten({ grownMs }: RateState): boolean {
+  return grownMs === Number.POSITIVE_INFINITY;
+}
+
+/** What is known at a 429: the rate then, and what was accepted, which is null where it could not be measured. */
+export interface CutNews {
+  /** The number of the new cut. */
+  cuts: number;
+  rate: number;
+  accepted: number | null;
+}
+
+/** A 429 leaves most of what was accepted. */
+export function cut(before: RateState, { cuts, rate, accepted }: CutNews): RateState {
+  if (accepted === null) return cutUnmeasured(before, cuts, rate);
+  const good = Math.max(Math.min(rate, accepted), FLOOR / CUT_TO);
+  // A rate that doubles is ahead of what was measured: the limit lies between the two.
+  const isAhead = !isForgotten(before) && isDoubling(before, before.grownMs);
+  return { cuts, good: isAhead ? Math.max(good, rate) : good, low: CUT_TO * good, grownMs: 0 };
 }
 
 /**
- * Additive increase, multiplicative decrease. Whoever gets the 429 halves the rate; the others follow to the lowest
- * rate that is reported, and all grow from there: so one 429 costs one cut, however many hear of it.
+ * So soon after the cut before that nothing was measured, half of the rate is left, and the last good one is what it
+ * was. Where there was no limit, nothing is left but a probe, and the rate doubles from there.
  */
-export function nextState(before: RateState, news: RateNews): RateState {
-  const state = aged(before, news);
-  const isCut = news.cut && state.sinceCutMs >= ECHO_MS;
-  const next = isCut ? cut(state, news) : grown(followed(state, news), news);
-  return { ...next, rate: Math.min(Math.max(FLOOR, next.rate), news.max ?? Number.POSITIVE_INFINITY) };
+function cutUnmeasured({ good }: RateState, cuts: number, rate: number): RateState {
+  if (rate === Number.POSITIVE_INFINITY) return { ...NEVER_CUT, cuts, grownMs: 0 };
+  return { cuts, good: Math.max(good, rate), low: Math.max(FLOOR, rate / 2), grownMs: 0 };
 }
 
-/** The part of the rate that is this process's: as its demand (polls waiting and asked) is to that of all. */
+/** When PolyAI accepts requests again after it refused them all: from what the cut had left. */
+export function resumed(state: RateState): RateState {
+  return { ...state, cuts: state.cuts + 1, grownMs: 0 };
+}
+
+/**
+ * So much time later. The limit is forgotten when the configured rate is reached or, where there is none, when after a
+ * minute the rate is more than twice what is asked, and so holds up nobody.
+ */
+export function grown(
+  state: RateState,
+  { ms, max, askedPerSecond }: { ms: number; max: number | null; askedPerSecond: number },
+): RateState {
+  const grownMs = state.grownMs + ms;
+  const rate = cubic(state, grownMs);
+  const isOver = max === null ? grownMs >= FORGET_AFTER_MS && rate > 2 * askedPerSecond : rate >= max;
+  return { ...state, grownMs: isOver ? Number.POSITIVE_INFINITY : grownMs };
+}
+
+/** What two processes know together, whoever hears of the other first, and however often. */
+export function merged(a: RateState, b: RateState): RateState {
+  if (a.cuts !== b.cuts) return a.cuts > b.cuts ? a : b;
+  return { ...betterCut(a, b), grownMs: Math.max(a.grownMs, b.grownMs) };
+}
+
+/** The one that knows of a good rate; of two, the lower. */
+function betterCut(a: RateState, b: RateState): RateState {
+  if (isGoodKnown(a) !== isGoodKnown(b)) return isGoodKnown(a) ? a : b;
+  return a.low < b.low || (a.low === b.low && a.good <= b.good) ? a : b;
+}
+
+/** The part of the rate that is this process's: as its demand (requests waiting and asked) is to that of all. */
 export function shareOf(rate: number, mine: number, others: readonly number[]): number {
   const own = Math.max(1, mine);
   return (rate * own) / others.reduce((sum, demand) => sum + demand, own);
-}
-
-/** What to report as the rate: one that was never cut, or that has forgotten, is no limit for others to follow. */
-export function knownRate({ rate, sinceCutMs }: RateState): number | null {
-  return sinceCutMs === Number.POSITIVE_INFINITY || rate === Number.POSITIVE_INFINITY ? null : rate;
-}
-
-/** A hold teaches nothing, so that of its time only the echo's passes. */
-function aged(before: RateState, { max, elapsedMs, held }: RateNews): RateState {
-  const sinceCutMs = before.sinceCutMs + elapsedMs;
-  if (sinceCutMs === Number.POSITIVE_INFINITY) return { ...before, rate: max ?? sinceCutMs };
-  return {
-    ...before,
-    sinceCutMs: held ? Math.max(before.sinceCutMs, Math.min(sinceCutMs, ECHO_MS)) : sinceCutMs,
-  };
-}
-
-function cut(state: RateState, { askedPerSecond, othersRate }: RateNews): RateState {
-  // What was not asked for cannot have been too much.
-  const base = Math.min(state.rate, Math.max(askedPerSecond, FLOOR));
-  return { rate: Math.min(base / 2, othersRate ?? base), step: stepFrom(base), sinceCutMs: 0 };
-}
-
-/**
- * To the lowest rate of the others. It counts as a cut where it is the first word of a limit, or a new one; else the
- * time goes on, or two processes would keep each other from forgetting.
- */
-function followed(state: RateState, { othersRate, othersCut }: RateNews): RateState {
-  if (othersRate === null || othersRate >= state.rate) return state;
-  const isFirstWord = state.sinceCutMs === Number.POSITIVE_INFINITY;
-  if (!isFirstWord && !(othersCut && state.sinceCutMs >= ECHO_MS)) return { ...state, rate: othersRate };
-  return { rate: othersRate, step: stepFrom(2 * othersRate), sinceCutMs: 0 };
-}
-
-function grown(state: RateState, { max, held, elapsedMs, askedPerSecond }: RateNews): RateState {
-  if (held || state.sinceCutMs === 0) return state;
-  const rate = state.rate + (state.step * elapsedMs) / 1_000;
-  const isForgotten = max === null && state.sinceCutMs >= FORGET_AFTER_MS && rate > 2 * askedPerSecond;
-  return { ...state, rate: isForgotten ? Number.POSITIVE_INFINITY : rate };
-}
-
-function stepFrom(base: number): number {
-  return Math.max(MIN_STEP, STEP_SHARE * base);
 }

@@ -1,9 +1,11 @@
 import type { Logger } from 'pino';
-import type { CallState, FollowedCall, Observation, Outcome } from '../call/call.ts';
+import type { AccountHealth } from '../accounts/account-health.ts';
+import type { CallState, Conclusion, FollowedCall, Observation, Sighting } from '../call/call.ts';
 import { advance, close } from '../call/lifecycle.ts';
-import { askedBefore, sightingOf } from '../call/sighting.ts';
+import { askedBefore, seenBy, sightingOf } from '../call/sighting.ts';
 import {
   type CallAge,
+  contradicts,
   extendStreak,
   type FailureStreak,
   isOverdue,
@@ -13,7 +15,7 @@ import {
 import type { Clock } from '../clock.ts';
 import type { PolyAiError } from '../polyai/polyai-error.ts';
 import type { HandedOn } from './lease.ts';
-import type { Recorder } from './recorder.ts';
+import { MAX_KEPT_BODY, type Recorder } from './recorder.ts';
 
 export interface FindingsOptions {
   settings: VerdictLimits & { pollTimeoutMs: number };
@@ -21,14 +23,20 @@ export interface FindingsOptions {
   log: Logger;
 }
 
+/** What the call's denial means to its account, and the account's state to the call. */
+type AccountSigns = Pick<AccountHealth, 'isTrusted' | 'contradicted'>;
+
 /** What the polls of one lease find out about its call. The recorder is told of news and of outcomes. */
 export class Findings {
   readonly #options: FindingsOptions;
   readonly #callSid: string;
   readonly #account: string;
   readonly #recorder: Recorder;
-  /** By `clock.monotonic()`, as `#failedAt` is. */
+  /** By `clock.monotonic()`, as `#seenAt` and `#failedAt` are. */
   readonly #registeredAt: number;
+  /** When PolyAI last showed a status; null where it never has. */
+  #seenAt: number | null;
+  readonly #health: AccountSigns;
   #polls: number;
   #streak: FailureStreak | null;
   /** When the streak's last poll failed; of a streak that was handed on, when this lease began. */
@@ -39,7 +47,12 @@ export class Findings {
   /** The state that `#lastSeen` left as it was; null where `#lastSeen` changed it. */
   #unchanged: CallState | null = null;
 
-  constructor(options: FindingsOptions, call: FollowedCall, handedOn: HandedOn | null, recorder: Recorder) {
+  constructor(
+    options: FindingsOptions,
+    call: FollowedCall,
+    handedOn: HandedOn | null,
+    { recorder, health }: { recorder: Recorder; health: AccountSigns },
+  ) {
     const { clock, settings } = options;
     const now = clock.monotonic();
     this.#options = options;
@@ -47,6 +60,8 @@ export class Findings {
     this.#account = call.account;
     this.#recorder = recorder;
     this.#registeredAt = now - call.ageMs;
+    this.#seenAt = call.silentMs === null ? null : now - call.silentMs;
+    this.#health = health;
     this.#polls = call.polls;
     this.#streak = handedOn?.streak ?? null;
     this.#failedAt = this.#streak === null ? null : now;
@@ -56,7 +71,7 @@ export class Findings {
         : askedBefore(call.state, settings.pollTimeoutMs);
   }
 
-  /** The last observation of this lease; null before the first. */
+  /** The last observation of this lease; null before the first, and where its body is too large to be kept. */
   get lastSeen(): Observation | null {
     return this.#lastSeen;
   }
@@ -67,13 +82,16 @@ export class Findings {
     this.#countPoll(null);
     this.#streak = null;
     this.#failedAt = null;
+    this.#seenAt = clock.monotonic();
+    const now = clock.now();
+    const seenAt = seenBy(now.getTime(), askedAt, settings.pollTimeoutMs);
     let isTransition = false;
     // The client gives the same object for the same body, so most polls make no sighting.
     if (observation === this.#lastSeen && this.#recorder.state === this.#unchanged) {
       this.#changedAfter = askedAt;
-      this.#recorder.sawAgain(observation.body, clock.now().getTime());
-    } else isTransition = this.#saw(observation, askedAt);
-    if (!this.#recorder.isOver && isOverdue(this.#age(), settings)) this.#settle('abandoned');
+      this.#recorder.sawAgain(observation.body, seenAt);
+    } else isTransition = this.#saw(observation, askedAt, { observedAt: now, seenAt: new Date(seenAt) });
+    if (!this.#recorder.isOver && isOverdue(this.#age(), settings)) this.#conclude('abandoned');
     return isTransition;
   }
 
@@ -86,26 +104,31 @@ export class Findings {
     this.#failedAt = now;
     const { failures } = this.#streak;
     log.debug({ callSid: this.#callSid, code: error.code, failures }, error.message);
-    const everSeen = this.#recorder.state.status !== null;
-    const outcome = verdict(this.#streak, { ...this.#age(), everSeen }, settings);
-    if (outcome !== null) this.#settle(outcome);
+    const silentMs = this.#seenAt === null ? null : now - this.#seenAt;
+    if (contradicts(error.code, silentMs, settings)) this.#health.contradicted(this.#callSid);
+    const accountIsTrusted = this.#health.isTrusted;
+    const outcome = verdict(this.#streak, { ...this.#age(), silentMs, accountIsTrusted }, settings);
+    if (outcome !== null) this.#conclude(outcome);
+    // Who looks at a call whose polls fail is to see it at once. Where answers and failures take turns, a report for each
+    // would cost Postgres more than all the rest.
+    else if (failures === 1 && !this.#recorder.hasToldFailure) this.#recorder.send({});
     return failures;
   }
 
   handOn(): Pick<HandedOn, 'streak' | 'changedAfter'> {
     const changedAfter = this.#changedAfter === null ? null : new Date(this.#changedAfter).toISOString();
     const sinceFailedMs = this.#failedAt === null ? 0 : this.#options.clock.monotonic() - this.#failedAt;
-    const streak = this.#streak && { ...this.#streak, sameCodeMs: this.#streak.sameCodeMs + sinceFailedMs };
+    const streak = this.#streak && { ...this.#streak, sameKindMs: this.#streak.sameKindMs + sinceFailedMs };
     return { streak, changedAfter };
   }
 
-  #saw(observation: Observation, askedAt: number): boolean {
-    const { clock, log } = this.#options;
+  #saw(observation: Observation, askedAt: number, times: Pick<Sighting, 'observedAt' | 'seenAt'>): boolean {
+    const { log } = this.#options;
     const { state } = this.#recorder;
-    const sighting = sightingOf(observation, state, this.#changedAfter, clock.now());
+    const sighting = sightingOf(observation, state, this.#changedAfter, times);
     const { status, reason } = sighting;
     const advanced = advance(state, sighting);
-    this.#lastSeen = observation;
+    this.#lastSeen = observation.body.length > MAX_KEPT_BODY ? null : observation;
     this.#unchanged = null;
     // A stale answer shows the past: a change may have happened before it was asked for.
     if (advanced.kind !== 'stale') this.#changedAfter = askedAt;
@@ -120,7 +143,7 @@ export class Findings {
       case 'unchanged':
         this.#unchanged = advanced.state;
         this.#recorder.state = advanced.state;
-        this.#recorder.sawAgain(observation.body, sighting.observedAt.getTime());
+        this.#recorder.sawAgain(observation.body, sighting.seenAt.getTime());
         return false;
       case 'stale':
         log.debug({ callSid: this.#callSid, status }, 'stale read');
@@ -130,13 +153,16 @@ export class Findings {
     }
   }
 
-  #settle(outcome: Outcome): void {
+  #conclude(outcome: Conclusion): void {
     const { clock, log } = this.#options;
     const at = clock.now();
     const state = close(this.#recorder.state, outcome, at);
     if (state === null) return;
-    this.#recorder.send({ outcome: { outcome, at } }, state);
-    log.warn({ callSid: this.#callSid, account: this.#account, outcome }, 'settled without an end');
+    this.#recorder.send({ conclusion: { outcome, at } }, state);
+    log.warn(
+      { callSid: this.#callSid, account: this.#account, outcome },
+      'concluded: PolyAI shows no end of the call',
+    );
   }
 
   /** `error` is null where the poll brought a status. */

@@ -46,11 +46,16 @@ export function createFollower(options: FollowerOptions): Follow {
         return { kind: 'handBack', handOn: handOnAgain(handedOn) };
       }
       const oneLease = new OneLease(options, account, call, handedOn);
-      for (;;) {
-        await oneLease.pollUntil(end, signal);
-        const result = await oneLease.end(signal);
-        if (result.kind !== 'goOn') return result;
-        end = result.end;
+      account.health.join();
+      try {
+        for (;;) {
+          await oneLease.pollUntil(end, signal);
+          const result = await oneLease.end(signal);
+          if (result.kind !== 'goOn') return result;
+          end = result.end;
+        }
+      } finally {
+        account.health.leave();
       }
     } catch (error) {
       if (!(error instanceof ArchiveClosedError)) log.error({ callSid, err: error }, 'follower broke off');

@@ -10,8 +10,6 @@ import { Schedule, type ScheduleOptions } from './schedule.ts';
 
 /** How long after it was handed back a call may be taken up before the sweeper steps in. */
 const PICK_UP_MS = 10_000;
-/** While more reports of one call than these wait for Postgres, the call is not polled. */
-const MAX_UNWRITTEN = 50;
 /** A last report has at least so long to be written before the lease goes into overtime. */
 const WRITTEN_WITHIN_MS = 1_000;
 /** How long one overtime is, at least. */
@@ -39,7 +37,7 @@ export interface LeaseOptions extends ScheduleOptions, FindingsOptions {
  *
  * A lease begins asleep. It goes from sleeping to waiting when the poll is due, to polling when there is a slot, and
  * back to sleeping: after an answer by the pace, after a failure by the backoff, in a paused account until its next
- * probe.
+ * probe, or until it is paused no more.
  *
  * From each of these it begins to let go when its time has passed or its signal is aborted; a poll under way may end. A
  * poll that waits for a slot keeps its place in the line: the next lease is told for how long it has been due.
@@ -61,7 +59,10 @@ export class OneLease {
     this.#account = account;
     this.#callSid = call.callSid;
     this.#recorder = new Recorder(options.archive, call);
-    this.#findings = new Findings(options, call, handedOn, this.#recorder);
+    this.#findings = new Findings(options, call, handedOn, {
+      recorder: this.#recorder,
+      health: account.health,
+    });
     this.#schedule = new Schedule(options, account, call, handedOn);
   }
 
@@ -70,16 +71,21 @@ export class OneLease {
    */
   async pollUntil(end: number, signal: AbortSignal): Promise<void> {
     const sleep = this.#options.clock.sleeper(signal);
-    while (!signal.aborted && this.#schedule.nextPollAt <= end) {
-      const { dueInMs } = this.#schedule;
-      if (dueInMs > 0) await sleep(dueInMs);
-      if (signal.aborted) return;
-      if (!(await this.#account.slot(this.#schedule.nextPollAt, end, signal))) return;
+    for (;;) {
+      const isDue = this.#schedule.nextPollAt <= end;
+      const ms = isDue ? this.#schedule.dueInMs : Math.max(0, end - this.#options.clock.monotonic());
+      if (this.#schedule.isWaitingForAccount) {
+        if (await this.#account.sleepPaused(Math.max(0, ms), signal)) {
+          this.#schedule.accountGoesOn();
+          continue;
+        }
+      } else if (ms > 0 || !isDue) await sleep(ms);
+      if (signal.aborted || !isDue) return;
+      if (!(await this.#account.slot(this.#schedule.placeAt, end, signal))) return;
       await this.#poll(signal);
-      if (this.#recorder.unwritten > MAX_UNWRITTEN) await this.#recorder.written();
+      if (this.#recorder.isFull) await this.#recorder.written();
       if (this.#recorder.isOver) return;
     }
-    await sleep(Math.max(0, end - this.#options.clock.monotonic()));
   }
 
   /** Lets go of the call; gives the end of an overtime where not all is written. Rejects as `pollUntil` does. */
@@ -125,7 +131,8 @@ export class OneLease {
   }
 
   #handOn(): HandedOn {
-    const { dueInMs, sinceAskedMs } = this.#schedule;
-    return { dueInMs, sinceAskedMs, ...this.#findings.handOn() };
+    const { dueInMs, sinceAskedMs, isWaitingForAccount } = this.#schedule;
+    // The next lease finds out by itself whether the account is still paused, and is woken when it is not.
+    return { dueInMs: isWaitingForAccount ? 0 : dueInMs, sinceAskedMs, ...this.#findings.handOn() };
   }
 }

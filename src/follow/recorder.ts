@@ -1,4 +1,13 @@
+import { createHash } from 'node:crypto';
 import type { CallState, FollowedCall, Report } from '../call/call.ts';
+
+/**
+ * Characters of a body that a call keeps in memory between two reports; PolyAI's own are some hundred long. 20,000 calls
+ * whose bodies are as large as an answer may be (64 KB) would take gigabytes.
+ */
+export const MAX_KEPT_BODY = 2_048;
+/** While so much of one call waits for Postgres, the call is not polled. */
+const MAX_UNWRITTEN = { reports: 50, characters: 128 * 1_024 };
 
 /** The archive, as far as a follower needs it. */
 export interface ReportingArchive {
@@ -29,9 +38,14 @@ export class Recorder {
   #failedPolls = 0;
   /** undefined before the lease's first poll. */
   #lastError: string | null | undefined;
+  /** The last report that told of polls told of a failure. */
+  #hasToldFailure = false;
   /** When the last answer without news came, in epoch milliseconds; null where a report has told it. */
   #seenAgainAt: number | null = null;
-  #lastBody = '';
+  /** Of that answer; null where the archive has it. */
+  #lastBody: string | null = null;
+  /** Of the last body that was too large to be kept; it is in a report. */
+  #largeBodyDigest = '';
 
   constructor(archive: ReportingArchive, call: FollowedCall) {
     this.#archive = archive;
@@ -50,6 +64,20 @@ export class Recorder {
   sawAgain(body: string, at: number): void {
     this.#seenAgainAt = at;
     this.#lastBody = body;
+    if (body.length > MAX_KEPT_BODY) this.#passOn(body);
+  }
+
+  /** A large body goes into a report at once where it is another one than before, and nowhere else. */
+  #passOn(body: string): void {
+    const digest = createHash('sha256').update(body).digest('base64');
+    if (digest === this.#largeBodyDigest) this.#lastBody = null;
+    else this.send({});
+    this.#largeBodyDigest = digest;
+  }
+
+  /** The archive shows a failure, or will once all is written. */
+  get hasToldFailure(): boolean {
+    return this.#hasToldFailure;
   }
 
   /** Sends a report with the counters since the one before. `state` is the call's state after it. */
@@ -62,12 +90,17 @@ export class Recorder {
       ...(this.#lastError === undefined ? {} : { lastError: this.#lastError }),
       ...(this.#seenAgainAt === null
         ? {}
-        : { lastSeenAt: new Date(this.#seenAgainAt), lastBody: this.#lastBody }),
+        : {
+            lastSeenAt: new Date(this.#seenAgainAt),
+            ...(this.#lastBody === null ? {} : { lastBody: this.#lastBody }),
+          }),
       ...part,
     };
+    if (this.#lastError !== undefined) this.#hasToldFailure = this.#lastError !== null;
     this.#polls = 0;
     this.#failedPolls = 0;
     this.#seenAgainAt = null;
+    this.#lastBody = null;
     const last = this.#queue.length > 1 ? this.#queue.pop() : undefined;
     this.#queue.push(...(last === undefined ? [report] : merged(last, report)));
     this.#writing ??= this.#write();
@@ -77,6 +110,16 @@ export class Recorder {
   get unwritten(): number {
     if (this.#failure !== null) throw this.#failure;
     return this.#queue.length;
+  }
+
+  /** So much waits for Postgres that the call should not be polled before some of it is written. */
+  get isFull(): boolean {
+    if (this.unwritten > MAX_UNWRITTEN.reports) return true;
+    let characters = 0;
+    for (const { sighting, lastBody } of this.#queue) {
+      characters += (sighting?.body.length ?? 0) + (lastBody?.length ?? 0);
+    }
+    return characters > MAX_UNWRITTEN.characters;
   }
 
   /** Resolves when every report is committed; rejects as `unwritten` throws. */
@@ -110,7 +153,7 @@ export class Recorder {
 
 /** Makes one report of two where the later has no news: in a long outage of Postgres only news pile up. */
 function merged(before: Report, after: Report): Report[] {
-  if (after.sighting !== undefined || after.outcome !== undefined) return [before, after];
+  if (after.sighting !== undefined || after.conclusion !== undefined) return [before, after];
   const polls = (before.polls ?? 0) + (after.polls ?? 0);
   const failedPolls = (before.failedPolls ?? 0) + (after.failedPolls ?? 0);
   return [{ ...before, ...after, polls, failedPolls }];

@@ -18,7 +18,10 @@ export class Schedule {
   readonly #account: Account;
   #statusSince: number;
   #nextPollAt: number;
+  /** When a poll was due that a 429 put off; null where none was. */
+  #putOffAt: number | null = null;
   #lastAskedAt: number | null;
+  #isWaitingForAccount = false;
 
   constructor(options: ScheduleOptions, account: Account, call: FollowedCall, handedOn: HandedOn | null) {
     const { clock, random } = options;
@@ -34,9 +37,19 @@ export class Schedule {
     return this.#nextPollAt;
   }
 
+  /** The poll's place in the line of its account: when it was due, before a 429 put it off. */
+  get placeAt(): number {
+    return this.#putOffAt ?? this.#nextPollAt;
+  }
+
   /** Negative: the poll has been due for so long. */
   get dueInMs(): number {
     return this.#nextPollAt - this.#options.clock.monotonic();
+  }
+
+  /** The account is paused, and the call waits for it and not for a time of its own. */
+  get isWaitingForAccount(): boolean {
+    return this.#isWaitingForAccount;
   }
 
   /** Since the last poll of any result; null where there was none. */
@@ -49,6 +62,7 @@ export class Schedule {
     const { metrics } = this.#options;
     if (this.#lastAskedAt !== null) metrics.interval(this.#account.name, askedAt - this.#lastAskedAt);
     this.#lastAskedAt = askedAt;
+    this.#isWaitingForAccount = false;
   }
 
   statusChanged(): void {
@@ -61,24 +75,41 @@ export class Schedule {
    */
   afterAnswer(askedAt: number): void {
     const { clock, random } = this.#options;
+    this.#putOffAt = null;
     const answeredAt = clock.monotonic();
     const { pace } = this.#account.connection;
     const delay = nextPollDelay(answeredAt - this.#statusSince, pace, random);
     this.#nextPollAt = Math.max(askedAt + delay, answeredAt + pace.intervalMinMs);
   }
 
-  /** `failures`: failed polls in a row, this one included. */
+  /**
+   * `failures`: failed polls in a row, this one included. A 429 puts all polls of the account off, so that the poll that
+   * met it keeps its place among them. It keeps it once: a call that is always refused must not be first again and again.
+   */
   afterFailure(failures: number, { code, retryAfterMs }: PolyAiError): void {
-    if (code === 'unauthorized') return this.waitForAccount();
+    this.#putOffAt = code === 'too_many' && failures === 1 ? this.#nextPollAt : null;
+    if (code === 'unauthorized' && this.#account.paused) return this.waitForAccount();
     const { clock, random } = this.#options;
     const delay = backoffDelay(failures, retryAfterMs, this.#account.connection.pace, random);
     this.#nextPollAt = clock.monotonic() + delay;
   }
 
-  /** The account is paused until its next probe; of its calls, the one that wakes first after that is the probe. */
+  /**
+   * The account is paused until its next probe; of its calls, the one that wakes first after that is the probe. Where the
+   * pause ends before, `accountGoesOn` is to be called.
+   */
   waitForAccount(): void {
-    const { clock, random } = this.#options;
-    const spreadMs = random() * this.#account.connection.pace.intervalMaxMs;
-    this.#nextPollAt = clock.monotonic() + this.#account.msToProbe() + spreadMs;
+    this.#isWaitingForAccount = true;
+    this.#nextPollAt = this.#options.clock.monotonic() + this.#account.msToProbe() + this.#spread();
+  }
+
+  /** All calls that waited are polled again, each at its own time. */
+  accountGoesOn(): void {
+    this.#isWaitingForAccount = false;
+    this.#nextPollAt = this.#options.clock.monotonic() + this.#spread();
+  }
+
+  #spread(): number {
+    return this.#options.random() * this.#account.connection.pace.intervalMaxMs;
   }
 }

@@ -1,213 +1,185 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { CUT_TO, isGoodKnown } from '../../src/accounts/cubic.ts';
 import {
-  ECHO_MS,
+  type CutNews,
+  cut,
   FLOOR,
-  initialState,
-  knownRate,
-  nextState,
-  type RateNews,
+  grown,
+  isForgotten,
+  merged,
+  NEVER_CUT,
+  PROBES,
   type RateState,
+  rateOf,
+  resumed,
   shareOf,
 } from '../../src/accounts/rate.ts';
 
 const NONE = Number.POSITIVE_INFINITY;
-const quiet: RateNews = {
-  max: null,
-  cut: false,
-  othersCut: false,
-  othersRate: null,
-  askedPerSecond: 100,
-  elapsedMs: 1_000,
-  held: false,
-};
-const limitedTo = (rate: number): RateState => ({ rate, step: 1, sinceCutMs: 10_000 });
-/** The states one after the other, each a second after the one before. */
-function seconds(count: number, from: RateState, news: Partial<RateNews>): RateState {
+const limitedTo = (good: number): RateState => ({ cuts: 1, good, low: 0.9 * good, grownMs: 25_000 });
+/** The state so many seconds later, a second after the other. */
+function seconds(count: number, from: RateState, max: number | null = null, askedPerSecond = 100): RateState {
   let state = from;
-  for (let n = 0; n < count; n++) state = nextState(state, { ...quiet, ...news });
+  for (let n = 0; n < count; n++) state = grown(state, { ms: 1_000, max, askedPerSecond });
   return state;
 }
 
 const rates = fc.double({ min: 0.01, max: 5_000, noNaN: true });
 const maxes = fc.option(rates);
-const news = fc.record({
-  max: maxes,
-  cut: fc.boolean(),
-  othersCut: fc.boolean(),
-  othersRate: fc.option(rates),
-  askedPerSecond: fc.double({ min: 0, max: 5_000, noNaN: true }),
-  elapsedMs: fc.double({ min: 0, max: 10_000, noNaN: true }),
-  held: fc.boolean(),
-});
+/** What may happen to a state, one thing after the other. */
+const events = fc.array(
+  fc.oneof(
+    fc.record({ cut: fc.option(fc.double({ min: 0.001, max: 5_000, noNaN: true })) }),
+    fc.record({ ms: fc.double({ min: 0, max: 100_000, noNaN: true }), askedPerSecond: rates }),
+    fc.constant('resumed' as const),
+  ),
+  { maxLength: 50 },
+);
+
+function statesAfter(happened: typeof events extends fc.Arbitrary<infer E> ? E : never, max: number | null) {
+  const states = [NEVER_CUT];
+  for (const event of happened) {
+    const state = states.at(-1) ?? NEVER_CUT;
+    if (event === 'resumed') states.push(resumed(state));
+    else if ('ms' in event) states.push(grown(state, { ...event, max }));
+    else {
+      const news: CutNews = { cuts: state.cuts + 1, rate: rateOf(state, max), accepted: event.cut };
+      states.push(cut(state, news));
+    }
+  }
+  return states;
+}
 
 describe('the rate', () => {
   it('is the configured one until a 429, also where that changes, and none where none is configured', () => {
-    expect(initialState(50).rate).toBe(50);
-    expect(seconds(10, initialState(50), { max: 50 }).rate).toBe(50);
-    expect(seconds(1, initialState(50), { max: 80 }).rate).toBe(80);
-    expect(seconds(1, initialState(50), { max: null }).rate).toBe(NONE);
-    expect(seconds(10, initialState(null), {}).rate).toBe(NONE);
+    expect(rateOf(NEVER_CUT, 50)).toBe(50);
+    expect(rateOf(seconds(10, NEVER_CUT, 50), 80)).toBe(80);
+    expect(rateOf(seconds(10, NEVER_CUT), null)).toBe(NONE);
   });
 
-  it('is halved by a 429, from what was asked where that is less', () => {
-    const cut = { cut: true, askedPerSecond: 100 };
-    expect(nextState(limitedTo(80), { ...quiet, ...cut })).toEqual({ rate: 40, step: 1.6, sinceCutMs: 0 });
-    expect(nextState(limitedTo(800), { ...quiet, ...cut }).rate).toBe(50);
-    expect(nextState(initialState(null), { ...quiet, ...cut })).toEqual({ rate: 50, step: 2, sinceCutMs: 0 });
-    expect(nextState(initialState(null), { ...quiet, cut: true, askedPerSecond: 0 }).rate).toBe(FLOOR);
+  it('is cut to most of what was accepted, never to a share of a rate that nobody asked for', () => {
+    expect(cut(limitedTo(200), { cuts: 2, rate: 200, accepted: 100 })).toEqual({
+      ...{ cuts: 2, good: 100, low: 90, grownMs: 0 },
+    });
+    expect(cut(NEVER_CUT, { cuts: 1, rate: NONE, accepted: 100 })).toMatchObject({ good: 100, low: 90 });
+    // What the drop-in asked beyond the rate is no reason to raise it.
+    expect(cut(limitedTo(80), { cuts: 2, rate: 80, accepted: 100 })).toMatchObject({ good: 80, low: 72 });
   });
 
-  it('takes a 429 soon after a cut for its echo', () => {
-    const once = nextState(limitedTo(80), { ...quiet, cut: true });
-    const echoed = nextState(once, { ...quiet, cut: true, elapsedMs: ECHO_MS - 1 });
-    expect(echoed.rate).toBeGreaterThanOrEqual(once.rate);
-    expect(nextState(echoed, { ...quiet, cut: true, elapsedMs: 1 }).rate).toBeLessThan(once.rate);
+  it('is halved where nothing was measured since the cut before, and grows back to the good one before', () => {
+    expect(cut(limitedTo(80), { cuts: 2, rate: 60, accepted: null })).toMatchObject({ good: 80, low: 30 });
+    expect(cut(NEVER_CUT, { cuts: 1, rate: 50, accepted: null })).toMatchObject({ good: 50, low: 25 });
   });
 
-  it('grows back by its step, up to the configured one', () => {
-    const once = nextState(initialState(100), { ...quiet, max: 100, cut: true });
-    expect(seconds(10, once, { max: 100 }).rate).toBeCloseTo(70);
-    expect(seconds(60, once, { max: 100 }).rate).toBe(100);
-    const low = nextState(initialState(100), { ...quiet, max: 100, cut: true, askedPerSecond: 10 });
-    expect(seconds(100, low, { max: 100, askedPerSecond: 10 }).rate).toBeCloseTo(55);
+  it('without any limit, and with nothing measured, is a probe, and doubles', () => {
+    const state = cut(NEVER_CUT, { cuts: 1, rate: NONE, accepted: null });
+    expect(isGoodKnown(state)).toBe(false);
+    expect(rateOf(state, null)).toBe(PROBES);
+    expect(rateOf(seconds(20, state, null, 1e6), null)).toBeCloseTo(1_024);
   });
 
-  it('is forgotten where none is configured, a minute after the last 429 and where it limits nobody', () => {
-    const once = nextState(initialState(null), { ...quiet, cut: true });
-    expect(seconds(59, once, {}).rate).toBeLessThan(NONE);
-    expect(seconds(70, once, {}).rate).toBeLessThan(NONE);
-    expect(seconds(80, once, {}).rate).toBe(NONE);
+  it('that doubles is ahead of what was measured, and is looked for up to where it was', () => {
+    const doubling = seconds(14, cut(NEVER_CUT, { cuts: 1, rate: NONE, accepted: null }), null, 1e6);
+    expect(cut(doubling, { cuts: 2, rate: 128, accepted: 80 })).toMatchObject({ good: 128, low: 72 });
   });
 
-  it('neither grows nor is forgotten while nobody may ask', () => {
-    const once = nextState(initialState(null), { ...quiet, cut: true });
-    const held = seconds(300, once, { held: true, askedPerSecond: 0 });
-    expect(held.rate).toBe(once.rate);
-    expect(seconds(1, held, { askedPerSecond: 0 }).rate).toBeLessThan(NONE);
-    expect(seconds(1, held, { cut: true }).rate).toBeLessThan(once.rate);
+  it('grows to the configured one, and the limit is forgotten then', () => {
+    const once = cut(NEVER_CUT, { cuts: 1, rate: 100, accepted: 95 });
+    expect(rateOf(seconds(25, once, 100), 100)).toBeCloseTo(95);
+    const grownBack = seconds(50, once, 100);
+    expect(isForgotten(grownBack)).toBe(true);
+    expect(rateOf(grownBack, 100)).toBe(100);
   });
 
-  it('follows that of the others, and a cut of theirs is no second cut', () => {
-    const followed = nextState(limitedTo(80), { ...quiet, othersCut: true, othersRate: 40 });
-    expect(followed).toEqual({ rate: 40, step: 1.6, sinceCutMs: 0 });
-    expect(nextState(limitedTo(40), { ...quiet, othersCut: true, othersRate: 40 }).rate).toBeCloseTo(41);
-    expect(nextState(initialState(null), { ...quiet, othersRate: 40 }).rate).toBe(40);
+  it('is forgotten where none is configured, after a minute and where it limits nobody', () => {
+    const once = cut(NEVER_CUT, { cuts: 1, rate: NONE, accepted: 100 });
+    expect(isForgotten(seconds(59, once, null, 10))).toBe(false);
+    expect(isForgotten(seconds(60, once, null, 10))).toBe(true);
+    expect(isForgotten(seconds(60, once, null, 100))).toBe(false);
+    expect(isForgotten(seconds(66, once, null, 100))).toBe(true);
   });
 
-  it('of others that do not know of a limit is not followed, nor reported', () => {
-    expect(knownRate(initialState(50))).toBeNull();
-    expect(knownRate(initialState(null))).toBeNull();
-    expect(knownRate(limitedTo(50))).toBe(50);
-    expect(nextState(limitedTo(50), { ...quiet, othersRate: null }).rate).toBe(51);
+  it('is again what the cut left, after a time in which all was refused', () => {
+    expect(resumed({ cuts: 3, good: 100, low: 90, grownMs: 7_000 })).toEqual({
+      ...{ cuts: 4, good: 100, low: 90, grownMs: 0 },
+    });
   });
 
-  it('is never above the configured one, nor below the floor unless that is', () => {
+  it('is never above the configured one, nor below the floor unless that is, nor ever no number', () => {
     fc.assert(
-      fc.property(maxes, fc.array(news, { maxLength: 50 }), (max, all) => {
-        let state = initialState(max);
-        for (const each of all) {
-          state = nextState(state, each);
-          const atMost = each.max ?? NONE;
-          expect(state.rate).toBeLessThanOrEqual(atMost);
-          expect(state.rate).toBeGreaterThanOrEqual(Math.min(FLOOR, atMost));
+      fc.property(maxes, events, (max, happened) => {
+        for (const state of statesAfter(happened, max)) {
+          const rate = rateOf(state, max);
+          expect(rate).toBeLessThanOrEqual(max ?? NONE);
+          expect(rate).toBeGreaterThanOrEqual(Math.min(FLOOR, max ?? NONE));
         }
       }),
     );
   });
 
-  it('is never cut twice within two seconds', () => {
+  it('falls by a cut, but never below a share of what was accepted or half of what it was', () => {
     fc.assert(
-      fc.property(fc.array(news, { maxLength: 50 }), (all) => {
-        let state = initialState(null);
-        let sinceCutMs = NONE;
-        for (const each of all) {
-          const before = state;
-          state = nextState(before, { ...each, max: null, othersRate: null });
-          sinceCutMs += each.elapsedMs;
-          if (state.rate >= before.rate) continue;
-          expect(sinceCutMs).toBeGreaterThanOrEqual(ECHO_MS);
-          sinceCutMs = 0;
+      fc.property(maxes, events, fc.option(rates), (max, happened, accepted) => {
+        const state = statesAfter(happened, max).at(-1) ?? NEVER_CUT;
+        const rate = rateOf(state, max);
+        const left = rateOf(cut(state, { cuts: state.cuts + 1, rate, accepted }), max);
+        expect(left).toBeLessThanOrEqual(Math.max(FLOOR, rate));
+        if (rate > 2 * FLOOR && rate < NONE) {
+          expect(left).toBeGreaterThanOrEqual(Math.min(rate / 2, CUT_TO * (accepted ?? rate)) - 1e-9);
         }
       }),
     );
   });
 
-  it('comes back to the configured one after any 429s', () => {
+  it('comes back to the configured one after whatever happened', () => {
     fc.assert(
-      fc.property(rates, fc.array(news, { maxLength: 20 }), (max, all) => {
-        let state = initialState(max);
-        for (const each of all) state = nextState(state, { ...each, max });
-        const wait = Math.ceil(max / state.step + 1);
-        expect(seconds(wait, state, { max }).rate).toBe(max);
+      fc.property(rates, events, (max, happened) => {
+        const state = statesAfter(happened, max).at(-1) ?? NEVER_CUT;
+        expect(rateOf(seconds(100, state, max), max)).toBe(max);
       }),
     );
   });
 });
 
-/** Processes that tick in any order and hear what the others last reported. */
-function cluster(size: number, asked: number) {
-  const states = Array.from({ length: size }, () => initialState(null));
-  const heard = states.map(() => states.map(() => 0));
-  const cuts = states.map(() => 0);
-  const reported = states.map((state) => ({ rate: knownRate(state), cuts: 0 }));
+const states = fc.record({
+  cuts: fc.integer({ min: 0, max: 3 }),
+  good: fc.constantFrom(1, 10, 100),
+  low: fc.constantFrom(1, 9, 90),
+  grownMs: fc.constantFrom(0, 1_000, 25_000, NONE),
+});
 
-  function step(n: number, more: Partial<RateNews> = {}): void {
-    const state = states[n] ?? initialState(null);
-    const others = reported.map((report, other) => ({ ...report, other })).filter(({ other }) => other !== n);
-    const known = others.map(({ rate }) => rate).filter((rate) => rate !== null);
-    const othersCut = others.some(({ cuts, other }) => cuts > (heard[n]?.[other] ?? 0));
-    heard[n] = reported.map(({ cuts }) => cuts);
-    const othersRate = known.length === 0 ? null : Math.min(...known);
-    states[n] = nextState(state, { ...quiet, askedPerSecond: asked, othersCut, othersRate, ...more });
-    reported[n] = { rate: knownRate(states[n]), cuts: cuts[n] ?? 0 };
-  }
-
-  return {
-    rates: () => states.map(({ rate }) => rate),
-    tick(order: number[]): void {
-      for (const n of order) step(n);
-    },
-    tooMany(n: number): void {
-      cuts[n] = (cuts[n] ?? 0) + 1;
-      step(n, { cut: true, othersCut: false, othersRate: null, elapsedMs: 0 });
-    },
-  };
-}
-
-const orders = fc.integer({ min: 2, max: 6 }).chain((size) =>
-  fc.record({
-    size: fc.constant(size),
-    orders: fc.array(fc.shuffledSubarray([...Array(size).keys()], { minLength: size, maxLength: size }), {
-      minLength: 120,
-      maxLength: 120,
-    }),
-    hit: fc.integer({ min: 0, max: size - 1 }),
-  }),
-);
-
-describe('the processes of an account', () => {
-  it('are all slowed by a 429 of one, once, grow together, and forget together', () => {
+describe('what processes know together', () => {
+  it('is the same in whatever order and however often they hear of each other', () => {
     fc.assert(
-      fc.property(orders, ({ size, orders, hit }) => {
-        const processes = cluster(size, 200);
-        processes.tooMany(hit);
-        orders.forEach((order, second) => {
-          processes.tick(order);
-          const all = processes.rates();
-          if (second < 60) {
-            // 100 of 200, and 4 more with each second and each who has ticked in it.
-            expect(Math.min(...all)).toBeGreaterThanOrEqual(100);
-            expect(Math.max(...all)).toBeLessThanOrEqual(100 + 4 * size * (second + 1));
-            expect(Math.max(...all) - Math.min(...all)).toBeLessThanOrEqual(4 * size);
-          }
-        });
-        expect(processes.rates()).toEqual(Array(size).fill(NONE));
+      fc.property(states, states, states, (a, b, c) => {
+        expect(merged(a, b)).toEqual(merged(b, a));
+        expect(merged(merged(a, b), c)).toEqual(merged(a, merged(b, c)));
+        expect(merged(merged(a, b), b)).toEqual(merged(a, b));
+        expect(merged(a, a)).toEqual(a);
       }),
-      { numRuns: 50 },
     );
   });
 
+  it('is the later cut, whatever was known before it', () => {
+    const later = { cuts: 5, good: 200, low: 180, grownMs: 0 };
+    expect(merged(later, limitedTo(10))).toBe(later);
+    expect(merged({ ...limitedTo(10), grownMs: NONE }, later)).toBe(later);
+  });
+
+  it('of two cuts at once is the lower, but a good rate rather than none', () => {
+    expect(merged(limitedTo(100), limitedTo(80))).toEqual(limitedTo(80));
+    const unknown = { cuts: 1, good: 1, low: 1, grownMs: 0 };
+    expect(merged(limitedTo(100), unknown)).toEqual(limitedTo(100));
+  });
+
+  it('is forgotten where one has forgotten it, and keeps what was good', () => {
+    const forgotten = { ...limitedTo(100), grownMs: NONE };
+    expect(merged(limitedTo(100), forgotten)).toEqual(forgotten);
+  });
+});
+
+describe('the processes of an account', () => {
   it('share the rate, all of it, as their demand is', () => {
     fc.assert(
       fc.property(

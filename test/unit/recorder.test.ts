@@ -13,6 +13,7 @@ const call = (state: CallState = UNSEEN): FollowedCall => ({
   account: 'default',
   state,
   ageMs: 0,
+  silentMs: null,
   polls: 0,
 });
 const inState = (status: string): CallState => ({ ...UNSEEN, status });
@@ -25,6 +26,7 @@ const sighting = (status: string): Sighting => ({
   body: '{}',
   changedAfter: null,
   observedAt: new Date(),
+  seenAt: new Date(),
 });
 
 /** An archive that commits when it is told to. */
@@ -152,5 +154,41 @@ describe('the state', () => {
     expect(erased.recorder.isOver).toBe(false);
     await erased.commit(null);
     expect(erased.recorder.isOver).toBe(true);
+  });
+});
+
+describe('while Postgres is away', () => {
+  it('a call is full once 50 reports wait, or 128 K characters of bodies', async () => {
+    const { recorder, commit } = archive();
+    for (let n = 0; !recorder.isFull; n++) recorder.send({ sighting: sighting(`status-${n}`) });
+    expect(recorder.unwritten).toBe(51);
+    while (recorder.isFull) await commit();
+    expect(recorder.unwritten).toBe(50);
+
+    const large = archive();
+    const body = 'x'.repeat(60_000);
+    for (let n = 0; !large.recorder.isFull; n++) {
+      large.recorder.send({ sighting: { ...sighting(`status-${n}`), body } });
+    }
+    expect(large.recorder.unwritten).toBe(3);
+  });
+});
+
+describe('a large body', () => {
+  const large = (n: number) => JSON.stringify({ status: 'queued', padding: `${n}`.repeat(60_000) });
+
+  it('is in a report at once where it is another one than before, and is not kept', async () => {
+    const { recorder, reports, commit } = archive();
+    for (const [at, body] of [large(1), large(1), large(2)].entries()) {
+      recorder.sawAgain(body, at);
+      if (recorder.unwritten > 0) await commit();
+    }
+    recorder.send({ followForMs: 1 });
+    await commit();
+    expect(reports.map(({ lastBody }) => lastBody?.length)).toEqual([
+      large(1).length,
+      large(2).length,
+      undefined,
+    ]);
   });
 });
