@@ -1,8 +1,9 @@
 import type { Pool, PoolClient } from 'pg';
+import { consequencesOf } from './sql-states.ts';
 
 /**
  * Does the work, on a connection that holds the lock, unless another process has it: then null. `lock` is any number,
- * the same for all versions of polykeep.
+ * the same for all versions of polykeep. Rejects with what Postgres or the work says.
  */
 export async function whileLocked<Result>(
   pool: Pool,
@@ -10,23 +11,22 @@ export async function whileLocked<Result>(
   work: (client: PoolClient) => Promise<Result>,
 ): Promise<Result | null> {
   const client = await pool.connect();
-  let locked = false;
+  // Only one that said that it let go of the lock is kept: to close the others lets go of it.
+  let fate: Error | boolean = true;
   try {
-    const { rows } = await client.query<{ locked: boolean }>('select pg_try_advisory_lock($1) as locked', [
-      lock,
-    ]);
-    locked = rows[0]?.locked ?? false;
-    return locked ? await work(client) : null;
+    const isLocked = await asked(client, 'select pg_try_advisory_lock($1) as answer', lock);
+    const result = isLocked ? await work(client) : null;
+    fate = isLocked && !(await asked(client, 'select pg_advisory_unlock($1) as answer', lock));
+    return result;
+  } catch (error) {
+    if (error instanceof Error && consequencesOf(error).connection !== 'fit') fate = error;
+    throw error;
   } finally {
-    // A connection that cannot say that it let go of the lock is closed, which lets go of it.
-    const unlocked = !locked || (await unlock(client, lock));
-    client.release(!unlocked);
+    client.release(fate);
   }
 }
 
-async function unlock(client: PoolClient, lock: number): Promise<boolean> {
-  return client.query('select pg_advisory_unlock($1)', [lock]).then(
-    () => true,
-    () => false,
-  );
+async function asked(client: PoolClient, question: string, lock: number): Promise<boolean> {
+  const { rows } = await client.query<{ answer: boolean }>(question, [lock]);
+  return rows[0]?.answer ?? false;
 }

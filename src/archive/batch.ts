@@ -1,7 +1,15 @@
 import DataLoader from 'dataloader';
+import { ArchiveUnavailableError } from './errors.ts';
 
 const GATHER_MS = 3;
 const MAX_ROWS = 500;
+
+interface BatchOptions {
+  /** Batches that run at a time. */
+  atOnce?: number;
+  /** Items that wait or run at a time. One beyond them is refused with `ArchiveUnavailableError`. */
+  atMost?: number;
+}
 
 /**
  * A function of one item that runs as `run` of many: what comes within a few milliseconds goes in one batch. No more
@@ -9,9 +17,10 @@ const MAX_ROWS = 500;
  */
 export function batched<Item, Result>(
   run: (items: readonly Item[]) => Promise<readonly (Result | Error)[]>,
-  { atOnce = 4 }: { atOnce?: number } = {},
+  { atOnce = 4, atMost = Number.POSITIVE_INFINITY }: BatchOptions = {},
 ): (item: Item) => Promise<Result> {
   let running = 0;
+  let items = 0;
   const waiting: (() => void)[] = [];
 
   function begin(dispatch: () => void): void {
@@ -31,5 +40,13 @@ export function batched<Item, Result>(
     maxBatchSize: MAX_ROWS,
     batchScheduleFn: (dispatch) => setTimeout(begin, GATHER_MS, dispatch),
   });
-  return (item) => loader.load(item);
+  return async (item) => {
+    if (items >= atMost) throw new ArchiveUnavailableError(`${atMost} requests wait for Postgres already`);
+    items++;
+    try {
+      return await loader.load(item);
+    } finally {
+      items--;
+    }
+  };
 }

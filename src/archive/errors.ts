@@ -49,30 +49,27 @@ export class MigrationBlockedError extends Error {
   readonly code = 'migration_blocked';
 }
 
-/**
- * True where Postgres refuses the statement's values (SQLSTATE class 22 data exception, 23 constraint, 54 limit):
- * the same statement would fail again. Everything else, a lost connection above all, is worth another try.
- */
-export function isRefusal(error: unknown): boolean {
-  return /^(22|23|54)/.test(sqlState(error) ?? '');
+/** The server takes no writes: a standby, or one that was the primary before a failover. */
+export class ReadOnlyServerError extends Error {
+  override readonly name = 'ReadOnlyServerError';
+  readonly code = 'read_only_server';
+
+  constructor() {
+    super('Postgres is read only: it is a standby, or set to default_transaction_read_only');
+  }
 }
 
-/**
- * True where nothing is wrong with the statement but Postgres is away: no SQLSTATE at all (a lost or refused
- * connection, a time-out of the pool), 08 connection, 25006 read only after a failover, 40 rolled back, 53 out of
- * resources, 55P03 and 57 operator intervention, 58 system error.
- */
-export function isUnavailable(error: unknown): boolean {
-  const state = sqlState(error);
-  if (state === null) return error instanceof Error && !(error instanceof TypeError);
-  return /^(08|25006|40|53|55P03|57|58)/.test(state);
-}
+/** The database cannot hold what PolyAI says. */
+export class DatabaseEncodingError extends Error {
+  override readonly name = 'DatabaseEncodingError';
+  readonly code = 'database_encoding';
 
-/** SQLSTATE of an error from pg, also where drizzle has wrapped it; null for errors that are not Postgres'. */
-export function sqlState(error: unknown): string | null {
-  if (!(error instanceof Error)) return null;
-  if ('code' in error && 'severity' in error && typeof error.code === 'string') return error.code;
-  return error.cause === undefined ? null : sqlState(error.cause);
+  constructor(database: string, encoding: string) {
+    super(
+      `the encoding of the database "${database}" is ${encoding}, which has not every character that PolyAI may ` +
+        `send: polykeep needs UTF8. Make a database by: create database NAME encoding 'UTF8' template template0`,
+    );
+  }
 }
 
 /** As many exports run as may run at once: try again later. */

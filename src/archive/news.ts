@@ -1,11 +1,14 @@
 import type { Client, Pool } from 'pg';
 import type { Logger } from 'pino';
 import { retryDelay } from '../backoff.ts';
-import { closeClient, createClient } from './postgres-client.ts';
+import { ReadOnlyServerError } from './errors.ts';
+import { closeClient, createClient, startClient } from './postgres-client.ts';
+import { type SessionLimits, USUAL_LIMITS } from './session.ts';
 
 const NEWS_CHANNEL = 'polykeep';
 const RETRY = { firstMs: 100, maxMs: 5_000 };
-const ANSWER_WITHIN_MS = 5_000;
+const CHECK_EVERY_MS = 15_000;
+const LIMITS: SessionLimits = { ...USUAL_LIMITS, statementMs: 4_000, answerMs: 5_000 };
 
 /** Word of the commits of all processes. A hint, no promise: it may be late, and is lost while Postgres is away. */
 export interface News {
@@ -22,7 +25,7 @@ export interface News {
  * full refuses the whole transaction, and commits that notify wait for each other. While one word is being sent, all
  * others wait to be sent as one. A word that is lost does no harm: whoever waits also looks from time to time.
  */
-export function newsTeller(pool: Pool): () => void {
+export function newsTeller(pool: Pool, log: Logger): () => void {
   let state: 'idle' | 'telling' | 'more to tell' = 'idle';
 
   async function tell(): Promise<void> {
@@ -32,7 +35,9 @@ export function newsTeller(pool: Pool): () => void {
     }
     do {
       state = 'telling';
-      await pool.query(`select pg_notify('${NEWS_CHANNEL}', '')`).catch(() => {});
+      await pool.query(`select pg_notify('${NEWS_CHANNEL}', '')`).catch((error: unknown) => {
+        log.debug({ err: error }, 'a word of news is lost');
+      });
     } while (isMoreToTell());
     state = 'idle';
   }
@@ -41,28 +46,53 @@ export function newsTeller(pool: Pool): () => void {
   return () => void tell();
 }
 
-export function createNews({ url, log }: { url: string; log: Logger }): News {
+export interface NewsOptions {
+  url: string;
+  log: Logger;
+  /** How often the connection is asked whether there is still a server behind it that takes writes. */
+  checkEveryMs?: number;
+}
+
+export function createNews({ url, log, checkEveryMs = CHECK_EVERY_MS }: NewsOptions): News {
   let state: 'idle' | 'listening' | 'stopped' = 'idle';
   let client: Client | null = null;
-  let retry: NodeJS.Timeout | undefined;
+  let timer: NodeJS.Timeout | undefined;
   let failures = 0;
 
   async function connect(onNews: () => void): Promise<void> {
-    const connecting = createClient(url, 'polykeep news', { query_timeout: ANSWER_WITHIN_MS });
+    const connecting = createClient(url, 'polykeep news', LIMITS);
     client = connecting;
     connecting.on('notification', onNews);
     connecting.on('error', (error) => log.debug({ err: error }, 'the connection for news is in trouble'));
     connecting.once('end', () => connectAgain(connecting, onNews));
     try {
-      await connecting.connect();
+      await startClient(connecting, LIMITS);
       await connecting.query(`listen ${NEWS_CHANNEL}`);
       failures = 0;
       onNews();
+      checkLater(connecting, onNews);
     } catch (error) {
-      log.debug({ err: error }, 'cannot listen for news');
-      connectAgain(connecting, onNews);
-      void closeClient(connecting);
+      giveUp(connecting, onNews, error);
     }
+  }
+
+  /** A server that went without a word, or was demoted, tells of nothing for ever. */
+  function checkLater(listening: Client, onNews: () => void): void {
+    if (client !== listening || state === 'stopped') return;
+    timer = setTimeout(async () => {
+      try {
+        await refuseReadOnly(listening);
+        checkLater(listening, onNews);
+      } catch (error) {
+        giveUp(listening, onNews, error);
+      }
+    }, checkEveryMs);
+  }
+
+  function giveUp(failed: Client, onNews: () => void, error: unknown): void {
+    log.debug({ err: error }, 'cannot listen for news');
+    connectAgain(failed, onNews);
+    void closeClient(failed);
   }
 
   /** A connection that failed may tell of it twice. */
@@ -70,7 +100,8 @@ export function createNews({ url, log }: { url: string; log: Logger }): News {
     if (client !== failed || state === 'stopped') return;
     client = null;
     failures++;
-    retry = setTimeout(() => void connect(onNews), retryDelay(failures, RETRY, Math.random));
+    clearTimeout(timer);
+    timer = setTimeout(() => void connect(onNews), retryDelay(failures, RETRY, Math.random));
   }
 
   return {
@@ -81,8 +112,16 @@ export function createNews({ url, log }: { url: string; log: Logger }): News {
     },
     async stop() {
       state = 'stopped';
-      clearTimeout(retry);
+      clearTimeout(timer);
       await closeClient(client);
     },
   };
+}
+
+/** Throws `ReadOnlyServerError` where nobody can commit what there would be news of. */
+async function refuseReadOnly(client: Client): Promise<void> {
+  const { rows } = await client.query<{ isReadOnly: boolean }>(
+    `select current_setting('transaction_read_only')::bool as "isReadOnly"`,
+  );
+  if (rows[0]?.isReadOnly !== false) throw new ReadOnlyServerError();
 }

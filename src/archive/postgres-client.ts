@@ -1,42 +1,64 @@
-import { Client, type ClientBase, type ClientConfig } from 'pg';
+import { Client, type ClientBase } from 'pg';
+import { beginSession, type SessionLimits, USUAL_LIMITS } from './session.ts';
 
 const CONNECT_WITHIN_MS = 5_000;
+const CLOSE_WITHIN_MS = 1_000;
 
 /**
- * A connection of its own, outside the pool, and not yet open. `name` is its `application_name`, by which
- * `pg_stat_activity` shows it.
+ * What all connections have in common. The network asks a silent peer after 10 s whether it is still there, and not
+ * after the two hours that Linux takes by itself.
  */
-export function createClient(
-  url: string,
-  name: string,
-  more: Pick<ClientConfig, 'query_timeout'> = {},
-): Client {
+export const CONNECTION = {
+  connectionTimeoutMillis: CONNECT_WITHIN_MS,
+  keepAlive: true,
+  keepAliveInitialDelayMillis: 10_000,
+} as const;
+
+/**
+ * A connection of its own, outside the pool, and not yet open: `startClient` opens it. `name` is its
+ * `application_name`, by which `pg_stat_activity` shows it.
+ */
+export function createClient(url: string, name: string, limits: SessionLimits = USUAL_LIMITS): Client {
   const client = new Client({
+    ...CONNECTION,
     connectionString: url,
     application_name: name,
-    connectionTimeoutMillis: CONNECT_WITHIN_MS,
-    keepAlive: true,
-    ...more,
+    query_timeout: limits.answerMs,
   });
   ignoreErrorEvents(client);
   return client;
 }
 
-/** Opens a connection of its own. Rejects with what pg says where it is not open within 5 s. */
-export async function openClient(url: string, name: string): Promise<Client> {
-  const client = createClient(url, name);
+/** Opens it and sets its limits. Rejects with what pg says where it is not open within 5 s; then it is closed. */
+export async function startClient(client: Client, limits: SessionLimits = USUAL_LIMITS): Promise<void> {
   try {
     await client.connect();
-    return client;
+    await beginSession(client, limits);
   } catch (error) {
     await closeClient(client);
     throw error;
   }
 }
 
-/** Closes a connection in whatever state it is; null: there is none. */
+/** Makes a connection of its own and opens it. Rejects as `startClient` does. */
+export async function openClient(url: string, name: string, limits = USUAL_LIMITS): Promise<Client> {
+  const client = createClient(url, name, limits);
+  await startClient(client, limits);
+  return client;
+}
+
+/** Closes a connection in whatever state it is, within a second; null: there is none. */
 export async function closeClient(client: Client | null): Promise<void> {
-  await client?.end().catch(() => {});
+  if (client === null) return;
+  const timer = setTimeout(() => hangUp(client), CLOSE_WITHIN_MS);
+  // What cannot be closed is gone already.
+  await client.end().catch(() => {});
+  clearTimeout(timer);
+}
+
+/** Drops the connection without a word to the server, which may not hear one. */
+export function hangUp(client: Client): void {
+  client.connection.stream.destroy();
 }
 
 /** Does the work on a connection of its own, which is closed after it. Rejects as `openClient` and the work do. */

@@ -51,12 +51,8 @@ export function createRetention(options: RetentionOptions): Retention {
   const { batchSize = BATCH_SIZE, pauseMs = PAUSE_MS } = options;
 
   async function round(signal: AbortSignal): Promise<void> {
-    try {
-      const calls = await deleteExpired(signal);
-      if (calls !== null && calls > 0) log.info({ calls }, 'deleted calls that settled long ago');
-    } catch (error) {
-      log.warn({ err: error }, 'retention failed: trying again later');
-    }
+    const calls = await deleteExpired(signal);
+    if (calls !== null && calls > 0) log.info({ calls }, 'deleted calls that settled long ago');
   }
 
   function deleteExpired(signal: AbortSignal): Promise<number | null> {
@@ -74,5 +70,5 @@ export function createRetention(options: RetentionOptions): Retention {
     return total;
   }
 
-  return { ...createRounds({ work: round, everyMs, clock }), deleteExpired };
+  return { ...createRounds({ name: 'retention', work: round, everyMs, clock, log }), deleteExpired };
 }

@@ -1,3 +1,4 @@
+import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
 
 /** Work that is done again and again. */
@@ -8,22 +9,38 @@ export interface Rounds {
 }
 
 interface RoundsOptions {
-  /** One round; must not reject. */
+  /** For the log. */
+  name: string;
+  /** One round. Where it rejects, that is logged, and the next round tries again. */
   work: (signal: AbortSignal) => Promise<void>;
   /** Between two rounds, in milliseconds. */
   everyMs: number;
   clock: Clock;
+  log: Logger;
 }
 
 /** Does the work, waits, and does it again, from `start` until `stop`. */
-export function createRounds({ work, everyMs, clock }: RoundsOptions): Rounds {
+export function createRounds({ name, work, everyMs, clock, log }: RoundsOptions): Rounds {
   const stopped = new AbortController();
   let running: Promise<void> = Promise.resolve();
+  let failing = false;
 
   async function run(): Promise<void> {
     while (!stopped.signal.aborted) {
-      await work(stopped.signal);
+      await round();
       await clock.sleep(everyMs, stopped.signal);
+    }
+  }
+
+  /** One line when it begins to fail, and one when it succeeds again. */
+  async function round(): Promise<void> {
+    try {
+      await work(stopped.signal);
+      if (failing) log.info(`${name} succeeds again`);
+      failing = false;
+    } catch (error) {
+      if (!failing) log.warn({ err: error }, `${name} failed: trying again until it succeeds`);
+      failing = true;
     }
   }
 

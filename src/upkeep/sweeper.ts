@@ -1,12 +1,14 @@
 import type { Pool, PoolClient } from 'pg';
 import type { Logger } from 'pino';
 import { whileLocked } from '../archive/advisory-lock.ts';
-import type { Clock } from '../clock.ts';
+import { type Clock, within } from '../clock.ts';
 import { createRounds, type Rounds } from './rounds.ts';
 
 /** Advisory lock of the one process that sweeps. */
 const SWEEP_LOCK = 7_066_521_391;
 const PAGE_SIZE = 1_000;
+/** The queue takes a page within so long, or does not work. */
+const REQUEUE_WITHIN_MS = 30_000;
 
 /**
  * The calls after the last one of the page before ($1, $3) whose promise ended before $2. The times go to and fro as
@@ -88,11 +90,7 @@ export function createSweeper(options: SweeperOptions): Sweeper {
   let everyCall = options.alone;
 
   async function round(): Promise<void> {
-    try {
-      await sweep();
-    } catch (error) {
-      log.warn({ err: error }, 'sweep failed: trying again later');
-    }
+    await sweep();
   }
 
   async function sweep(): Promise<boolean> {
@@ -130,7 +128,7 @@ export function createSweeper(options: SweeperOptions): Sweeper {
       });
       if (rows.length === 0) return found;
       const callSids = rows.map((row) => row.call_sid);
-      await requeue(callSids);
+      await requeueInTime(callSids);
       found += callSids.length;
       metrics.sweptUp(callSids.length);
       if (promise) await client.query(PROMISE_TO_FOLLOW, [callSids, patienceMs, to]);
@@ -139,5 +137,12 @@ export function createSweeper(options: SweeperOptions): Sweeper {
     return found;
   }
 
-  return { ...createRounds({ work: round, everyMs, clock }), sweep };
+  /** Meanwhile no other process can sweep. */
+  async function requeueInTime(callSids: readonly string[]): Promise<void> {
+    const requeued = requeue(callSids);
+    if (!(await within(REQUEUE_WITHIN_MS, requeued))) throw new Error('the queue took no calls in time');
+    await requeued;
+  }
+
+  return { ...createRounds({ name: 'sweep', work: round, everyMs, clock, log }), sweep };
 }

@@ -29,7 +29,8 @@ const archive = () => ({
 });
 
 function sighting(status: string, at: string, more: Partial<Sighting> = {}): Sighting {
-  return { ...sightingNow(status), observedAt: new Date(`2026-11-24T${at}Z`), ...more };
+  const observedAt = new Date(`2026-11-24T${at}Z`);
+  return { ...sightingNow(status), observedAt, seenAt: observedAt, ...more };
 }
 
 async function register(callSid = newCallSid(), metadata = {}): Promise<string> {
@@ -65,10 +66,13 @@ describe('registration', () => {
     const callSid = newCallSid();
     const first = { callSid, account: 'default', metadata: { campaign: 'spring "1"\n\\' } };
     const created = await registrar.register(first);
-    expect(await registrar.register({ ...first, metadata: { campaign: 'other' } })).toBeNull();
+    expect(await registrar.register({ ...first, metadata: { campaign: 'other' } })).toEqual({
+      kind: 'existing',
+    });
     const stored = await read(callSid);
     expect(stored).toMatchObject({ ...first, status: null, outcome: null, polls: 0, transitions: [] });
-    expect(created && callJson(created)).toEqual(stored && callJson(stored));
+    if (created.kind !== 'created') throw new Error(created.kind);
+    expect(callJson(created.call)).toEqual(stored && callJson(stored));
   });
 
   it('of one call by many at once is new for exactly one of them', async () => {
@@ -78,15 +82,53 @@ describe('registration', () => {
         archive().registrar.register({ callSid, account: 'default', metadata: {} }),
       ),
     );
-    expect(created.filter(Boolean)).toHaveLength(1);
+    expect(created.filter(({ kind }) => kind === 'created')).toHaveLength(1);
   });
 
   it('of a batch answers in its order, a repeated callSid being new once', async () => {
     const [a, b] = [newCallSid(), await register()];
     const batch = [b, a, a].map((callSid, n) => ({ callSid, account: 'default', metadata: { n: `${n}` } }));
     const created = await archive().registrar.registerAll(batch);
-    expect(created).toEqual([null, expect.objectContaining(batch[1] ?? {}), null]);
+    const call = expect.objectContaining(batch[1] ?? {});
+    expect(created).toEqual([{ kind: 'existing' }, { kind: 'created', call }, { kind: 'existing' }]);
     expect((await read(a))?.metadata).toEqual({ n: '1' });
+    expect((await read(b))?.metadata).toEqual({ n: '0' });
+  });
+
+  it('of a known call adds the metadata keys that it lacks, and overwrites none', async () => {
+    const callSid = await register(newCallSid(), { campaign: 'spring' });
+    const again = { callSid, account: 'default', metadata: { campaign: 'other', customer: '7' } };
+    expect(await archive().registrar.register(again)).toEqual({ kind: 'existing' });
+    expect((await read(callSid))?.metadata).toEqual({ campaign: 'spring', customer: '7' });
+  });
+
+  it.each(['not_found', 'lost', 'rejected', 'abandoned'] as const)(
+    'of a call that polykeep concluded to be %s follows it again, its age counted anew',
+    async (outcome) => {
+      const callSid = await register();
+      await test.query(`update calls set registered_at = now() - interval '2 days' where call_sid = $1`, [
+        callSid,
+      ]);
+      const { writer, registrar } = archive();
+      await writer.report({ callSid, conclusion: { outcome, at: new Date() } });
+      expect((await read(callSid))?.outcome).toBe(outcome);
+      expect(await registrar.register({ callSid, account: 'default', metadata: {} })).toEqual({
+        kind: 'reopened',
+      });
+      expect(await read(callSid)).toMatchObject({ outcome: null, settledAt: null });
+      expect((await writer.report({ callSid }))?.ageMs).toBeLessThan(3_600_000);
+      expect(await registrar.register({ callSid, account: 'default', metadata: {} })).toEqual({
+        kind: 'existing',
+      });
+    },
+  );
+
+  it('of a call that PolyAI ended changes nothing of its end', async () => {
+    const callSid = await register();
+    await archive().writer.report({ callSid, sighting: sighting('success', '10:00:00') });
+    const before = await read(callSid);
+    await archive().registrar.register({ callSid, account: 'default', metadata: {} });
+    expect(await read(callSid)).toEqual(before);
   });
 });
 
@@ -164,12 +206,11 @@ describe('reports', () => {
     const at = new Date('2026-11-24T12:10:00Z');
     await writer.report({
       callSid,
-      outcome: { outcome: 'not_found', at },
+      conclusion: { outcome: 'not_found', at },
       lastError: 'HTTP 404',
       failedPolls: 3,
     });
-    await writer.report({ callSid, outcome: { outcome: 'abandoned', at: new Date() }, lastError: 'late' });
-    await writer.report({ callSid, sighting: sighting('success', '12:20:00') });
+    await writer.report({ callSid, conclusion: { outcome: 'abandoned', at: new Date() }, lastError: 'late' });
     expect(await read(callSid)).toMatchObject({
       status: null,
       outcome: 'not_found',
@@ -177,6 +218,9 @@ describe('reports', () => {
       lastError: 'HTTP 404',
       transitions: [],
     });
+    // PolyAI shows it after all.
+    await writer.report({ callSid, sighting: sighting('success', '12:20:00') });
+    expect(await read(callSid)).toMatchObject({ outcome: 'success', transitions: [{ status: 'success' }] });
   });
 
   it('move the promise to follow, by Postgres’ clock', async () => {
@@ -262,7 +306,7 @@ describe('those who listen', () => {
     await lease();
     await all({ sighting: sighting('calling', '12:00:01') });
     await expect.poll(heard).toBe(1);
-    await all({ outcome: { outcome: 'abandoned', at: new Date() } });
+    await all({ conclusion: { outcome: 'abandoned', at: new Date() } });
     await expect.poll(heard).toBe(2);
     await lease();
     // What the leases told would have been heard by now.

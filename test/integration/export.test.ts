@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { get as httpGet, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { kill } from 'node:process';
 import { text } from 'node:stream/consumers';
 import { parse } from 'csv-parse/sync';
 import type { FastifyInstance } from 'fastify';
@@ -194,6 +195,32 @@ describe('clients', () => {
     await holder.query('rollback');
     holder.release();
     expect(lines(await (await get('/v1/export')).text())).toHaveLength(10);
+  });
+
+  it('that go away while Postgres is frozen free their places', async () => {
+    await seed(10);
+    const holder = await test.pool.connect();
+    await holder.query('begin; lock table transitions in access exclusive mode');
+    const requests = [0, 1].map(() => httpGet(`${base}/v1/export`, { agent: false }).on('error', () => {}));
+    const pids = async () => {
+      const rows = await test.query<{ pid: number }>(
+        `select pid from pg_stat_activity where application_name = 'polykeep export'
+            and datname = current_database() and wait_event_type = 'Lock'`,
+      );
+      return rows.map(({ pid }) => pid);
+    };
+    await expect.poll(pids).toHaveLength(2);
+    const frozen = await pids();
+    for (const pid of frozen) kill(pid, 'SIGSTOP');
+    try {
+      await holder.query('rollback');
+      for (const request of requests) request.destroy();
+      await expect.poll(async () => (await get('/v1/export?account=nobody')).status).toBe(200);
+    } finally {
+      for (const pid of frozen) kill(pid, 'SIGCONT');
+      holder.release();
+    }
+    await expect.poll(connections).toBe(0);
   });
 
   it('a slow one is waited for, though Postgres ends other idle transactions', async () => {

@@ -1,10 +1,8 @@
-import { Writable } from 'node:stream';
-import { Client } from 'pg';
-import { pino } from 'pino';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { migrateDatabase } from '../../src/archive/schema/migrations.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
-import { silentLog } from '../support/log.ts';
+import { listeningLog, silentLog } from '../support/log.ts';
+import { openSession } from '../support/session.ts';
 import { spawnSidecar } from '../support/sidecar.ts';
 import { databaseAt, LEVELS } from '../upgrades/level.ts';
 
@@ -20,27 +18,6 @@ async function database(making: Promise<TestDatabase>): Promise<TestDatabase> {
 const empty = () => database(createDatabase({ migrated: false }));
 const oldest = () => database(databaseAt(first));
 
-/** Another session of the database, in which the statements have been run. */
-async function session({ url }: TestDatabase, ...statements: string[]): Promise<Client> {
-  const client = new Client({ connectionString: url });
-  client.on('error', () => {});
-  await client.connect();
-  onTestFinished(() => client.end());
-  for (const statement of statements) await client.query(statement);
-  return client;
-}
-
-function listeningLog() {
-  const lines: { msg: string; migration?: string; postgresPid?: number }[] = [];
-  const stream = new Writable({
-    write(chunk, _encoding, done) {
-      lines.push(JSON.parse(String(chunk)));
-      done();
-    },
-  });
-  return { lines, log: pino(stream) };
-}
-
 const tables = ({ query }: TestDatabase) => query(`select from pg_tables where schemaname = 'public'`);
 
 describe('migrations', () => {
@@ -55,7 +32,7 @@ describe('migrations', () => {
 
   it('wait for a process that migrates, say so once, and tell of nothing that it has done', async () => {
     const test = await oldest();
-    const other = await session(test, `select pg_advisory_lock(${MIGRATION_LOCK})`);
+    const other = await openSession(test, `select pg_advisory_lock(${MIGRATION_LOCK})`);
     const [{ pid } = { pid: 0 }] = (await other.query<{ pid: number }>('select pg_backend_pid() as pid'))
       .rows;
     const { lines, log } = listeningLog();
@@ -69,7 +46,7 @@ describe('migrations', () => {
 
   it('do not wait for ever, and name who is in the way', async () => {
     const test = await oldest();
-    await session(test, `select pg_advisory_lock(${MIGRATION_LOCK})`);
+    await openSession(test, `select pg_advisory_lock(${MIGRATION_LOCK})`);
     await expect(migrateDatabase(test.url, silentLog, { freeWithinMs: 0 })).rejects.toMatchObject({
       code: 'migration_blocked',
       message: expect.stringMatching(/Postgres session \d+.*pg_terminate_backend\(\d+\)/),
@@ -78,13 +55,13 @@ describe('migrations', () => {
 
   it('that have nothing to do need no lock', async () => {
     const test = await database(createDatabase());
-    await session(test, `select pg_advisory_lock(${MIGRATION_LOCK})`);
+    await openSession(test, `select pg_advisory_lock(${MIGRATION_LOCK})`);
     await migrateDatabase(test.url, silentLog, { freeWithinMs: 0 });
   });
 
   it('that wait for a table make room for those that write to it, and try again', async () => {
     const test = await oldest();
-    const reader = await session(test, 'begin', 'select from calls');
+    const reader = await openSession(test, 'begin', 'select from calls');
     const { lines, log } = listeningLog();
     const migrating = migrateDatabase(test.url, log);
     const waiting = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
@@ -99,7 +76,7 @@ describe('migrations', () => {
 
   it('that get no table in time are given up with a plain word, and have changed nothing', async () => {
     const test = await oldest();
-    await session(test, 'begin', 'select from calls');
+    await openSession(test, 'begin', 'select from calls');
     await expect(migrateDatabase(test.url, silentLog, { freeWithinMs: 0 })).rejects.toMatchObject({
       code: 'migration_blocked',
     });
@@ -125,6 +102,27 @@ describe('migrations', () => {
           and (col_description(c.oid, a.attnum) is null or obj_description(c.oid) is null)`,
     );
     expect(silent).toEqual([]);
+  });
+});
+
+describe('a database whose encoding is not UTF8', () => {
+  it.each(['LATIN1', 'SQL_ASCII'])(
+    'is refused in plain words before anything is made in it: %s',
+    async (encoding) => {
+      const test = await database(createDatabase({ migrated: false, encoding }));
+      await expect(migrateDatabase(test.url, silentLog)).rejects.toMatchObject({
+        code: 'database_encoding',
+        message: expect.stringContaining(encoding),
+      });
+      expect(await tables(test)).toEqual([]);
+    },
+  );
+
+  it('is one plain line to who starts polykeep on it, also where its schema is there', async () => {
+    const test = await database(createDatabase({ encoding: 'LATIN1' }));
+    const serve = spawnSidecar({ DATABASE_URL: test.url, POLYAI_AUTH_TOKEN: 'token', PORT: '0' });
+    expect(await serve.exited).toBe(1);
+    expect(serve.stderr()).toMatch(/^polykeep: [^\n]*is LATIN1[^\n]*needs UTF8[^\n]*\n$/);
   });
 });
 

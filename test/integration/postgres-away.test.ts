@@ -4,7 +4,9 @@ import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts
 import { type Sidecar, startSidecar } from '../../src/wiring/sidecar.ts';
 import { client } from '../support/client.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { faultyCalls } from '../support/faulty-calls.ts';
 import { silentLog as log } from '../support/log.ts';
+import { openSession } from '../support/session.ts';
 import { FAST } from '../support/sidecar.ts';
 import { type TcpProxy, tcpProxy } from '../support/tcp-proxy.ts';
 
@@ -20,6 +22,7 @@ let simulator: Simulator;
 let database: TestDatabase;
 let way: TcpProxy;
 let sidecar: Sidecar;
+let reading: NodeJS.Timeout | undefined;
 
 beforeEach(async () => {
   simulator = await startSimulator({ token: FAST.POLYAI_AUTH_TOKEN, style: 'mid-2026' });
@@ -30,6 +33,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  clearInterval(reading);
   await sidecar.stop();
   await way.close();
   await simulator.stop();
@@ -37,6 +41,18 @@ afterEach(async () => {
 });
 
 const polykeep = () => client(sidecar.url ?? '');
+
+/** As clients do: what is not answered is asked again. */
+function readAllTheTime(callSid: string, everyMs: number): void {
+  reading = setInterval(
+    () =>
+      void polykeep()
+        .get(`/v1/calls/${callSid}`)
+        .catch(() => {}),
+    everyMs,
+  );
+}
+
 const pollsOf = (callSid: string) => simulator.journal.polls(callSid).length;
 
 /** A call that is followed, and known to be queued. */
@@ -131,5 +147,49 @@ describe('while Postgres is away', () => {
     await expect.poll(() => polykeep().get('/health/ready')).toMatchObject({ status: 'ok' });
     expect(await polykeep().get('/v1/calls/half')).toMatchObject({ code: 'call_not_found' });
     expect(await polykeep().register('half')).toMatchObject({ status: 201 });
+  });
+});
+
+describe('after a failover of Postgres that kept the connections', () => {
+  it('each is left at the first refusal: what followers see is written within seconds, under steady load', async () => {
+    const callSids = Array.from({ length: 20 }, () =>
+      simulator.place({ script: [{ status: 'queued', forMs: Infinity }] }),
+    );
+    for (const callSid of callSids) await polykeep().register(callSid);
+    readAllTheTime(callSids[0] ?? '', 20);
+    await expect.poll(async () => (await polykeep().call(callSids[19] ?? '')).status).toBe('queued');
+    // Only whoever connects anew reaches the new primary.
+    const isOld = `(select backend_start from pg_stat_activity where pid = pg_backend_pid()) < '${new Date().toISOString()}'`;
+    await faultyCalls(database).fail('25006', isOld);
+    for (const callSid of callSids) simulator.setStatus(callSid, 'success');
+    const settled = () => database.query(`select from calls where outcome = 'success'`);
+    await expect.poll(settled, { timeout: 5_000 }).toHaveLength(20);
+    await expect.poll(() => polykeep().get('/health/ready')).toMatchObject({ status: 'ok' });
+  });
+});
+
+describe('while Postgres answers and does not work', () => {
+  it('a locked table: not ready within 20 s, no more connections than told, and ready again soon after', async () => {
+    const callSid = simulator.place({ script: [{ status: 'queued', forMs: Infinity }] });
+    await polykeep().register(callSid);
+    await expect.poll(async () => (await polykeep().call(callSid)).status).toBe('queued');
+    const other = await openSession(database, 'begin', 'lock table calls in access exclusive mode');
+    const since = performance.now();
+    readAllTheTime(callSid, 200);
+    simulator.setStatus(callSid, 'success');
+    await expect
+      .poll(() => polykeep().get('/health/ready'))
+      .toMatchObject({ status: 'unavailable', parts: { postgres: 'down' } });
+    expect(performance.now() - since).toBeLessThan(20_000);
+    const [{ count } = { count: 0 }] = await database.query<{ count: number }>(
+      `select count(*)::int from pg_stat_activity where datname = current_database() and application_name like 'polykeep%'`,
+    );
+    expect(count).toBeLessThanOrEqual(16);
+    simulator.forget(callSid);
+    await other.query('commit');
+    await expect
+      .poll(() => polykeep().get('/health/ready'), { timeout: 10_000 })
+      .toMatchObject({ status: 'ok' });
+    await expect.poll(async () => (await polykeep().call(callSid)).outcome).toBe('success');
   });
 });

@@ -17,12 +17,26 @@ export interface OpenDatabase extends TestDatabase, Pick<Database, 'pool' | 'orm
 /** Has polykeep's schema. Every database of the run is a copy: to copy takes half as long as to migrate. */
 export const TEMPLATE = 'polykeep_template';
 
-/** An empty database in the run's Postgres, with polykeep's schema unless told otherwise. */
-export async function createDatabase({ migrated = true } = {}): Promise<TestDatabase> {
+/** An empty database in the run's Postgres, with polykeep's schema unless told otherwise, and UTF8 as well. */
+export async function createDatabase({
+  migrated = true,
+  encoding = 'UTF8',
+}: {
+  migrated?: boolean;
+  encoding?: string;
+} = {}): Promise<TestDatabase> {
   const server = inject('postgresUrl');
   const name = `test_${randomUUID().replaceAll('-', '')}`;
-  await run(server, `create database ${name}${migrated ? ` template ${TEMPLATE}` : ''}`);
+  const template = migrated ? TEMPLATE : 'template0';
+  await run(
+    server,
+    encoding === 'UTF8'
+      ? `create database ${name} template ${template}`
+      : `create database ${name} template template0 encoding '${encoding}' lc_collate 'C' lc_ctype 'C'`,
+  );
   const url = Object.assign(new URL(server), { pathname: name }).href;
+  // A copy has the id of its original, and would share its keys in Redis.
+  if (migrated && encoding === 'UTF8') await run(url, 'update archive set id = gen_random_uuid()');
   return {
     url,
     query: (text, values) => run(url, text, values),

@@ -11,6 +11,8 @@ export async function plansOf(pool: Pool, work: () => Promise<unknown>): Promise
   for (const [query, given] of sent) {
     const { text, values = given } = typeof query === 'string' ? { text: query } : Object(query);
     if (!/^\s*(select|with|update|delete)\b/i.test(text)) continue;
+    // What begins a session.
+    if (/set_config/.test(text)) continue;
     const { rows } = await pool.query<{ 'QUERY PLAN': string }>(`explain ${text}`, values);
     plans.push(rows.map((row) => row['QUERY PLAN']).join('\n'));
   }

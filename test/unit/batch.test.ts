@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { batched } from '../../src/archive/batch.ts';
+import { ArchiveUnavailableError } from '../../src/archive/errors.ts';
 
 describe('a batched function', () => {
   it('runs once for what comes together, and answers each with its own', async () => {
@@ -39,6 +40,22 @@ describe('a batched function', () => {
     await expect.poll(() => sizes).toEqual([1, 1, 28]);
     for (const { resolve } of running) resolve();
     expect(await Promise.all(answers)).toEqual(Array.from({ length: 30 }, (_, n) => n));
+  });
+
+  it('refuses what comes when as many wait as may, and takes more when they have been answered', async () => {
+    const done = Promise.withResolvers<void>();
+    const slow = batched<number, number>(
+      async (items) => {
+        await done.promise;
+        return [...items];
+      },
+      { atMost: 2 },
+    );
+    const answers = [slow(1), slow(2)];
+    await expect(slow(3)).rejects.toThrow(ArchiveUnavailableError);
+    done.resolve();
+    expect(await Promise.all(answers)).toEqual([1, 2]);
+    expect(await slow(4)).toBe(4);
   });
 
   it('goes on after a batch that failed', async () => {

@@ -3,8 +3,14 @@ import type { Call } from '../../call/call.ts';
 import { calls } from '../schema/tables.ts';
 import { HISTORY, type HistoryEntry, transitionsOf } from './history.ts';
 
-// The last body is for the drop-in, the promise to follow for the sweeper: neither is answered with a call.
-const { lastBody: _, followedUntil: __, ...callColumns } = getTableColumns(calls);
+// These are for the drop-in, the sweeper and the rules of a call: none is answered with a call.
+const {
+  lastBody: _,
+  followedUntil: __,
+  reopenedAt: ___,
+  transitionCount: ____,
+  ...callColumns
+} = getTableColumns(calls);
 
 /** What is read of a call, as drizzle selects it; the history is added by `HISTORY`. */
 export const CALL_COLUMNS = callColumns;
@@ -17,7 +23,10 @@ select ${sql.join(
 )}, ${HISTORY} as history
   from ${calls}`;
 
-export type CallRow = Omit<typeof calls.$inferSelect, 'lastBody' | 'followedUntil'> & {
+export type CallRow = Omit<
+  typeof calls.$inferSelect,
+  'lastBody' | 'followedUntil' | 'reopenedAt' | 'transitionCount'
+> & {
   history: HistoryEntry[] | null;
 };
 

@@ -4,7 +4,8 @@ import type { Client } from 'pg';
 import type { Call } from '../../call/call.ts';
 import { answering } from '../database.ts';
 import { TooManyExportsError } from '../errors.ts';
-import { closeClient, openClient, withClient } from '../postgres-client.ts';
+import { closeClient, hangUp, openClient, withClient } from '../postgres-client.ts';
+import { type SessionLimits, USUAL_LIMITS } from '../session.ts';
 import { type CallFilter, conditions } from './call-filter.ts';
 import { type CallRow, callOf, SELECT_CALLS } from './call-row.ts';
 
@@ -26,11 +27,10 @@ const BATCH_ROWS = 500;
  * While an export is open, Postgres keeps every row that was changed since it began. So it ends an export whose reader
  * has paused for 10 minutes, and a statement that takes as long.
  */
+const LIMITS: SessionLimits = { ...USUAL_LIMITS, statementMs: 600_000, answerMs: 630_000 };
 const BEGIN = `
 begin isolation level repeatable read read only;
-set local idle_in_transaction_session_timeout = '10min';
-set local statement_timeout = '10min';
-set local datestyle = 'ISO'`;
+set local idle_in_transaction_session_timeout = '10min'`;
 
 /** Each export has a connection of its own, outside the pool that followers and requests share. */
 export function createExporter({ url, atMost }: { url: string; atMost: number }): Exporter {
@@ -68,10 +68,12 @@ async function* read(
   let client: Client | null = null;
   let stop = () => {};
   try {
-    client = await openClient(url, 'polykeep export');
+    const opened = await openClient(url, 'polykeep export', LIMITS);
+    client = opened;
     client.once('end', onLost);
     const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
-    stop = () => void terminate(url, rows[0]?.pid);
+    // A server that has fallen silent ends nothing: the place is free all the same.
+    stop = () => void terminate(url, rows[0]?.pid).finally(() => hangUp(opened));
     signal.addEventListener('abort', stop, { once: true });
     signal.throwIfAborted();
     await client.query(BEGIN);

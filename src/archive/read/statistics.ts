@@ -3,13 +3,10 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Pool } from 'pg';
 import { OUTCOMES, type Outcome } from '../../call/call.ts';
 import { answering } from '../database.ts';
-import {
-  StatsTooSlowError,
-  sqlState,
-  TooManyRowsError,
-  TooManyStatsError,
-  UnknownTimeZoneError,
-} from '../errors.ts';
+import { StatsTooSlowError, TooManyRowsError, TooManyStatsError, UnknownTimeZoneError } from '../errors.ts';
+import { USUAL_LIMITS } from '../session.ts';
+import { sqlState } from '../sql-states.ts';
+import { inTransaction } from '../transaction.ts';
 import { type CallFilter, conditions } from './call-filter.ts';
 
 export interface StatsQuestion {
@@ -50,8 +47,7 @@ export interface ArchiveStats {
 }
 
 export const MAX_STATS_ROWS = 10_000;
-/** Below the 30 s after which the pool gives a query up while it runs on. */
-const STATEMENT_TIMEOUT_MS = 25_000;
+const STATEMENT_TIMEOUT_MS = USUAL_LIMITS.statementMs;
 
 /**
  * A merge join would read the transitions in the order of callSid, each from another page: of a million calls that
@@ -94,15 +90,10 @@ interface StatsRecord extends Record<string, unknown> {
 }
 
 async function run(pool: Pool, statement: SQL, timeoutMs: number): Promise<StatsRecord[]> {
+  const begin = `begin read only; set local statement_timeout = ${timeoutMs}; ${PLANNING}`;
   try {
-    const answer = drizzle(pool).transaction(
-      async (transaction) => {
-        await transaction.execute(sql.raw(`set local statement_timeout = ${timeoutMs}; ${PLANNING}`));
-        return (await transaction.execute<StatsRecord>(statement)).rows;
-      },
-      { accessMode: 'read only' },
-    );
-    return await answering(answer);
+    const answer = inTransaction(pool, begin, (client) => drizzle(client).execute<StatsRecord>(statement));
+    return (await answering(answer)).rows;
   } catch (error) {
     const state = sqlState(error);
     if (state === '57014') throw new StatsTooSlowError(`not done within ${timeoutMs} ms`, { cause: error });

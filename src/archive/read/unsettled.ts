@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { inTransaction } from '../transaction.ts';
 
 /**
  * A call of which PolyAI has shown nothing for so long is at risk: it may have ended just after the last answer, and
@@ -17,7 +18,7 @@ select account, case when status is null then 'none' when status = any($1::text[
  group by 1, 2`;
 
 /** The followers' writes go on meanwhile, so the count takes no more of Postgres than one core for 5 s. */
-const SESSION = `begin; set local statement_timeout = '5s'; set local max_parallel_workers_per_gather = 0`;
+const BEGIN = `begin; set local statement_timeout = '5s'; set local max_parallel_workers_per_gather = 0`;
 
 /** Unsettled calls of one account at one status. */
 export interface UnsettledGroup {
@@ -39,22 +40,16 @@ export interface UnsettledCalls {
 export function createUnsettledCalls(pool: Pool, statuses: Iterable<string>): UnsettledCalls {
   const known = [...statuses];
   return {
-    async read() {
-      const client = await pool.connect();
-      let broken = true;
-      try {
-        await client.query(SESSION);
+    read() {
+      return inTransaction(pool, BEGIN, async (client) => {
+        const values = [known, SILENT_AFTER_MS];
         const { rows } = await client.query<UnsettledGroup>({
           name: 'unsettled_calls',
           text: UNSETTLED,
-          values: [known, SILENT_AFTER_MS],
+          values,
         });
-        await client.query('commit');
-        broken = false;
         return rows;
-      } finally {
-        client.release(broken);
-      }
+      });
     },
   };
 }

@@ -5,16 +5,26 @@ import { migrate } from 'drizzle-orm/node-postgres/migrator';
 import type { Client } from 'pg';
 import type { Logger } from 'pino';
 import { PACKAGE_FOLDER } from '../../package-folder.ts';
-import { isUnavailable, MigrationBlockedError, sqlState } from '../errors.ts';
+import { DatabaseEncodingError, MigrationBlockedError } from '../errors.ts';
 import { closeClient, openClient } from '../postgres-client.ts';
+import type { SessionLimits } from '../session.ts';
+import { consequencesOf, sqlState } from '../sql-states.ts';
 import { pendingMigrations } from './version.ts';
 
 const MIGRATIONS_FOLDER = fileURLToPath(new URL('migrations', PACKAGE_FOLDER));
 /** Any number, the same for all versions of polykeep: processes that start together migrate one after the other. */
 const MIGRATION_LOCK = 7_066_521_390;
 const RETRY_MS = 500;
-/** Whoever writes to a table waits behind a migration that waits for it: so it waits briefly, and makes room again. */
-const TABLE_LOCK_TIMEOUT_MS = 3_000;
+/**
+ * A migration may take long. But whoever writes to a table waits behind a migration that waits for it: so it waits
+ * briefly, and makes room again.
+ */
+const LIMITS: SessionLimits = {
+  statementMs: 7_200_000,
+  lockMs: 3_000,
+  answerMs: 7_260_000,
+  silenceMs: 60_000,
+};
 const TABLE_LOCK_PAUSE_MS = 3_000;
 
 interface MigrationPatience {
@@ -22,22 +32,34 @@ interface MigrationPatience {
   answerWithinMs?: number;
   /** For other sessions: one that migrates, or those that use the tables. */
   freeWithinMs?: number;
+  /** Ends the wait for a Postgres that does not answer: then it rejects with the signal's reason. */
+  signal?: AbortSignal | undefined;
 }
 
 /**
- * Brings the schema up to date: all that is pending, or nothing. Throws `NewerDatabaseError`, `MigrationBlockedError`,
- * and else what Postgres says.
+ * Brings the schema up to date: all that is pending, or nothing. Throws `DatabaseEncodingError`, `NewerDatabaseError`,
+ * `MigrationBlockedError`, and else what Postgres says.
  */
 export async function migrateDatabase(
   url: string,
   log: Logger,
-  { answerWithinMs = 30_000, freeWithinMs = 600_000 }: MigrationPatience = {},
+  { answerWithinMs = 30_000, freeWithinMs = 600_000, signal }: MigrationPatience = {},
 ): Promise<void> {
-  const client = await connect(url, log, performance.now() + answerWithinMs);
+  const client = await openPatiently(url, log, performance.now() + answerWithinMs, signal);
+  let pending: string[];
   try {
-    // Where nothing is to be done, nothing is waited for: anyone who may connect can hold the lock.
-    if ((await pendingMigrations(client)).length === 0) return;
-    const deadline = performance.now() + freeWithinMs;
+    await refuseOtherEncoding(client);
+    pending = await pendingMigrations(client);
+  } finally {
+    await closeClient(client);
+  }
+  // Where nothing is to be done, nothing is waited for: anyone who may connect can hold the lock.
+  if (pending.length > 0) await applyPending(url, log, performance.now() + freeWithinMs);
+}
+
+async function applyPending(url: string, log: Logger, deadline: number): Promise<void> {
+  const client = await openClient(url, 'polykeep migrate', LIMITS);
+  try {
     await takeLock(client, log, deadline);
     // What another process has done by now is not ours to tell.
     const pending = await pendingMigrations(client);
@@ -49,15 +71,33 @@ export async function migrateDatabase(
 }
 
 /** A database that is started together with its sidecar may be the slower of the two. */
-async function connect(url: string, log: Logger, deadline: number): Promise<Client> {
+async function openPatiently(
+  url: string,
+  log: Logger,
+  deadline: number,
+  signal?: AbortSignal,
+): Promise<Client> {
   for (;;) {
     try {
       return await openClient(url, 'polykeep migrate');
     } catch (error) {
-      if (!isUnavailable(error) || performance.now() > deadline) throw error;
+      signal?.throwIfAborted();
+      const { isAway, isForOperator } = consequencesOf(error);
+      if (!isAway || isForOperator || performance.now() > deadline) throw error;
       log.warn({ err: error }, 'Postgres does not answer yet');
       await sleep(RETRY_MS);
+      signal?.throwIfAborted();
     }
+  }
+}
+
+/** Else the first status with a reason in another alphabet would be refused, long after the start. */
+async function refuseOtherEncoding(client: Client): Promise<void> {
+  const { rows } = await client.query<{ database: string; encoding: string }>(
+    `select current_database() as database, current_setting('server_encoding') as encoding`,
+  );
+  for (const { database, encoding } of rows) {
+    if (encoding !== 'UTF8') throw new DatabaseEncodingError(database, encoding);
   }
 }
 
@@ -87,7 +127,6 @@ async function takeLock(client: Client, log: Logger, deadline: number): Promise<
 
 /** Drizzle applies all that is pending in one transaction: one that fails has changed nothing, and can begin anew. */
 async function applyWhenFree(client: Client, log: Logger, deadline: number): Promise<void> {
-  await client.query(`set lock_timeout = ${TABLE_LOCK_TIMEOUT_MS}`);
   for (;;) {
     try {
       return await migrate(drizzle(client), { migrationsFolder: MIGRATIONS_FOLDER });

@@ -1,5 +1,15 @@
 import { desc, sql } from 'drizzle-orm';
-import { customType, index, integer, jsonb, pgTable, primaryKey, text, timestamp } from 'drizzle-orm/pg-core';
+import {
+  customType,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uuid,
+} from 'drizzle-orm/pg-core';
 import type { CallState, Metadata, Outcome } from '../../call/call.ts';
 
 /** Milliseconds, as in JSON: a time read from the API can be given back to a filter and still be exact. */
@@ -27,6 +37,9 @@ export const calls = pgTable(
     failedPolls: integer('failed_polls').notNull().default(0),
     lastError: text('last_error'),
     lastBody: text('last_body'),
+    /** When it was last registered again, after polykeep had concluded on it: its age is counted from then. */
+    reopenedAt: time('reopened_at'),
+    transitionCount: integer('transition_count').notNull().default(0),
   },
   (table) => [
     index('calls_newest_first').on(desc(table.registeredAt), desc(table.callSid)),
@@ -49,6 +62,7 @@ export const STATE_COLUMNS = [
   'firstSeenAt',
   'lastSeenAt',
   'settledAt',
+  'transitionCount',
 ] as const satisfies readonly (keyof CallState)[];
 
 export const transitions = pgTable(
@@ -72,3 +86,6 @@ export const transitions = pgTable(
     index('transitions_by_transaction').on(table.xid),
   ],
 );
+
+/** One row: the archive's own id. Two archives may share a Redis, and must not take each other's calls. */
+export const archive = pgTable('archive', { id: uuid('id').primaryKey().defaultRandom() });

@@ -1,7 +1,8 @@
 import type { ClientBase } from 'pg';
 import journal from '../../../migrations/meta/_journal.json' with { type: 'json' };
-import { NewerDatabaseError, sqlState } from '../errors.ts';
+import { NewerDatabaseError } from '../errors.ts';
 import { withClient } from '../postgres-client.ts';
+import { sqlState } from '../sql-states.ts';
 
 /**
  * Names of this version's migrations that the database has not had yet, oldest first. Throws `NewerDatabaseError`

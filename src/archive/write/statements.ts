@@ -1,5 +1,5 @@
 import type { QueryConfig } from 'pg';
-import type { CallState, Registration, Sighting } from '../../call/call.ts';
+import { type CallState, CONCLUSIONS, type Registration, type Sighting } from '../../call/call.ts';
 import type { FoldedCall } from '../../call/fold.ts';
 import { calls, STATE_COLUMNS } from '../schema/tables.ts';
 import { type SentColumn, unnested } from './unnest.ts';
@@ -18,22 +18,32 @@ export interface LockedRow extends Pick<CallState, (typeof STATE_COLUMNS)[number
   account: string;
   polls: number;
   ageMs: number;
+  silentMs: number | null;
 }
 
 const LOCK_CALLS = `
 select call_sid as "callSid", account, ${STATE.map(({ field, name }) => `${name} as "${field}"`).join(', ')},
-       polls, date_part('epoch', clock_timestamp() - registered_at) * 1000 as "ageMs"
+       polls, date_part('epoch', clock_timestamp() - coalesce(reopened_at, registered_at)) * 1000 as "ageMs",
+       case when last_seen_at is not null
+            then greatest(0, date_part('epoch', clock_timestamp() - last_seen_at) * 1000) end as "silentMs"
   from calls
  where call_sid = any($1::text[])
  order by call_sid
-   for update`;
+   for update skip locked`;
 
 /**
- * Locks the calls in one order for all, so that two batches never wait for each other in a ring. Nothing of
- * `transitions` is read here: after a wait for the lock this statement still has its old snapshot of other tables.
+ * Locks the calls. It passes over a row that another transaction has locked, so that the writer waits for nobody: a
+ * forgotten transaction that holds one call would hold up all others of the batch. Nothing of `transitions` is read
+ * here: a row that was locked until a moment ago is read as it now is, but other tables as they were before.
  */
 export function lockCalls(callSids: readonly string[]): QueryConfig {
   return { name: 'lock_calls', text: LOCK_CALLS, values: [callSids] };
+}
+
+/** Those of the calls that are registered, whoever has locked them. */
+export function registeredAmong(callSids: readonly string[]): QueryConfig {
+  const text = 'select call_sid as "callSid" from calls where call_sid = any($1::text[])';
+  return { name: 'registered_among', text, values: [callSids] };
 }
 
 const UPDATED = unnested<FoldedCall>([
@@ -117,21 +127,42 @@ export function amendLastTransitions(amendments: readonly Amendment[]): QueryCon
   return { text: AMEND_LAST_TRANSITIONS, values: AMENDED.values(amendments) };
 }
 
-/** Of a callSid that comes twice the first one counts. */
+/** A row of what `registerCalls` changed: a call that is new, or one that was known. */
+export interface RegisteredRow {
+  callSid: string;
+  registeredAt: Date;
+  isNew: boolean;
+  /** polykeep had concluded on it, and it is followed again. */
+  isReopened: boolean;
+}
+
+/**
+ * Of a callSid that comes twice the first one counts. A known call gets the metadata keys it lacks, and is followed again
+ * where polykeep had concluded on it; where neither changes anything its row is not written. `xmax` is 0 in a row that
+ * this statement inserted.
+ */
 const REGISTER_CALLS = `
-insert into calls (call_sid, account, metadata)
-select u.call_sid, u.account, u.metadata::jsonb
+insert into calls as c (call_sid, account, metadata)
+select distinct on (u.call_sid) u.call_sid, u.account, u.metadata::jsonb
   from unnest($1::text[], $2::text[], $3::text[]) with ordinality as u(call_sid, account, metadata, ordinal)
  order by u.call_sid, u.ordinal
-    on conflict (call_sid) do nothing
-returning call_sid as "callSid", registered_at as "registeredAt"`;
+    on conflict (call_sid) do update
+   set metadata = excluded.metadata || c.metadata,
+       outcome = case when c.outcome = any($4::text[]) then null else c.outcome end,
+       settled_at = case when c.outcome = any($4::text[]) then null else c.settled_at end,
+       reopened_at = case when c.outcome = any($4::text[]) then now() else c.reopened_at end,
+       followed_until = case when c.outcome = any($4::text[]) then now() else c.followed_until end
+ where c.outcome = any($4::text[]) or not c.metadata @> excluded.metadata and excluded.metadata || c.metadata <> c.metadata
+returning call_sid as "callSid", registered_at as "registeredAt", xmax = 0 as "isNew",
+          xmax <> 0 and reopened_at is not distinct from now()::timestamptz(3) as "isReopened"`;
 
-/** Gives those that were not there before. */
+/** Gives those that are new, and the known ones that it changed. */
 export function registerCalls(registrations: readonly Registration[]): QueryConfig {
   const values = [
     registrations.map(({ callSid }) => callSid),
     registrations.map(({ account }) => account),
     registrations.map(({ metadata }) => JSON.stringify(metadata)),
+    CONCLUSIONS,
   ];
   return { name: 'register_calls', text: REGISTER_CALLS, values };
 }

@@ -1,22 +1,32 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
-import { retryDelay } from '../../backoff.ts';
 import type { FollowedCall, Outcome, Report, Sighting } from '../../call/call.ts';
 import type { FoldedCall } from '../../call/fold.ts';
 import { batched } from '../batch.ts';
-import { ArchiveClosedError, isRefusal, ReportRefusedError } from '../errors.ts';
+import { ArchiveClosedError, ReportRefusedError } from '../errors.ts';
 import { newsTeller } from '../news.ts';
+import { isRefusal } from '../sql-states.ts';
+import { createAttempts } from './attempts.ts';
 import { commitReports } from './commit.ts';
+import { REDUCTIONS } from './reduction.ts';
 
-const RETRY = { firstMs: 100, maxMs: 2_000 };
+/** Of a call whose row another transaction has locked. */
+const BUSY_RETRY = { firstMs: 100, maxMs: 2_000 };
+/** A transaction that holds a call for so many tries, some 10 s, is told of. */
+const BUSY_TRIES_TOLD = 8;
+/** Where one report is not taken, nobody knows why, and no other is written for so long, writes are away. */
+const UNCLEAR_ALONE_MS = 10_000;
+const UNCLEAR_RETRY = { firstMs: 2_000, maxMs: 60_000 };
 
 /** What is measured of the writes. */
 export interface WriteMetrics {
   /** So many reports were committed at once. */
   wrote(reports: number, ms: number): void;
-  /** `retried`: a batch, to be tried again; `refused`: one report, whose values Postgres does not take. */
-  failed(kind: 'retried' | 'refused'): void;
+  /**
+   * `retried`: a batch, to be tried again. `reduced`: one report, of which Postgres took the status and the times, and
+   * refused what came with them. `refused`: one report, of which it takes nothing.
+   */
+  failed(kind: 'retried' | 'reduced' | 'refused'): void;
   /** A transition was committed. */
   transition(account: string, sighting: Sighting): void;
   settled(account: string, outcome: Outcome): void;
@@ -25,15 +35,25 @@ export interface WriteMetrics {
 export interface ArchiveWriter {
   /**
    * Commits what a follower has to say and returns the call as it then is, or null where it is not registered (any
-   * more). While Postgres is away it waits and tries again. Rejects with `ReportRefusedError` for values that
-   * Postgres refuses, with `ArchiveClosedError` where the writer was closed first.
+   * more). While Postgres is away, or the call's row locked, it waits and tries again. What Postgres refuses of a
+   * report is left out: rejects with `ReportRefusedError` only where it refuses the status itself. Rejects with
+   * `ArchiveClosedError` where the writer was closed first.
    */
   report(report: Report): Promise<FollowedCall | null>;
-  /** Writes fail, and are tried again. */
+  /** Writes fail and are tried again, or have had no answer for 8 s; or one is not taken, and no other is written. */
   readonly isAway: boolean;
   /** From so many milliseconds on, what is not committed is rejected: a shutdown cannot wait for Postgres for ever. */
   giveUpIn(ms: number): void;
 }
+
+/**
+ * What became of one report: it is written, and `call` is null where that is not registered; another transaction has
+ * locked the call; or Postgres does not take it for a reason that nobody knows, so that it is tried again alone.
+ */
+type Written =
+  | { kind: 'done'; call: FollowedCall | null }
+  | { kind: 'busy' }
+  | { kind: 'unclear'; error: unknown };
 
 export function createWriter({
   pool,
@@ -45,71 +65,106 @@ export function createWriter({
   log: Logger;
 }): ArchiveWriter {
   const closing = new AbortController();
-  const report = batched(commit);
-  const tellNews = newsTeller(pool);
-  let away = false;
+  const attempts = createAttempts({
+    closing: closing.signal,
+    onRetry: () => metrics.failed('retried'),
+    log,
+  });
+  const commitSoon = batched(commit);
+  const tellNews = newsTeller(pool, log);
+  /** Reports that Postgres does not take, nobody knows why. */
+  const unclear = new Set<Report>();
+  let writtenAt = performance.now();
 
-  async function commit(reports: readonly Report[]): Promise<(FollowedCall | null | Error)[]> {
-    for (let failures = 1; ; failures++) {
-      try {
-        const calls = await unlessClosed(commitOnce(reports));
-        if (away) log.info('writes succeed again');
-        away = false;
-        return calls;
-      } catch (error) {
-        if (error instanceof ArchiveClosedError) throw error;
-        if (isRefusal(error)) return commitApart(reports, error);
-        metrics.failed('retried');
-        // One line per change of state, not one per attempt.
-        if (!away)
-          log.warn({ err: error, reports: reports.length }, 'write failed: trying again until it succeeds');
-        away = true;
-        const wait = retryDelay(failures, RETRY, Math.random);
-        await sleep(wait, undefined, { signal: closing.signal }).catch(() => {});
+  async function report(report: Report): Promise<FollowedCall | null> {
+    try {
+      let written = await commitSoon(report);
+      for (let tries = 1; written.kind !== 'done'; tries++) {
+        tellOfTrouble(report, written, tries);
+        if (written.kind === 'unclear') unclear.add(report);
+        await attempts.pause(tries, written.kind === 'busy' ? BUSY_RETRY : UNCLEAR_RETRY);
+        written = written.kind === 'busy' ? await commitSoon(report) : await commitAlone(report);
       }
+      return written.call;
+    } finally {
+      unclear.delete(report);
     }
   }
 
-  /** Not by a race against one promise for all, which would keep what each batch brought. */
-  function unlessClosed<Result>(work: Promise<Result>): Promise<Result> {
-    const { signal } = closing;
-    return new Promise((resolve, reject) => {
-      const giveUp = () => reject(new ArchiveClosedError());
-      if (signal.aborted) giveUp();
-      signal.addEventListener('abort', giveUp, { once: true });
-      work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
-    });
+  /** One line per report. */
+  function tellOfTrouble({ callSid }: Report, written: Written, tries: number): void {
+    if (written.kind === 'busy' && tries === BUSY_TRIES_TOLD) {
+      log.warn({ callSid }, 'another session has locked a call: trying again until it lets go');
+    }
+    if (written.kind === 'unclear' && tries === 1) {
+      log.error({ callSid, err: written.error }, 'Postgres does not take a report: trying again');
+    }
   }
 
-  /** One report that Postgres refuses must not take the others of its batch with it. */
-  async function commitApart(
-    reports: readonly Report[],
-    error: unknown,
-  ): Promise<(FollowedCall | null | Error)[]> {
+  async function commitAlone(report: Report): Promise<Written> {
+    const [written] = await commit([report]);
+    if (written instanceof Error) throw written;
+    return written ?? { kind: 'done', call: null };
+  }
+
+  async function commit(reports: readonly Report[]): Promise<(Written | Error)[]> {
+    try {
+      return await attempts.untilDecided(() => commitOnce(reports));
+    } catch (error) {
+      if (error instanceof ArchiveClosedError) throw error;
+      return commitApart(reports, error);
+    }
+  }
+
+  /** One report that Postgres does not take must not take the others of its batch with it. */
+  async function commitApart(reports: readonly Report[], error: unknown): Promise<(Written | Error)[]> {
     const [first] = reports;
-    if (reports.length === 1 && first !== undefined) {
-      metrics.failed('refused');
-      log.error({ err: error, callSid: first.callSid }, 'Postgres refuses a report');
-      return [new ReportRefusedError(error instanceof Error ? error.message : 'refused')];
-    }
+    if (reports.length === 1 && first !== undefined) return [await commitReduced(first, error)];
     const middle = Math.ceil(reports.length / 2);
     return [...(await commit(reports.slice(0, middle))), ...(await commit(reports.slice(middle)))];
   }
 
-  async function commitOnce(reports: readonly Report[]): Promise<(FollowedCall | null)[]> {
+  /** Tries it without ever more of what came with the status. */
+  async function commitReduced(report: Report, error: unknown): Promise<Written | Error> {
+    // What nobody knows the reason of may pass, and then all of it is written.
+    if (!isRefusal(error) && !unclear.has(report)) return { kind: 'unclear', error };
+    const { callSid } = report;
+    for (const { without, reduce } of REDUCTIONS) {
+      try {
+        const [written] = await attempts.untilDecided(() => commitOnce([reduce(report)]));
+        if (written?.kind === 'done') {
+          metrics.failed('reduced');
+          log.error({ err: error, callSid, without }, 'Postgres refuses a part of a report: kept without it');
+        }
+        return written ?? { kind: 'busy' };
+      } catch (lessError) {
+        if (lessError instanceof ArchiveClosedError) throw lessError;
+      }
+    }
+    if (!isRefusal(error)) return { kind: 'unclear', error };
+    metrics.failed('refused');
+    log.error({ err: error, callSid }, 'Postgres refuses a report');
+    return new ReportRefusedError(error instanceof Error ? error.message : 'refused');
+  }
+
+  async function commitOnce(reports: readonly Report[]): Promise<Written[]> {
     const begunAt = performance.now();
-    const folded = await commitReports(pool, reports);
+    const { folded, busy } = await commitReports(pool, reports);
+    writtenAt = performance.now();
     metrics.wrote(reports.length, performance.now() - begunAt);
     measure(folded, metrics);
     if (folded.some(isNews)) tellNews();
     const after = new Map(folded.map((call) => [call.callSid, call.after]));
-    return reports.map(({ callSid }) => after.get(callSid) ?? null);
+    return reports.map(({ callSid }) =>
+      busy.has(callSid) ? { kind: 'busy' } : { kind: 'done', call: after.get(callSid) ?? null },
+    );
   }
 
   return {
     report,
     get isAway() {
-      return away;
+      const isStuck = unclear.size > 0 && performance.now() - writtenAt > UNCLEAR_ALONE_MS;
+      return attempts.isAway || isStuck;
     },
     giveUpIn: (ms) => void setTimeout(() => closing.abort(), ms).unref(),
   };
