@@ -4,7 +4,10 @@ import type { Follow } from '../follow/lease.ts';
 export interface CallQueue {
   /** Has the calls followed soon. Calls that are in the queue stay as they are. Throws `QueueUnavailableError`. */
   enqueue(callSids: readonly string[]): Promise<void>;
-  /** As `enqueue`, for calls that nobody follows though the queue may know them: their entries are made anew. */
+  /**
+   * As `enqueue`, for calls that nobody follows though the queue may know them: their entries are made anew. While the
+   * queue is away this process follows them itself, as far as it has room; then it throws as `enqueue` does.
+   */
   requeue(callSids: readonly string[]): Promise<void>;
   /** Stops following the call, if this process does. A follower in another process finds out at its next write. */
   remove(callSid: string): Promise<void>;
@@ -13,7 +16,7 @@ export interface CallQueue {
    * calls that wait, if `mayYield` says so: while Postgres is away no other call could begin.
    */
   work(follow: Follow, mayYield?: () => boolean): Promise<void>;
-  /** Whether the queue answers now. */
+  /** Whether the queue takes what it is given, now. It answers within about a second, and never rejects. */
   state(): Promise<'up' | 'down'>;
   /** How many calls this process follows. */
   readonly followed: number;
@@ -37,7 +40,7 @@ export class QueueUnavailableError extends Error {
   override readonly name = 'QueueUnavailableError';
   readonly code = 'queue_unavailable';
 
-  constructor() {
-    super('the queue is not available');
+  constructor(message = 'the queue is not available') {
+    super(message);
   }
 }

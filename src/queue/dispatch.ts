@@ -23,9 +23,10 @@ export function createDispatch(queue: Pick<CallQueue, 'enqueue' | 'remove'>, log
     followSoon(callSids) {
       if (callSids.length === 0) return;
       enqueueTogether(callSids).catch((error: unknown) => {
-        log.warn(
+        // The queue itself says once that it is away, and not for each registration.
+        log.debug(
           { err: error, calls: callSids.length },
-          'queue is away: the sweeper will bring the calls in',
+          'not enqueued: the sweeper will bring the calls in',
         );
       });
     },

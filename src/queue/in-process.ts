@@ -39,7 +39,7 @@ export function createInProcessQueue({ concurrency, yieldAfterMs }: InProcessQue
 
   async function oneLease(entry: Entry, follow: Follow): Promise<void> {
     const { callSid, handedOn } = entry;
-    const lease = leases.begin(callSid, '');
+    const lease = leases.begin(callSid, null);
     const result = await follow(callSid, handedOn, lease.ending.signal);
     leases.end(lease);
     if (entries.get(callSid) !== entry) return;

@@ -4,12 +4,13 @@ const YIELD_SHARE = 0.1;
 /** One call that this process follows. */
 export interface Lease {
   readonly id: string;
-  /** What the queue's lock on the call holds while the lease is in force. */
-  readonly token: string;
+  /** What the queue's lock on the call holds while the lease is in force; null where there is no lock. */
+  readonly token: string | null;
   /** By `performance.now()`. */
   readonly startedAt: number;
   /** Aborted where the lease is to end before its time. */
   readonly ending: AbortController;
+  isBeingHandedBack: boolean;
 }
 
 /** The leases of one process, oldest first. While the process is full and other calls wait, the oldest leases yield. */
@@ -25,9 +26,15 @@ export class Leases {
   }
 
   /** Begins a lease. One that the call still has here is ended: the queue took it to be dead. */
-  begin(id: string, token: string): Lease {
+  begin(id: string, token: string | null): Lease {
     this.abort(id);
-    const lease = { id, token, startedAt: performance.now(), ending: new AbortController() };
+    const lease = {
+      id,
+      token,
+      startedAt: performance.now(),
+      ending: new AbortController(),
+      isBeingHandedBack: false,
+    };
     // Deleted first, or the new lease would keep the old one's place among the oldest.
     this.#leases.delete(id);
     this.#leases.set(id, lease);
@@ -35,19 +42,40 @@ export class Leases {
   }
 
   end(lease: Lease): void {
-    if (this.#leases.get(lease.id) === lease) this.#leases.delete(lease.id);
+    if (this.has(lease)) this.#leases.delete(lease.id);
+  }
+
+  /** Whether the lease goes on: it has not ended, and the call has no newer one here. */
+  has(lease: Lease): boolean {
+    return this.#leases.get(lease.id) === lease;
+  }
+
+  /** Whether this process follows the call. */
+  hasCall(id: string): boolean {
+    return this.#leases.has(id);
   }
 
   get size(): number {
     return this.#leases.size;
   }
 
+  /** How many more calls this process may follow. */
+  get room(): number {
+    return Math.max(0, this.#atMost - this.#leases.size);
+  }
+
   get isFull(): boolean {
-    return this.#leases.size >= this.#atMost;
+    return this.room === 0;
   }
 
   all(): Lease[] {
     return [...this.#leases.values()];
+  }
+
+  /** Ends the lease at once: another worker follows the call, and nothing is to be handed back. */
+  lose(lease: Lease): void {
+    this.end(lease);
+    lease.ending.abort();
   }
 
   abort(id: string): void {

@@ -61,7 +61,20 @@ describe.each([
 
   it('takes any callSid', async () => {
     const queue = create();
-    const odd = ['12345', '#12345', 'a:b', 'a:b:c', 'NaN', '-5', '日本 %20', '\u{1F4DE}'.repeat(200)];
+    const odd = [
+      '12345',
+      '#12345',
+      'a:b',
+      'a:b:c',
+      'NaN',
+      '-5',
+      'wait',
+      'id',
+      'meta',
+      'marker',
+      '日本 %20',
+      '\u{1F4DE}'.repeat(200),
+    ];
     const followed: string[] = [];
     await queue.work(async (callSid) => {
       followed.push(callSid);
@@ -91,7 +104,7 @@ describe.each([
 
   it('takes a call up again at once, with what was handed on, and again after it is done', async () => {
     const queue = create();
-    const streak: FailureStreak = { failures: 3, code: 'unavailable', sameCode: 3, sameCodeMs: 4_000 };
+    const streak: FailureStreak = { failures: 3, code: 'unavailable', sameKind: 3, sameKindMs: 4_000 };
     const leases: (HandedOn | null)[] = [];
     const results = [handBack(20, streak), handBack(20), handBack(20), done, done];
     await queue.work(async (_callSid, handedOn) => {
