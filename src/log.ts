@@ -1,8 +1,20 @@
 import { type Logger, pino } from 'pino';
+import { type LogOutput, openLogOutput } from './log-output.ts';
 
-/** One JSON line per event, on standard output. */
-export function createLog(level: string): Logger {
-  return pino({ level, serializers: { err: errorFields } });
+export const STANDARD_OUTPUT = 1;
+
+export interface Log {
+  log: Logger;
+  output: LogOutput;
+}
+
+/** One JSON line per event, on standard output. A reader that stops reading holds nothing up. */
+export function createLog(level: string): Log {
+  const output = openLogOutput(STANDARD_OUTPUT);
+  const log = pino({ level, serializers: { err: errorFields } }, output);
+  output.onDropped = (lines) =>
+    log.warn({ lines }, 'log lines were dropped: they could not be written in time');
+  return { log, output };
 }
 
 /**

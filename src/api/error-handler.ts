@@ -30,6 +30,9 @@ function problemOf(error: FastifyError): ProblemError {
     return problem.invalidFields(fieldErrors(error.validation, error.validationContext ?? 'body'));
   }
   switch (error.code) {
+    // What takes long enough waits for Postgres.
+    case 'FST_ERR_HANDLER_TIMEOUT':
+      return problem.archiveUnavailable();
     case 'FST_ERR_CTP_BODY_TOO_LARGE':
       return problem.bodyTooLarge();
     case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':

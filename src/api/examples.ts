@@ -82,7 +82,7 @@ export const EXAMPLE_STATS = {
 
 export const EXAMPLE_HEALTH = {
   status: 'degraded',
-  parts: { postgres: 'up', queue: 'up', accounts: { default: 'active', uk: 'paused' } },
+  parts: { postgres: 'up', queue: 'up', accounts: { default: 'ok', uk: 'failing: ENOTFOUND api.uk' } },
 };
 
 export const EXAMPLE_METRICS = `# TYPE polykeep_polls_total counter

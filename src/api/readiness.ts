@@ -1,28 +1,22 @@
-import type { Pool } from 'pg';
 import type { Accounts } from '../accounts/accounts.ts';
+import type { ArchiveHealth } from '../archive/health.ts';
 import type { CallQueue } from '../queue/call-queue.ts';
 import type { HealthJson } from './schemas.ts';
 
 interface ReadinessOptions {
-  pool: Pool;
+  archive: Pick<ArchiveHealth, 'check'>;
   queue: Pick<CallQueue, 'state'>;
   accounts: Pick<Accounts, 'all'>;
 }
 
-/** Returns a function that asks each part how it is, now. */
-export function createReadiness({ pool, queue, accounts }: ReadinessOptions) {
-  return async (): Promise<HealthJson['parts']> => ({
-    postgres: await postgresState(pool),
-    queue: await queue.state(),
-    accounts: Object.fromEntries(
-      accounts.all().map(({ name, paused }) => [name, paused ? 'paused' : 'active'] as const),
-    ),
-  });
-}
-
-async function postgresState(pool: Pool): Promise<'up' | 'down'> {
-  return pool.query('select 1').then(
-    () => 'up',
-    () => 'down',
-  );
+/** Returns a function that asks each part how it is, now: within some 6 s, whatever has fallen silent. */
+export function createReadiness({ archive, queue, accounts }: ReadinessOptions) {
+  return async (): Promise<HealthJson['parts']> => {
+    const [isUp, queueState] = await Promise.all([archive.check(), queue.state()]);
+    return {
+      postgres: isUp ? 'up' : 'down',
+      queue: queueState,
+      accounts: Object.fromEntries(accounts.all().map(({ name, condition }) => [name, condition])),
+    };
+  };
 }

@@ -45,7 +45,9 @@ export const RegistrationBody = Type.Object(
     metadata: Type.Optional(Metadata),
   },
   {
-    description: '`callSid` or `call_sid` is required. Other fields are ignored.',
+    description:
+      '`callSid` or `call_sid` is required. Other fields are refused, but in an answer of PolyAI’s: one with ' +
+      '`call_sid` or `status`.',
     examples: [EXAMPLE_REGISTRATION],
   },
 );
@@ -121,7 +123,7 @@ export const BatchResultJson = Type.Object(
     results: Type.Array(
       Type.Object({
         callSid: Nullable(Type.String()),
-        result: Type.Enum(['created', 'existing', 'invalid']),
+        result: Type.Enum(['created', 'reopened', 'existing', 'invalid']),
         error: Type.Optional(Type.String()),
       }),
     ),
@@ -191,11 +193,14 @@ export const HealthJson = Type.Object(
     parts: Type.Object({
       postgres: Type.Enum(['up', 'down']),
       queue: Type.Enum(['up', 'down']),
-      accounts: Type.Record(Type.String(), Type.Enum(['active', 'paused'])),
+      accounts: Type.Record(Type.String(), Type.String()),
     }),
   },
   {
-    description: 'The state of each part. An account is paused while PolyAI refuses its token.',
+    description:
+      'The state of each part. An account is `ok`, `limited` (PolyAI’s 429s hold polls up), `failing: ` with what the ' +
+      'last poll said, `paused` (PolyAI refuses its token) or `unproven` (PolyAI answers and knows none of its calls), ' +
+      'as far as this process has polled. `degraded`: something is wrong that costs no call yet.',
     examples: [EXAMPLE_HEALTH],
   },
 );

@@ -1,6 +1,5 @@
 import helmet from '@fastify/helmet';
 import rateLimit from '@fastify/rate-limit';
-import underPressure from '@fastify/under-pressure';
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import type { ArchiveReader } from '../archive/read/reader.ts';
@@ -8,8 +7,10 @@ import { MAX_CALL_SID_LENGTH } from '../call/limits.ts';
 import { guard } from './door/access.ts';
 import type { ApiKey } from './door/api-keys.ts';
 import { CONNECTION_TIMES, refuseConnection } from './door/connections.ts';
+import type { CountRefusal } from './door/count-refusal.ts';
+import { boundConnections } from './door/crowd.ts';
 import { ANSWER_HEADERS } from './door/headers.ts';
-import { PRESSURE } from './door/pressure.ts';
+import { refuseUnderPressure } from './door/pressure.ts';
 import { type DropInRoutesOptions, dropInRoutes } from './drop-in/drop-in.ts';
 import { handleError, pathOf, sendProblem } from './error-handler.ts';
 import { describeRoutes } from './openapi/openapi.ts';
@@ -32,6 +33,8 @@ const MAX_PARAM_LENGTH = MAX_CALL_SID_LENGTH * 4 * 3;
 export interface RequestMetrics {
   /** `route` is its pattern; `none` where there is no such route. */
   answered(method: string, route: string, status: number, ms: number): void;
+  /** Somebody was refused at the door. */
+  refused: CountRefusal;
 }
 
 export interface CoreOptions extends HealthRoutesOptions, MetricsRoutesOptions {
@@ -40,6 +43,8 @@ export interface CoreOptions extends HealthRoutesOptions, MetricsRoutesOptions {
   apiKeys: readonly ApiKey[];
   /** How many requests one key may make; without a key, one address. */
   maxRequestsPerSecond: number;
+  /** That may be open at a time; Infinity: as many as come. */
+  maxConnections: number;
   log: Logger;
 }
 
@@ -83,7 +88,9 @@ export function createCoreServer(options: CoreOptions): FastifyInstance {
 }
 
 /** A server with all that a request passes before it reaches a route, and no routes yet. */
-function guardedServer({ log, apiKeys, maxRequestsPerSecond, requests }: CoreOptions): FastifyInstance {
+function guardedServer(options: CoreOptions): FastifyInstance {
+  const { log, apiKeys, requests } = options;
+  const count = requests.refused;
   const loggerInstance: FastifyBaseLogger = log;
   const app = fastify({
     loggerInstance,
@@ -96,6 +103,7 @@ function guardedServer({ log, apiKeys, maxRequestsPerSecond, requests }: CoreOpt
     frameworkErrors: (error, request, reply) => handleError(error, request, reply),
     clientErrorHandler: refuseConnection,
   });
+  boundConnections(app, { atMost: options.maxConnections, count });
   app.setValidatorCompiler(validatorCompiler);
   app.setErrorHandler(handleError);
   app.setNotFoundHandler((request, reply) =>
@@ -112,9 +120,9 @@ function guardedServer({ log, apiKeys, maxRequestsPerSecond, requests }: CoreOpt
     );
   });
   app.register(helmet, ANSWER_HEADERS);
-  app.register(underPressure, PRESSURE);
+  app.after(() => refuseUnderPressure(app, count));
   app.register(rateLimit, { global: false });
   // After the plugins above, so that a refused request has their headers too.
-  app.after(() => guard(app, { keys: apiKeys, maxPerSecond: maxRequestsPerSecond }));
+  app.after(() => guard(app, { keys: apiKeys, maxPerSecond: options.maxRequestsPerSecond, count }));
   return app;
 }

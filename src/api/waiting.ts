@@ -7,6 +7,8 @@ import { createChecks } from './checks.ts';
 
 /** News that come within this time of each other cause one check. */
 const CHECK_GAP_MS = 50;
+/** The longest `wait`, and what Postgres may then take for the answer. */
+export const HELD_WITHIN_MS = 60_000 + 45_000;
 
 /** A request that is held: its `signal` is aborted when its time is over, its client has gone, or the process stops. */
 interface Hold extends Disposable {

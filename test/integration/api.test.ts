@@ -1,8 +1,11 @@
 import type { FastifyInstance } from 'fastify';
+import { request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { EXAMPLE_BATCH, EXAMPLE_BATCH_RESULT, EXAMPLE_CALL_SID } from '../../src/api/examples.ts';
 import { type ApiServer, startApiServer } from '../support/api-server.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { startDropInServer } from '../support/drop-in-server.ts';
+import { TOKEN } from '../support/polyai-requests.ts';
 
 let test: TestDatabase;
 let server: ApiServer;
@@ -28,7 +31,7 @@ function serverOn(url: string): ApiServer {
     options: {
       accounts: { has: (name) => ['default', 'spare'].includes(name), fallback: 'default', all: () => [] },
       followSoon: (callSids) => void followed.push(...callSids),
-      readiness: async () => ({ postgres: 'up', queue: 'up', accounts: { default: 'active' } }),
+      readiness: async () => ({ postgres: 'up', queue: 'up', accounts: { default: 'ok' } }),
     },
   });
 }
@@ -83,11 +86,82 @@ describe('POST /v1/calls', () => {
     expect(response.json()).toMatchObject({ callSid, account: 'default', status: null });
   });
 
+  it('of a known call adds the metadata keys that it lacks, and overwrites none', async () => {
+    const callSid = newCallSid();
+    await post('/v1/calls', { callSid, metadata: { campaign: 'spring' } });
+    const again = await post('/v1/calls', { callSid, metadata: { campaign: 'autumn', tier: 'gold' } });
+    expect(again.statusCode).toBe(200);
+    expect(again.json()).toMatchObject({ metadata: { campaign: 'spring', tier: 'gold' } });
+  });
+
+  it('many at once of one call: it has the metadata of all', async () => {
+    const callSid = newCallSid();
+    const keys = Array.from({ length: 10 }, (_, index) => `key${index}`);
+    const answers = await Promise.all(
+      keys.map((key) => post('/v1/calls', { callSid, metadata: { [key]: 'x' } })),
+    );
+    const statuses = answers.map(({ statusCode }) => statusCode);
+    expect(statuses.toSorted()).toEqual([...Array.from({ length: 9 }, () => 200), 201]);
+    const { metadata } = (await get(`/v1/calls/${callSid}`)).json();
+    expect(Object.keys(metadata).toSorted()).toEqual(keys);
+  });
+
+  it.each([
+    ['a slip in a name', { metdata: { campaign: 'spring' } }, ['metdata']],
+    ['what every object has', { constructor: 'x', toString: 'y' }, ['constructor', 'toString']],
+  ])('refuses a field that it does not know, by its name: %s', async (_, fields, names) => {
+    const before = await stored();
+    const response = await post('/v1/calls', { callSid: newCallSid(), ...fields });
+    expect(response.statusCode).toBe(400);
+    expect(response.json()).toMatchObject({
+      code: 'invalid_request',
+      errors: names.map((field) => ({ field, detail: 'is not known' })),
+    });
+    expect(await stored()).toBe(before);
+  });
+
+  it('takes whatever else PolyAI answers to a trigger', async () => {
+    for (const answer of [
+      { call_sid: newCallSid(), queue_position: 3 },
+      { callSid: newCallSid(), status: 'QUEUED', estimate: {} },
+    ]) {
+      expect((await post('/v1/calls', answer)).statusCode).toBe(201);
+    }
+  });
+
   it('takes any callSid that is text, and reads it back by its path', async () => {
     for (const callSid of ['a/b?c=d#e', '12345', 'x:y', '日本 %20', '\u{1F4DE}'.repeat(200), '...']) {
       expect((await post('/v1/calls', { callSid })).statusCode).toBe(201);
       const response = await get(`/v1/calls/${encodeURIComponent(callSid)}`);
       expect(response.json()).toMatchObject({ callSid });
+    }
+  });
+});
+
+describe('a call that the drop-in saw first', () => {
+  it('gets its metadata when it is registered', async () => {
+    const dropIn = await startDropInServer();
+    try {
+      const callSid = dropIn.polyai.place({
+        script: [{ status: 'queued', forMs: Number.POSITIVE_INFINITY }],
+      });
+      const seen = await request(`${dropIn.url}/v1/outbound-calling/${callSid}/status`, {
+        headers: { 'x-polyai-auth-token': TOKEN },
+      });
+      expect(seen.statusCode).toBe(200);
+      await seen.body.dump();
+      const { api } = dropIn;
+      const registered = await api.app.inject({
+        method: 'POST',
+        url: '/v1/calls',
+        payload: { callSid, metadata: { campaign: 'spring' } },
+      });
+      expect(registered.statusCode).toBe(200);
+      expect(registered.json()).toMatchObject({ status: 'queued', metadata: { campaign: 'spring' } });
+      const list = await api.app.inject('/v1/calls?metadata.campaign=spring');
+      expect(list.json().data).toMatchObject([{ callSid }]);
+    } finally {
+      await dropIn.stop();
     }
   });
 });
@@ -193,6 +267,28 @@ describe('POST /v1/calls/batch', () => {
       { callSid: null, result: 'invalid', error: expect.any(String) },
     ]);
     expect(followed).toEqual([fresh, other]);
+  });
+
+  it('tells of a field that it does not know, and gives a call that comes twice the metadata of both', async () => {
+    const callSid = newCallSid();
+    const { results } = (
+      await post('/v1/calls/batch', {
+        calls: [
+          { callSid, metadata: { campaign: 'spring' } },
+          { callSid, metdata: { tier: 'silver' } },
+          { callSid, metadata: { campaign: 'autumn', tier: 'gold' } },
+          { call_sid: newCallSid(), queue_position: 3 },
+        ],
+      })
+    ).json();
+    expect(results).toMatchObject([
+      { callSid, result: 'created' },
+      { callSid, result: 'invalid', error: 'metdata: is not known' },
+      { callSid, result: 'existing' },
+      { result: 'created' },
+    ]);
+    const { metadata } = (await get(`/v1/calls/${callSid}`)).json();
+    expect(metadata).toEqual({ campaign: 'spring', tier: 'gold' });
   });
 
   it('answers the example of its document as the document says', async () => {

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { problem } from '../problems.ts';
-import type { ApiKey } from './api-keys.ts';
+import { type ApiKey, findKey } from './api-keys.ts';
+import type { CountRefusal } from './count-refusal.ts';
 import { givenKey } from './given-key.ts';
 import { createRequestLimits } from './request-limits.ts';
 
@@ -12,6 +13,8 @@ declare module 'fastify' {
      * and `write` for the rest.
      */
     access?: 'open' | 'local' | 'drop-in' | 'board';
+    /** Of a route that also takes a PolyAI token: the one that a request brings, or null. */
+    tokenOf?: (request: FastifyRequest) => GivenToken | null;
   }
   interface FastifyRequest {
     /** The API key that the caller gave; null without one, and for a key that is none. */
@@ -19,30 +22,48 @@ declare module 'fastify' {
   }
 }
 
+export interface GivenToken {
+  token: string;
+  /** Whose it is, as `the token of ACCOUNT`; null where it is nobody's. */
+  holder: string | null;
+}
+
+interface GuardOptions {
+  keys: readonly ApiKey[];
+  /** Requests of one key, or of one address without a key. */
+  maxPerSecond: number;
+  count: CountRefusal;
+}
+
 /**
  * Finds out who makes a request, counts it, and lets it in or refuses it, all before its body is read. Without keys
  * every caller is let in and none is counted: then only this machine can reach the API. `app` must have
  * `@fastify/rate-limit`. Requests are refused with `unauthorized`, `forbidden` or `too_many_requests`.
+ *
+ * A right key or token is let in whatever else comes from its address: many callers may share one, as a proxy's.
  */
-export function guard(
-  app: FastifyInstance,
-  { keys, maxPerSecond }: { keys: readonly ApiKey[]; maxPerSecond: number },
-): void {
-  const limits = createRequestLimits(app, { keys, maxPerSecond });
+export function guard(app: FastifyInstance, { keys, maxPerSecond, count }: GuardOptions): void {
+  const limits = createRequestLimits(app, { maxPerSecond, count });
   app.decorateRequest('apiKey', null);
   app.addHook('onRequest', async (request, reply) => {
     const { access, isProbe = false } = request.routeOptions.config;
     const isFree = access === 'open' || (access === 'local' && isLocal(request.ip));
-    if (!isFree && keys.length > 0) request.apiKey = keyOf(request, reply);
+    const isAsked = !isFree && keys.length > 0;
+    const wrong = isAsked ? identify(request) : '';
+    if (wrong !== '') await limits.wrongKey(request, reply, wrong);
     if (!isProbe && keys.length > 0) await limits.take(request, reply);
     if (isFree) return;
     if (keys.length === 0) checkHost(request);
     else if (access !== 'drop-in') checkKey(request, reply);
   });
 
-  function keyOf(request: FastifyRequest, reply: FastifyReply): ApiKey | null {
-    const given = givenKey(request);
-    return given === '' ? null : limits.tryKey(given, request, reply);
+  /** Writes on the request who makes it. Returns the key or token that is none; empty where there is no such. */
+  function identify(request: FastifyRequest): string {
+    const key = givenKey(request);
+    const token = request.routeOptions.config.tokenOf?.(request) ?? null;
+    request.apiKey = key === '' ? null : findKey(keys, key);
+    request.holder = request.apiKey === null ? (token?.holder ?? null) : `the key ${request.apiKey.name}`;
+    return request.holder === null ? key || (token?.token ?? '') : '';
   }
 }
 

@@ -1,15 +1,25 @@
 import type { Socket } from 'node:net';
 import { type ProblemError, problem, problemBody } from '../problems.ts';
 
-/**
- * How long a request may take to come in, so that slow ones do not pile up. Answers have no such limit: a wait or an
- * export may last longer.
- */
+/** How long a client may take. A request that waits for news, or an export, may go on for longer than it comes in. */
 export const CONNECTION_TIMES = {
-  /** From the first byte to the last one of the body, in milliseconds. */
+  /** A request, from the first byte to the last one of the body, in milliseconds. */
   requestTimeout: 60_000,
   http: { headersTimeout: 20_000, connectionsCheckingInterval: 5_000 },
+  /**
+   * A connection on which nothing comes or goes while a request is under way: above all a client that does not read its
+   * answer. Postgres ends an export whose reader has paused for 10 minutes; nothing else is silent for longer.
+   */
+  connectionTimeout: 11 * 60_000,
+  /**
+   * From the request to its answer, where a route does not say otherwise: 503 then. Postgres takes at most 35 s for one
+   * question, 5 s of them for a connection.
+   */
+  handlerTimeout: 45_000,
 };
+
+/** A client that was refused may read why, and is then to close its side. */
+const LAST_WORDS_MS = 5_000;
 
 /** Answers what Node could not read as a request with a problem, as a route would. */
 export function refuseConnection(error: Error, socket: Socket): void {
@@ -19,6 +29,7 @@ export function refuseConnection(error: Error, socket: Socket): void {
   socket.end(
     `HTTP/1.1 ${found.statusCode} ${found.title}\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
+  socket.setTimeout(LAST_WORDS_MS, () => socket.destroy());
 }
 
 function problemOf(error: Error): ProblemError {

@@ -1,68 +1,63 @@
 import { normalizeIP } from '@fastify/rate-limit';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { type ProblemError, problem } from '../problems.ts';
-import { type ApiKey, findKey, sha256 } from './api-keys.ts';
+import type { CountRefusal } from './count-refusal.ts';
+import { WrongKeys } from './wrong-keys.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** The route tells how the process is. It answers under any load: no limit and no pressure refuses it. */
     isProbe?: boolean;
   }
+  interface FastifyRequest {
+    /** Whose requests it counts with, as `the key NAME`; null: those of its address. */
+    holder: string | null;
+  }
 }
 
 const WINDOW_MS = 1_000;
-/** Different wrong keys from one address: somebody who guesses. A client with an old key sends the same one again. */
-const MAX_GUESSES_PER_WINDOW = 10;
 
 /** Limits requests by the second. Each process counts for itself, in memory. All throw `too_many_requests`. */
 interface RequestLimits {
-  /** Counts a request for its key; without a key, for the address that it comes from. */
+  /** Counts a request for its holder; without one, for the address that it comes from. */
   take(request: FastifyRequest, reply: FastifyReply): Promise<void>;
-  /** The key that was given, or null where it is none. An address that tried many wrong ones is refused instead. */
-  tryKey(given: string, request: FastifyRequest, reply: FastifyReply): ApiKey | null;
+  /** Of a request with a key that is none. Where its address tries many, it is refused here, and not at once. */
+  wrongKey(request: FastifyRequest, reply: FastifyReply, given: string): Promise<void>;
 }
 
-/** `app` must have `@fastify/rate-limit`. `maxPerSecond`: requests of one key, or of one address without a key. */
+interface RequestLimitsOptions {
+  /** Requests of one holder of a key, or of one address without a key. */
+  maxPerSecond: number;
+  count: CountRefusal;
+}
+
+/** `app` must have `@fastify/rate-limit`. */
 export function createRequestLimits(
   app: FastifyInstance,
-  { keys, maxPerSecond }: { keys: readonly ApiKey[]; maxPerSecond: number },
+  { maxPerSecond, count }: RequestLimitsOptions,
 ): RequestLimits {
+  app.decorateRequest('holder', null);
+  const wrongKeys = new WrongKeys({ count, log: app.log });
   const requests = app.createRateLimit({
     max: maxPerSecond,
     timeWindow: WINDOW_MS,
-    keyGenerator: (request) => (request.apiKey === null ? addressOf(request) : `key ${request.apiKey.name}`),
+    keyGenerator: (request) => request.holder ?? addressOf(request),
   });
-  /** Digests of the wrong keys since the window began, by address. */
-  const guesses = new Map<string, Set<string>>();
-  let windowEndsAt = 0;
-
-  function guessesFrom(address: string): Set<string> {
-    const now = performance.now();
-    if (now >= windowEndsAt) {
-      guesses.clear();
-      windowEndsAt = now + WINDOW_MS;
-    }
-    return guesses.get(address) ?? new Set();
-  }
 
   return {
     async take(request, reply) {
       const taken = await requests(request);
       if (taken.isAllowed || !taken.isExceeded) return;
-      const whose = request.apiKey === null ? 'this address' : `the key ${request.apiKey.name}`;
+      count('rate');
+      const whose = request.holder ?? 'this address';
       refuse(reply, taken.ttlInSeconds, problem.tooManyRequests(maxPerSecond, whose));
     },
 
-    // Without an await: each of many requests at once must count before the next is looked at.
-    tryKey(given, request, reply) {
-      const address = addressOf(request);
-      const guessed = guessesFrom(address);
-      if (guessed.size >= MAX_GUESSES_PER_WINDOW) {
-        refuse(reply, WINDOW_MS / 1000, problem.tooManyWrongKeys());
-      }
-      const key = findKey(keys, given);
-      if (key === null) guesses.set(address, guessed.add(sha256(given).toString('base64')));
-      return key;
+    async wrongKey(request, reply, given) {
+      const refusal = await wrongKeys.refuse(given, addressOf(request));
+      if (refusal === null) return;
+      if (refusal.closes) reply.header('connection', 'close');
+      refuse(reply, WINDOW_MS / 1000, refusal.problem);
     },
   };
 }

@@ -2,6 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
 import type { Account } from '../../accounts/account.ts';
 import type { PolyAiApi, ScopedRequest } from '../../polyai/api.ts';
+import type { GivenToken } from '../door/access.ts';
 import { type KeyScope, sha256 } from '../door/api-keys.ts';
 import { problem } from '../problems.ts';
 
@@ -31,6 +32,19 @@ export function accountOf(
     throw problem.accountNotConfigured(asked);
   }
   return named(request.headers['x-polykeep-account'], inScope);
+}
+
+/** The PolyAI token that a request brings, and the first account whose it is. Null where it brings none. */
+export function givenToken(
+  { headers }: FastifyRequest,
+  api: PolyAiApi,
+  accounts: readonly Account[],
+): GivenToken | null {
+  const token = headers[api.tokenHeader];
+  if (typeof token !== 'string' || token === '') return null;
+  const ofApi = accounts.filter(({ connection }) => connection.api === api);
+  const [account] = ofApi.filter(hasToken(token));
+  return { token, holder: account === undefined ? null : `the token of ${account.name}` };
 }
 
 /** An object of a client's JSON may have a `toString` that cannot be called. */

@@ -21,7 +21,7 @@ import { RETRY_AFTER_SECONDS } from '../error-handler.ts';
 import { ProblemError, problem } from '../problems.ts';
 import { CallSid } from '../schemas.ts';
 import { checker } from '../validation.ts';
-import { accountOf } from './drop-in-account.ts';
+import { accountOf, givenToken } from './drop-in-account.ts';
 import { statusOperation, triggerOperation } from './drop-in-operations.ts';
 import type { PlacedCalls } from './placed-calls.ts';
 import { triggerMetadata } from './trigger-metadata.ts';
@@ -33,6 +33,8 @@ export interface DropInRoutesOptions {
 }
 
 const ARCHIVE_PATIENCE_MS = 1_000;
+/** Longer than PolyAI may take for a trigger: its caller is to learn of the call. */
+const ANSWER_WITHIN_MS = 120_000;
 const checkCallSid = checker<string>(CallSid, 'callSid');
 
 /**
@@ -51,13 +53,16 @@ export function dropInRoutes(app: FastifyInstance, options: DropInRoutesOptions,
 }
 
 function routesOf(api: PolyAiApi, options: DropInRoutesOptions): FastifyPluginCallback {
-  const config = { access: 'drop-in' } as const;
-  const status = { config, schema: statusOperation(api) };
+  const config = {
+    access: 'drop-in' as const,
+    tokenOf: (request: FastifyRequest) => givenToken(request, api, options.accounts.all()),
+  };
+  const status = { config, handlerTimeout: ANSWER_WITHIN_MS, schema: statusOperation(api) };
   return (app, _, done) => {
     app.setErrorHandler((error: FastifyError, request, reply) => inItsWords(api, error, request, reply));
     app.get(api.statusRoute, status, (request, reply) => answerStatus(api, request, reply, options));
     for (const route of api.triggerRoutes) {
-      const trigger = { config, schema: triggerOperation(api, route) };
+      const trigger = { config, handlerTimeout: ANSWER_WITHIN_MS, schema: triggerOperation(api, route) };
       app.post(route, trigger, (request, reply) => answerTrigger(api, request, reply, options));
     }
     done();
@@ -94,13 +99,14 @@ async function answerStatus(
     return sendKept(reply, known.body, known.observedAt);
   }
 
+  const askedAt = new Date();
   const { answer, result } = await account
     .askStatus(callSid)
     .catch((error: unknown) => refuseFor(error, 502, 'PolyAI did not answer'));
   if (isOurs && !(result instanceof PolyAiError)) {
     await placedCalls.keep(
       { callSid, account: account.name, metadata: {} },
-      { ...result, changedAfter: null, observedAt: new Date() },
+      { ...result, changedAfter: null, observedAt: new Date(), seenAt: askedAt },
     );
   }
   return sendAnswer(reply, answer);
@@ -113,7 +119,8 @@ async function lastAnswer(
   log: FastifyBaseLogger,
 ): Promise<LastAnswer | null> {
   const answer = reader.readLastAnswer(callSid).catch((error: unknown) => {
-    log.warn({ err: error, callSid }, 'the archive does not answer: asking PolyAI');
+    // That Postgres is away is told once, by its health.
+    log.debug({ err: error, callSid }, 'the archive does not answer: asking PolyAI');
     return null;
   });
   return (await within(ARCHIVE_PATIENCE_MS, answer)) ? answer : null;

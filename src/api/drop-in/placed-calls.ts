@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { isRefusal } from '../../archive/errors.ts';
+import { isRefusal } from '../../archive/sql-states.ts';
 import type { Registrar } from '../../archive/write/registrar.ts';
 import { retryDelay } from '../../backoff.ts';
 import type { Metadata, Registration, Report, Sighting } from '../../call/call.ts';
@@ -36,6 +36,10 @@ interface Pending {
 
 const PATIENCE_MS = 2_000;
 const RETRY = { firstMs: 100, maxMs: 2_000 };
+/** That wait for Postgres together, and try it so often. More of them try more rarely: each try takes time from polls. */
+const TRYING_OFTEN = 1_000;
+/** What PolyAI showed of a call meanwhile; the last of them counts most. */
+const MAX_SIGHTINGS = 20;
 
 export function createPlacedCalls({ registrar, report, followSoon, log }: PlacedCallsOptions): PlacedCalls {
   const pending = new Map<string, Pending>();
@@ -75,7 +79,7 @@ export function createPlacedCalls({ registrar, report, followSoon, log }: Placed
         if (failures === 1) {
           log.warn({ err: error, callSid, account }, 'not registered yet: trying again until it holds');
         }
-        const wait = retryDelay(failures, RETRY, Math.random);
+        const wait = retryDelay(failures, RETRY, Math.random) * Math.max(1, pending.size / TRYING_OFTEN);
         await sleep(wait, undefined, { signal: closing.signal }).catch(() => {});
         if (closing.signal.aborted) return false;
       }
@@ -99,7 +103,7 @@ export function createPlacedCalls({ registrar, report, followSoon, log }: Placed
       const call = pending.get(registration.callSid) ?? begin(registration);
       // A status request for the call may come before the trigger, which alone brings metadata.
       if (Object.keys(call.metadata).length === 0) call.metadata = registration.metadata;
-      if (sighting !== null && call.sightings.at(-1)?.body !== sighting.body) call.sightings.push(sighting);
+      if (sighting !== null) add(call.sightings, sighting);
       await within(PATIENCE_MS, call.work);
     },
 
@@ -123,4 +127,12 @@ export function createPlacedCalls({ registrar, report, followSoon, log }: Placed
       }
     },
   };
+}
+
+/** A client that asks again and again is shown the same: the first of it tells when it was so. */
+function add(sightings: Sighting[], sighting: Sighting): void {
+  const last = sightings.at(-1);
+  if (last?.status === sighting.status && last.reason === sighting.reason) return;
+  if (sightings.length === MAX_SIGHTINGS) sightings.pop();
+  sightings.push(sighting);
 }

@@ -3,7 +3,7 @@ import type { FastifyReply } from 'fastify';
 import { Type } from 'typebox';
 import { callCursor, type Position } from '../../archive/read/cursors.ts';
 import type { ArchiveReader } from '../../archive/read/reader.ts';
-import type { Registrar } from '../../archive/write/registrar.ts';
+import type { Registered, Registrar } from '../../archive/write/registrar.ts';
 import type { Call, Registration } from '../../call/call.ts';
 import { filterFields, filterOf, filterOptions } from '../filter.ts';
 import { ProblemError, problem } from '../problems.ts';
@@ -20,7 +20,7 @@ import {
   RegistrationBody,
 } from '../schemas.ts';
 import { checker } from '../validation.ts';
-import type { Waiting } from '../waiting.ts';
+import { HELD_WITHIN_MS, type Waiting } from '../waiting.ts';
 import { type AccountNames, readRegistration } from './registration.ts';
 
 export interface CallRoutesOptions {
@@ -54,8 +54,9 @@ export const callRoutes: FastifyPluginCallbackTypebox<CallRoutesOptions> = (app,
         operationId: 'registerCall',
         summary: 'Register a call',
         description:
-          'The call is followed from then on. 201 where it is new, 200 where it was known already. PolyAI’s answer to ' +
-          'a trigger can be posted as it is.',
+          'The call is followed from then on. 201 where it is new, 200 where it was known already: then it gets the ' +
+          'metadata keys that it lacks, and is followed again where polykeep had concluded on it (`not_found`, ' +
+          '`lost`, `rejected`, `abandoned`). PolyAI’s answer to a trigger can be posted as it is.',
         tags: ['Calls'],
         body: RegistrationBody,
         response: { 200: CallJson, 201: CallJson },
@@ -63,10 +64,10 @@ export const callRoutes: FastifyPluginCallbackTypebox<CallRoutesOptions> = (app,
     },
     async (request, reply) => {
       const registration = readRegistration(request.body, accounts);
-      const created = await registrar.register(registration);
-      if (created === null) return reply.code(200).send(await readJson(registration.callSid));
-      followSoon([registration.callSid]);
-      return reply.code(201).send(callJson(created));
+      const registered = await registrar.register(registration);
+      if (registered.kind !== 'existing') followSoon([registration.callSid]);
+      if (registered.kind === 'created') return reply.code(201).send(callJson(registered.call));
+      return reply.code(200).send(await readJson(registration.callSid));
     },
   );
 
@@ -84,15 +85,18 @@ export const callRoutes: FastifyPluginCallbackTypebox<CallRoutesOptions> = (app,
     async (request) => {
       const items = request.body.calls.map((item) => readItem(item, accounts));
       const valid = items.filter((item) => item.kind === 'valid').map((item) => item.registration);
-      const created = valid.length === 0 ? [] : await registrar.registerAll(valid);
-      followSoon(created.flatMap((call) => call?.callSid ?? []));
-      return { results: results(items, created) };
+      const registered = valid.length === 0 ? [] : await registrar.registerAll(valid);
+      followSoon(
+        valid.filter((_, index) => registered[index]?.kind !== 'existing').map(({ callSid }) => callSid),
+      );
+      return { results: results(items, registered) };
     },
   );
 
   app.get(
     '/v1/calls/:callSid',
     {
+      handlerTimeout: HELD_WITHIN_MS,
       schema: {
         operationId: 'getCall',
         summary: 'Read a call',
@@ -177,11 +181,11 @@ function callSidIn(item: unknown): string | null {
   return typeof named === 'string' ? named : null;
 }
 
-function results(items: readonly Item[], created: readonly (Call | null)[]): BatchResultJson['results'] {
+function results(items: readonly Item[], registered: readonly Registered[]): BatchResultJson['results'] {
   let next = 0;
   return items.map((item) => {
     if (item.kind === 'invalid') return { callSid: item.callSid, result: 'invalid', error: item.error };
-    const result = created[next++] ? 'created' : 'existing';
+    const result = registered[next++]?.kind ?? 'existing';
     return { callSid: item.registration.callSid, result };
   });
 }

@@ -60,6 +60,8 @@ export const exportRoutes: FastifyPluginCallbackTypebox<ExportRoutesOptions> = (
         response: ANSWERS,
         problems: ['too_many_exports'],
       },
+      // A slow client keeps a connection, one of two places, and in Postgres all rows that were deleted since.
+      handlerTimeout: EXPORT_WITHIN_MS,
       // A HEAD would read the whole archive for nothing.
       exposeHeadRoute: false,
     },
@@ -67,12 +69,7 @@ export const exportRoutes: FastifyPluginCallbackTypebox<ExportRoutesOptions> = (
       const { format } = request.query;
       const gone = new AbortController();
       const cut = () => void reply.raw.destroy();
-      // A slow client keeps a connection, one of two places, and in Postgres all rows that were deleted since.
-      const limit = setTimeout(cut, EXPORT_WITHIN_MS);
-      reply.raw.once('close', () => {
-        clearTimeout(limit);
-        gone.abort();
-      });
+      reply.raw.once('close', () => gone.abort());
       const batches = await exporter
         .open(filterOf(request.query), gone.signal, cut)
         .catch((error: unknown) => {

@@ -8,8 +8,8 @@ export interface HealthRoutesOptions {
 }
 
 /**
- * Ready means that the process keeps its promises, which it cannot without Postgres. Without Redis or with a paused
- * account it still registers calls and answers: it stays ready, and says what is wrong.
+ * Ready means that the process keeps its promises, which it cannot without Postgres. Without Redis or with an
+ * account whose polls bring nothing it still registers calls and answers: it stays ready, and says what is wrong.
  */
 export const healthRoutes: FastifyPluginCallbackTypebox<HealthRoutesOptions> = (app, { readiness }, done) => {
   app.get(
@@ -52,5 +52,6 @@ export const healthRoutes: FastifyPluginCallbackTypebox<HealthRoutesOptions> = (
 
 function statusOf({ postgres, queue, accounts }: HealthJson['parts']): HealthJson['status'] {
   if (postgres === 'down') return 'unavailable';
-  return queue === 'down' || Object.values(accounts).includes('paused') ? 'degraded' : 'ok';
+  const areFine = Object.values(accounts).every((condition) => condition === 'ok' || condition === 'limited');
+  return queue === 'up' && areFine ? 'ok' : 'degraded';
 }

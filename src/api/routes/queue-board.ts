@@ -5,6 +5,9 @@ import { servePages } from '../door/headers.ts';
 import { handleError } from '../error-handler.ts';
 import { problem } from '../problems.ts';
 
+/** Redis may fall silent after it was asked whether it is up. */
+const ANSWER_WITHIN_MS = 10_000;
+
 export interface QueueBoardOptions {
   queue: Pick<CallQueue, 'state'>;
   /** BullMQ's jobs; null where the queue is in the process. */
@@ -33,7 +36,13 @@ export async function queueBoard(
   scope.addHook('onRoute', (route) => {
     route.config = { ...route.config, access: 'board' };
     // The board's own handler tells what went wrong inside, and not as a problem.
-    route.errorHandler = handleError;
+    route.errorHandler = (error, request, reply) =>
+      handleError(
+        error.code === 'FST_ERR_HANDLER_TIMEOUT' ? problem.queueUnavailable() : error,
+        request,
+        reply,
+      );
+    route.handlerTimeout = ANSWER_WITHIN_MS;
   });
   // Where Redis is away BullMQ waits for it without end.
   scope.addHook('preHandler', async () => {

@@ -1,6 +1,6 @@
 import type { Registration } from '../../call/call.ts';
 import { problem } from '../problems.ts';
-import type { RegistrationBody } from '../schemas.ts';
+import { RegistrationBody } from '../schemas.ts';
 
 const MAX_METADATA_BYTES = 8 * 1024;
 
@@ -15,6 +15,7 @@ export interface AccountNames {
  * What a body asks to register: the checks that its schema cannot say. Throws a `ProblemError` that names the field.
  */
 export function readRegistration(body: RegistrationBody, accounts: AccountNames): Registration {
+  refuseUnknownFields(body);
   const callSid = body.callSid ?? body.call_sid;
   if (callSid === undefined) throw problem.invalidField('callSid', 'is required');
   if (body.call_sid !== undefined && body.call_sid !== callSid) {
@@ -29,4 +30,12 @@ export function readRegistration(body: RegistrationBody, accounts: AccountNames)
     throw problem.invalidField('metadata', 'is larger than 8 KB');
   }
   return { callSid, account, metadata: { ...metadata } };
+}
+
+/** PolyAI's answer to a trigger may be posted as it is, whatever else is in it; what a client makes up is a slip. */
+function refuseUnknownFields(body: RegistrationBody): void {
+  if (Object.hasOwn(body, 'call_sid') || Object.hasOwn(body, 'status')) return;
+  const unknown = Object.keys(body).filter((field) => !Object.hasOwn(RegistrationBody.properties, field));
+  if (unknown.length === 0) return;
+  throw problem.invalidFields(unknown.map((field) => ({ field, detail: 'is not known' })));
 }

@@ -5,7 +5,7 @@ import { FEED_START, type FeedPosition, feedCursor } from '../../archive/read/cu
 import type { Feed, FeedPage, FeedQuery } from '../../archive/read/feed.ts';
 import { problem } from '../problems.ts';
 import { FeedPageJson, FeedQuery as FeedQuerySchema, transitionJson } from '../schemas.ts';
-import type { Waiting } from '../waiting.ts';
+import { HELD_WITHIN_MS, type Waiting } from '../waiting.ts';
 
 export interface TransitionRoutesOptions {
   feed: Pick<Feed, 'read' | 'readBatched'>;
@@ -20,6 +20,7 @@ export const transitionRoutes: FastifyPluginCallbackTypebox<TransitionRoutesOpti
   app.get(
     '/v1/transitions',
     {
+      handlerTimeout: HELD_WITHIN_MS,
       schema: {
         operationId: 'readTransitions',
         summary: 'Read the feed of transitions',
