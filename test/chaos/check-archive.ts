@@ -1,4 +1,5 @@
 import type { CallJson } from '../../src/api/schemas.ts';
+import { isConclusion } from './check-conclusions.ts';
 import type { Doubt } from './doubts.ts';
 import type { CallEvidence } from './evidence.ts';
 import { reasonOf, type Showing, type Stage, showingsOf, stageOf, stagesOf } from './history.ts';
@@ -20,7 +21,7 @@ export function checkArchive(call: CallEvidence, doubt: Doubt): { violations: Vi
   const stages = stagesOf(call.changes);
   const showings = showingsOf(call);
   const stored = call.archived.transitions;
-  const unstored = unstoredStages(stages, showings, stored, doubt);
+  const unstored = unstoredStages(call, stages, showings, doubt);
   const found = [
     ...lost(call, call.archived),
     ...unstored.missing.map((stage) => violation('missing', `${stage} was shown, and is not stored`)),
@@ -33,35 +34,38 @@ export function checkArchive(call: CallEvidence, doubt: Doubt): { violations: Vi
   };
 }
 
-function lost({ changes, style }: CallEvidence, archived: CallJson): Found[] {
+function lost({ changes, style, forgottenAt }: CallEvidence, archived: CallJson): Found[] {
   const end = changes.at(-1);
-  if (end === undefined) return [];
+  // A conclusion that is drawn too early is found as such.
+  if (end === undefined || isConclusion(archived.outcome)) return [];
   const status = end.status.toLowerCase();
   const outcome = SUCCESS.has(status) ? 'success' : 'failure';
   const right = [status, style === 'mid-2026' ? end.reason : '', outcome].join(', ');
   const told = [archived.status, reasonOf(archived.reason), archived.outcome].join(', ');
   if (archived.settledAt === null) return [violation('lost', `not settled: ${told}`)];
+  if (forgottenAt !== null) return [violation('lost', `${told} instead of lost, since PolyAI forgot it`)];
   return told === right ? [] : [violation('lost', `${told} instead of ${right}`)];
 }
 
 /** A status counts as shown where no later one had been: what a lagging replica still shows then is rightly dropped. */
 function unstoredStages(
+  { archived, forgottenAt }: CallEvidence,
   stages: readonly Stage[],
   showings: readonly Showing[],
-  stored: readonly StoredTransition[],
   doubt: Doubt,
 ): { missing: string[]; inDoubt: number } {
   const missing: string[] = [];
   let inDoubt = 0;
   for (const [index, { status }] of stages.entries()) {
-    if (stored.some((transition) => transition.status === status)) continue;
+    if (archived?.transitions.some((transition) => transition.status === status)) continue;
     const timely = showings.filter(
       (showing) =>
         stageOf(stages, showing) === index &&
         !showings.some((other) => stageOf(stages, other) > index && other.at <= showing.finishedAt),
     );
     if (timely.length === 0) continue;
-    const isEnd = index === stages.length - 1;
+    // An end is shown again and again; what PolyAI forgets is not.
+    const isEnd = index === stages.length - 1 && forgottenAt === null;
     if (!isEnd && timely.every(doubt)) inDoubt++;
     else missing.push(status);
   }

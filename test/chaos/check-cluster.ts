@@ -1,5 +1,6 @@
 import { checkPromises } from './check-promises.ts';
 import type { Death, Evidence } from './evidence.ts';
+import { isPostgresOut } from './incidents.ts';
 import type { Violation, ViolationKind } from './violation.ts';
 import { covers, widened } from './windows.ts';
 
@@ -32,7 +33,7 @@ export function checkCluster(evidence: Evidence): Violation[] {
 
 /** polykeep does not start without Postgres, and says so: whoever runs it starts it again. */
 function couldNotStart({ at }: Death, { incidents }: Evidence): boolean {
-  const away = incidents.filter(({ kind }) => kind === 'postgres away' || kind === 'postgres cut');
+  const away = incidents.filter(isPostgresOut);
   return covers(
     away.map((one) => widened(one, 0, CONNECTING_MS)),
     at,

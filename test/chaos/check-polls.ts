@@ -1,7 +1,7 @@
 import { doubleFollowing } from './doubts.ts';
 import type { CallEvidence, Evidence } from './evidence.ts';
 import { isShowing, stagesOf } from './history.ts';
-import type { Incident, IncidentKind } from './incidents.ts';
+import { type Incident, type IncidentKind, isPostgresOut } from './incidents.ts';
 import type { Violation } from './violation.ts';
 import { commonWindows, coveredMs, covers, type Window, widened } from './windows.ts';
 
@@ -11,17 +11,35 @@ const SWEEP_MS = 15_000;
 const PROBE_MS = 30_000;
 /** How long after the end a follower may ask once more, on top of the poll's own time. */
 const LATE_MS = 10_000;
+/** For a time-out to be seen on a busy machine. */
+const LEAVING_MS = 3_000;
 const SKEW_MS = 100;
 /** While one of these lasts, a follower cannot learn of the end. */
 const DEAFENING: ReadonlySet<IncidentKind> = new Set([
   'worker paused',
   'postgres away',
+  'postgres read-only',
+  'postgres failover',
+  'table locked',
   'token refused',
   'polyai',
+  'gateway',
+  'connections frozen',
 ]);
 
+/** After a burst of 429 the rate grows back: meanwhile a follower may wait in the line that long. */
+const GROWING_BACK_MS = 60_000;
+
+/** While one of these lasts, a call may be waiting for whoever follows it next. */
+const DISTURBING: ReadonlySet<IncidentKind> = new Set(['redis away', 'redis refusing', 'worker paused']);
+
 export function checkPolls(call: CallEvidence, evidence: Evidence): Violation[] {
-  return [...gaps(call, evidence), ...doublePolls(call, evidence), ...latePolls(call, evidence)];
+  return [
+    ...gaps(call, evidence),
+    ...doublePolls(call, evidence),
+    ...blind(call, evidence),
+    ...latePolls(call, evidence),
+  ];
 }
 
 export interface Gap extends Window {
@@ -63,9 +81,7 @@ function gaps(call: CallEvidence, { settings, incidents, workers }: Evidence): V
 
 /** Times in which nobody could follow. */
 export function outages(incidents: readonly Incident[], workers: number): Window[] {
-  const away = incidents.filter(
-    ({ kind }) => kind === 'postgres away' || kind === 'redis away' || kind === 'worker paused',
-  );
+  const away = incidents.filter((incident) => isPostgresOut(incident) || DISTURBING.has(incident.kind));
   const refused = incidents
     .filter(({ kind }) => kind === 'token refused')
     .map((one) => widened(one, 0, PROBE_MS));
@@ -93,6 +109,21 @@ function doublePolls({ callSid, polls }: CallEvidence, { settings, incidents }: 
   });
 }
 
+/** A connection is left when a request over it has timed out. */
+function blind({ callSid, polls }: CallEvidence, { settings, incidents }: Evidence): Violation[] {
+  const frozen = incidents
+    .filter(({ kind }) => kind === 'worker paused')
+    .map((one) => widened(one, 0, settings.pollTimeoutMs + LEAVING_MS));
+  return polls
+    .filter(({ at }) => !covers(frozen, at))
+    .filter(({ silentMs = 0 }) => silentMs > settings.pollTimeoutMs + LEAVING_MS)
+    .map(({ at, silentMs = 0 }) => ({
+      kind: 'blind',
+      callSid,
+      detail: `asked at ${iso(at)} over a connection that had been silent for ${Math.round(silentMs)} ms`,
+    }));
+}
+
 /** After its end a call may be asked for once more by each follower that it had, and that soon. */
 function latePolls({ callSid, archived, polls, changes }: CallEvidence, evidence: Evidence): Violation[] {
   if (archived === null || archived.settledAt === null) return [];
@@ -109,7 +140,10 @@ function latePolls({ callSid, archived, polls, changes }: CallEvidence, evidence
 }
 
 function lateLimit(settledAt: number, { incidents, settings }: Evidence): number {
-  const deaf = incidents.filter(({ kind }) => DEAFENING.has(kind)).toSorted((a, b) => a.from - b.from);
+  const deaf = incidents
+    .filter(({ kind }) => DEAFENING.has(kind))
+    .map((one) => (one.detail.startsWith('429') ? widened(one, 0, GROWING_BACK_MS) : one))
+    .toSorted((a, b) => a.from - b.from);
   const grace = settings.pollTimeoutMs + LATE_MS;
   return deaf.reduce(
     (limit, { from, until }) => (from <= limit && until + grace > limit ? until + grace : limit),

@@ -2,6 +2,7 @@ import { outages } from './check-polls.ts';
 import { doubleFollowing } from './doubts.ts';
 import type { CallEvidence, Evidence, PromiseSample } from './evidence.ts';
 import { isShowing } from './history.ts';
+import { isPostgresOut } from './incidents.ts';
 import type { Violation } from './violation.ts';
 import { coveredMs, covers, type Window, widened } from './windows.ts';
 
@@ -54,7 +55,7 @@ function isFollowed(call: CallEvidence | undefined, at: number): boolean {
 
 /** Of two followers the one that lets go takes back what the other promised, until that one's lease is over. */
 function unpromisedWindows({ incidents, settings }: Evidence): Window[] {
-  const postgres = incidents.filter(({ kind }) => kind === 'postgres away' || kind === 'postgres cut');
+  const postgres = incidents.filter(isPostgresOut);
   return [
     ...postgres.map((one) => widened(one, 0, CATCHING_UP_MS)),
     ...doubleFollowing(incidents).map((one) => widened(one, 0, settings.leaseMs * 1.25)),

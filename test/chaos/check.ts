@@ -1,6 +1,8 @@
 import { checkArchive } from './check-archive.ts';
 import { checkCluster } from './check-cluster.ts';
+import { checkConclusions } from './check-conclusions.ts';
 import { checkPolls, longestGap } from './check-polls.ts';
+import { checkReadiness } from './check-readiness.ts';
 import { doubts } from './doubts.ts';
 import type { Evidence } from './evidence.ts';
 import type { Violation } from './violation.ts';
@@ -15,7 +17,11 @@ export interface Verdict {
 /** Holds what polykeep tells against what PolyAI showed. */
 export function check(evidence: Evidence): Verdict {
   const doubtful = doubts(evidence);
-  const violations: Violation[] = [...checkCluster(evidence)];
+  const violations: Violation[] = [
+    ...checkCluster(evidence),
+    ...checkConclusions(evidence),
+    ...checkReadiness(evidence),
+  ];
   let inDoubt = 0;
   let longestGapMs = 0;
   for (const call of evidence.calls) {

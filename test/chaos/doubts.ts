@@ -1,6 +1,6 @@
 import type { Evidence } from './evidence.ts';
 import type { Showing } from './history.ts';
-import type { Incident, IncidentKind } from './incidents.ts';
+import { type Incident, type IncidentKind, isPostgresOut } from './incidents.ts';
 import { covers, type Window, widened } from './windows.ts';
 
 /** A process may die before it has committed what it saw so shortly before. */
@@ -17,6 +17,7 @@ const DOUBLING: ReadonlySet<IncidentKind> = new Set([
   'redis flushed',
   'redis away',
   'redis cut',
+  'redis refusing',
 ]);
 
 /** Times in which a call may rightly be followed by two. */
@@ -34,8 +35,9 @@ export function doubts({ incidents, settings }: Evidence): Doubt {
   const stops = of(incidents, 'worker stopped').map(({ from }) => from);
   const pauses = of(incidents, 'worker paused').map((one) => widened(one, UNCOMMITTED_MS, SKEW_MS));
   const postgresAway = incidents
-    .filter(({ kind }) => kind === 'postgres away' || kind === 'postgres cut')
+    .filter(isPostgresOut)
     .map((one) => widened(one, UNCOMMITTED_MS, CATCHING_UP_MS));
+  const frozen = of(incidents, 'connections frozen').map((one) => widened(one, SKEW_MS, SKEW_MS));
   const doubled = doubleFollowing(incidents);
 
   return ({ at, finishedAt }) => {
@@ -43,6 +45,8 @@ export function doubts({ incidents, settings }: Evidence): Doubt {
     if (finishedAt - at > settings.pollTimeoutMs * 0.7) return true;
     if (kills.some((kill) => at <= kill + SKEW_MS && finishedAt >= kill - UNCOMMITTED_MS)) return true;
     if (covers(pauses, finishedAt)) return true;
+    // It was given to a connection that let nothing through any more.
+    if (frozen.some(({ from, until }) => at <= until && finishedAt >= from)) return true;
     return postgresAway.some((away) => {
       if (!covers([away], finishedAt)) return false;
       // A shutdown does not wait for Postgres for ever; and of two followers the later status may be written first.

@@ -14,6 +14,9 @@ export interface Evidence {
   /** Each start of a worker counts. */
   workerProcesses: number;
   promises: PromiseSample[];
+  /** Each conclusion that was ever seen in the archive, also one that was taken back. */
+  conclusions: ConclusionSample[];
+  readiness: ReadinessSample[];
   /** What Redis still held when every call was settled. */
   leftInRedis: string[];
   exits: Exit[];
@@ -29,6 +32,9 @@ export interface Settings {
   pollTimeoutMs: number;
   backoffMaxMs: number;
   leaseMs: number;
+  /** How long a call that PolyAI does not know any more is asked for. */
+  retentionMs: number;
+  notFoundGraceMs: number;
   /** No promise to follow a call may have passed by so much: it would not have been swept. */
   overdueMs: number;
 }
@@ -40,6 +46,8 @@ export interface CallEvidence {
   changes: readonly Change[];
   /** What PolyAI was asked and showed. */
   polls: readonly PollEntry[];
+  /** When PolyAI forgot it; null where it knows it to the end of the run. */
+  forgottenAt: number | null;
   /** What polykeep tells of it; null where it does not know it. */
   archived: CallJson | null;
 }
@@ -54,6 +62,28 @@ export interface LapsedCall {
   callSid: string;
   /** Since the promise has passed. */
   forMs: number;
+}
+
+export interface ConclusionSample {
+  callSid: string;
+  outcome: string;
+  at: number;
+}
+
+/** What a process answered when it was asked whether it is ready. */
+export interface ReadinessSample {
+  process: string;
+  /** When it was asked. */
+  at: number;
+  answeredAt: number;
+  /** `silent`: no answer, or none that says it. */
+  state: 'ok' | 'degraded' | 'unavailable' | 'silent';
+  /** Of each part; null where there was no answer. */
+  parts:
+    | (Readonly<Record<'postgres' | 'queue', string>> & { accounts: Readonly<Record<string, string>> })
+    | null;
+  /** The whole answer, or why there was none. */
+  said: string;
 }
 
 /** How a process took a SIGTERM. */

@@ -9,15 +9,40 @@ export type IncidentKind =
   | 'redis flushed'
   | 'redis cut'
   | 'redis away'
+  /** It answers a ping, and takes no write. */
+  | 'redis refusing'
   | 'postgres cut'
   | 'postgres away'
+  /** It answers a read, and takes no write. */
+  | 'postgres read-only'
+  /** As after a failover: the connections that were open take no write, new ones do. */
+  | 'postgres failover'
+  | 'table locked'
   | 'token refused'
-  | 'polyai';
+  | 'polyai'
+  /** What lies before PolyAI answers each request itself. */
+  | 'gateway'
+  | 'connections frozen'
+  /** Nobody reads the log of a process. */
+  | 'log unread';
 
 export interface Incident extends Window {
   kind: IncidentKind;
-  /** Which worker, or which of PolyAI's misbehaviours. */
+  /** Which process, or which of PolyAI's misbehaviours. */
   detail: string;
+}
+
+/** While one of these lasts, nothing that was seen can be written. */
+const POSTGRES_OUT: ReadonlySet<IncidentKind> = new Set([
+  'postgres away',
+  'postgres cut',
+  'postgres read-only',
+  'postgres failover',
+  'table locked',
+]);
+
+export function isPostgresOut({ kind }: Incident): boolean {
+  return POSTGRES_OUT.has(kind);
 }
 
 export type Say = (line: string) => void;
@@ -48,8 +73,8 @@ export class IncidentLog {
   }
 
   /** Something of a moment. */
-  note(kind: IncidentKind): void {
-    this.begin(kind)();
+  note(kind: IncidentKind, detail = ''): void {
+    this.begin(kind, detail)();
   }
 
   say(line: string): void {

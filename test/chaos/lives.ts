@@ -26,6 +26,19 @@ export function drawCall(random: Random, number: number, seed: number, endsWithi
   };
 }
 
+/** A call that PolyAI forgets before it has ended. */
+export function forgottenCall(number: number, seed: number): PlannedCall {
+  const style = 'march-2026';
+  return {
+    callSid: callSidOf(number, seed, style),
+    style,
+    script: [
+      { status: 'queued', forMs: 2_500 },
+      { status: 'in-progress', forMs: 0 },
+    ],
+  };
+}
+
 /** Most are gone in half a minute. */
 function drawLength(random: Random, endsWithinMs: number): number {
   const drawn = random();

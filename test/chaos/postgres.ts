@@ -5,14 +5,17 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
+import { CONCLUSIONS } from '../../src/call/call.ts';
 import { startEmbeddedPostgres } from '../../src/embedded-postgres/embedded-postgres.ts';
 import { postgresPrograms, postgresUser } from '../../src/embedded-postgres/programs.ts';
 import { Turns } from './deadline.ts';
-import type { LapsedCall } from './evidence.ts';
+import type { ConclusionSample, LapsedCall } from './evidence.ts';
 import type { IncidentLog } from './incidents.ts';
 
 const run = promisify(execFile);
 const PG_CTL_MS = 40_000;
+/** For a lock to be had, before it is held. */
+const LOCKING_MS = 15_000;
 
 export type ShutdownMode = 'fast' | 'immediate';
 
@@ -21,10 +24,17 @@ export interface ChaosPostgres {
   readonly url: string;
   restart(mode: ShutdownMode): Promise<void>;
   goAway(forMs: number): Promise<void>;
+  /** Every connection takes reads alone. */
+  readOnly(forMs: number): Promise<void>;
+  /** Connections that are open take reads alone; new ones take writes. */
+  failOver(forMs: number): Promise<void>;
+  lockTable(forMs: number): Promise<void>;
   /** Ends polykeep's connections. */
   cut(): Promise<void>;
   /** Unsettled calls whose promise to be followed has passed; null where Postgres does not answer. */
   lapsedCalls(): Promise<LapsedCall[] | null>;
+  /** null where Postgres does not answer. */
+  conclusions(): Promise<Omit<ConclusionSample, 'at'>[] | null>;
   dispose(): Promise<void>;
 }
 
@@ -67,6 +77,29 @@ export async function startChaosPostgres(incidents: IncidentLog): Promise<ChaosP
         await sleep(forMs);
         await restart('fast').finally(back);
       }),
+    readOnly: (forMs) =>
+      turns.take(async () => {
+        const back = incidents.begin('postgres read-only', '', `for ${forMs} ms`);
+        await refuseWrites(postgres.url);
+        await sleep(forMs);
+        await takeWrites(postgres.url).finally(back);
+      }),
+    failOver: (forMs) =>
+      turns.take(async () => {
+        // A role's setting counts from the next connection on, and before the server's.
+        await ask(postgres.url, 'alter role current_user set default_transaction_read_only = off');
+        const back = incidents.begin('postgres failover', '', `for ${forMs} ms`);
+        await refuseWrites(postgres.url);
+        await sleep(forMs);
+        await takeWrites(postgres.url).finally(back);
+        await ask(postgres.url, 'alter role current_user reset default_transaction_read_only');
+      }),
+    lockTable: (forMs) =>
+      turns.take(async () => {
+        const back = incidents.begin('table locked', '', `for ${forMs} ms`);
+        const sql = `begin; lock table calls in access exclusive mode; select pg_sleep(${forMs / 1000}); commit`;
+        await ask(postgres.url, sql, forMs + LOCKING_MS).finally(back);
+      }),
     cut: () =>
       turns.take(async () => {
         incidents.note('postgres cut');
@@ -81,6 +114,11 @@ export async function startChaosPostgres(incidents: IncidentLog): Promise<ChaosP
       const rows = await ask(postgres.url, sql).catch(() => null);
       return rows?.map((row) => ({ callSid: String(row.call_sid), forMs: Number(row.for_ms) })) ?? null;
     },
+    async conclusions() {
+      const sql = `select call_sid, outcome from calls where settled_at is not null and outcome = any('{${CONCLUSIONS}}')`;
+      const rows = await ask(postgres.url, sql).catch(() => null);
+      return rows?.map((row) => ({ callSid: String(row.call_sid), outcome: String(row.outcome) })) ?? null;
+    },
     dispose: () =>
       turns.take(async () => {
         // The embedded module stops the server that it started itself, and no other in its place.
@@ -91,8 +129,25 @@ export async function startChaosPostgres(incidents: IncidentLog): Promise<ChaosP
   };
 }
 
-async function ask(url: string, sql: string): Promise<Record<string, unknown>[]> {
-  const client = new Client({ connectionString: url, connectionTimeoutMillis: 4_000, query_timeout: 10_000 });
+async function refuseWrites(url: string): Promise<void> {
+  await ask(url, 'alter system set default_transaction_read_only = on');
+  await ask(url, 'select pg_reload_conf()');
+}
+
+async function takeWrites(url: string): Promise<void> {
+  await ask(url, 'alter system reset default_transaction_read_only');
+  await ask(url, 'select pg_reload_conf()');
+}
+
+/** Also where the server is read-only. */
+async function ask(url: string, sql: string, withinMs = 10_000): Promise<Record<string, unknown>[]> {
+  const client = new Client({
+    connectionString: url,
+    connectionTimeoutMillis: 4_000,
+    query_timeout: withinMs,
+    // A query that is given up must not wait on in the server.
+    options: `-c default_transaction_read_only=off -c statement_timeout=${withinMs}`,
+  });
   client.on('error', () => {});
   try {
     await client.connect();

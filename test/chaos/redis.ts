@@ -4,13 +4,24 @@ import { type RedisServer, spawnRedisServer } from '../support/redis-server.ts';
 import { Turns } from './deadline.ts';
 import type { IncidentLog } from './incidents.ts';
 
+const REFUSE: Record<Refusal, Record<'begin' | 'end', [string, ...string[]]>> = {
+  OOM: { begin: ['CONFIG', 'SET', 'maxmemory', '1'], end: ['CONFIG', 'SET', 'maxmemory', '0'] },
+  // Nobody listens there: what it has it keeps.
+  READONLY: { begin: ['REPLICAOF', '127.0.0.1', '1'], end: ['REPLICAOF', 'NO', 'ONE'] },
+};
+
 /** What BullMQ keeps of a queue that holds no job. */
 const OF_AN_EMPTY_QUEUE = new Set(['meta', 'id', 'events', 'marker', 'stalled-check']);
+
+/** Its memory is full, or it follows another Redis. */
+export type Refusal = 'OOM' | 'READONLY';
 
 /** A real Redis that stays on its port and keeps nothing. */
 export interface ChaosRedis {
   readonly url: string;
   flush(): Promise<void>;
+  /** Answers and reads as ever, and takes no write. */
+  refuse(by: Refusal, forMs: number): Promise<void>;
   /** Breaks all connections. */
   cut(): Promise<void>;
   /** Killed, and back on its port with nothing in it. */
@@ -32,6 +43,13 @@ export async function startChaosRedis(incidents: IncidentLog): Promise<ChaosRedi
         incidents.note('redis flushed');
         await ask(url, (redis) => redis.flushall());
       }),
+    refuse: (by, forMs) =>
+      turns.take(async () => {
+        const back = incidents.begin('redis refusing', by, `for ${forMs} ms`);
+        await ask(url, (redis) => redis.call(...REFUSE[by].begin));
+        await sleep(forMs);
+        await ask(url, (redis) => redis.call(...REFUSE[by].end)).finally(back);
+      }),
     cut: () =>
       turns.take(async () => {
         incidents.note('redis cut');
@@ -48,9 +66,9 @@ export async function startChaosRedis(incidents: IncidentLog): Promise<ChaosRedi
       ask(url, async (redis) => {
         const keys = await redis.keys('*');
         return keys.filter((key) => {
-          const [, part, ...name] = key.split(':');
-          // What processes tell each other of a rate limit is of no call, and expires.
-          return part !== 'rate' && !OF_AN_EMPTY_QUEUE.has(name.join(':'));
+          const [, , part, ...name] = key.split(':');
+          // A probe, and what processes tell each other of a rate limit, are of no call, and expire.
+          return part === 'calls' && !OF_AN_EMPTY_QUEUE.has(name.join(':'));
         });
       }),
     dispose: () => turns.take(() => server.kill()),

@@ -1,7 +1,7 @@
 import { request } from 'undici';
 import type { Simulator } from '../../src/simulator/simulator.ts';
 import { pause } from './deadline.ts';
-import type { PlannedRegistration } from './plan.ts';
+import type { PlannedRegistration } from './registrations.ts';
 import type { Supervised } from './supervised.ts';
 
 const ANSWER_WITHIN_MS = 15_000;

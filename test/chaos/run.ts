@@ -5,7 +5,7 @@ import { startSimulator } from '../../src/simulator/simulator.ts';
 import { client } from '../support/client.ts';
 import type { LogLine } from '../support/sidecar.ts';
 import { aborted, pause, within } from './deadline.ts';
-import type { Evidence, PromiseSample, Settings } from './evidence.ts';
+import type { Evidence, Settings } from './evidence.ts';
 import { IncidentLog, type Say } from './incidents.ts';
 import type { Plan } from './plan.ts';
 import { startChaosPostgres } from './postgres.ts';
@@ -13,6 +13,8 @@ import { startChaosRedis } from './redis.ts';
 import { placeAndRegister } from './register.ts';
 import { type Cluster, strike } from './strike.ts';
 import { Supervised } from './supervised.ts';
+import { trustOf } from './trust.ts';
+import { watchCluster } from './watch.ts';
 
 const TOKEN = 'a-token-of-the-chaos-suite';
 const SETUP_MS = 240_000;
@@ -20,7 +22,6 @@ const SETUP_MS = 240_000;
 const GRACE_MS = 150_000;
 const EMPTY_REDIS_MS = 60_000;
 const READ_MS = 60_000;
-const SAMPLE_EVERY_MS = 5_000;
 const LOOK_EVERY_MS = 1_000;
 
 export interface Remains {
@@ -42,16 +43,22 @@ export async function run(plan: Plan, say: Say, signal: AbortSignal): Promise<Re
   const startedAt = performance.now();
   const until = (at: number) => pause(at - (performance.now() - startedAt), all);
 
-  const promises = samplePromises(cluster, all);
+  const watched = watchCluster(cluster, all);
   const registered = plan.registrations.map(async (registration) => {
     await until(registration.at);
     await placeAndRegister(registration, { simulator, api, oddAnswers }, all);
+  });
+  const forgotten = until(plan.forgetting.at).then(() => {
+    for (const callSid of plan.forgetting.callSids) simulator.forget(callSid);
   });
   const struck = plan.troubles.map(async ({ at, trouble }) => {
     await until(at);
     if (!all.aborted) await strike(trouble, cluster, all);
   });
-  await Promise.race([Promise.all([...registered, ...struck, until(plan.calmAt)]), aborted(signal)]);
+  await Promise.race([
+    Promise.all([...registered, ...struck, forgotten, until(plan.calmAt)]),
+    aborted(signal),
+  ]);
   signal.throwIfAborted();
   incidents.say('calm');
   await settled(api, plan.settledBy + GRACE_MS - (performance.now() - startedAt), all);
@@ -63,7 +70,7 @@ export async function run(plan: Plan, say: Say, signal: AbortSignal): Promise<Re
 
   const processes = [...cluster.workers, api];
   return {
-    evidence: { ...evidenceOf(plan, cluster, archived), promises, leftInRedis, oddAnswers },
+    evidence: { ...evidenceOf(plan, cluster, archived), ...watched, leftInRedis, oddAnswers },
     logs: processes.flatMap(({ logs, name }) => logs.flat().map((line) => ({ ...line, process: name }))),
   };
 }
@@ -74,10 +81,11 @@ function evidenceOf({ settings, workers }: Plan, cluster: Cluster, archived: rea
   const byCallSid = new Map(archived.map((call) => [call.callSid, call]));
   return {
     settings,
-    calls: [...simulator.calls.values()].map(({ callSid, style, changes }) => ({
+    calls: [...simulator.calls.values()].map(({ callSid, style, changes, forgottenAt }) => ({
       callSid,
       style,
       changes,
+      forgottenAt,
       polls: simulator.journal.polls(callSid),
       archived: byCallSid.get(callSid) ?? null,
     })),
@@ -91,7 +99,13 @@ function evidenceOf({ settings, workers }: Plan, cluster: Cluster, archived: rea
 }
 
 async function setUp(plan: Plan, incidents: IncidentLog, running: AsyncDisposableStack): Promise<Cluster> {
-  const simulator = await startSimulator({ token: TOKEN, random: seededRandom(plan.seed + 1) });
+  const trust = await trustOf(plan.protocol, running);
+  incidents.say(`PolyAI is asked over ${plan.protocol}`);
+  const simulator = await startSimulator({
+    token: TOKEN,
+    random: seededRandom(plan.seed + 1),
+    tls: trust?.tls,
+  });
   running.defer(() => simulator.stop());
   const postgres = await startChaosPostgres(incidents);
   running.defer(() => postgres.dispose());
@@ -100,6 +114,7 @@ async function setUp(plan: Plan, incidents: IncidentLog, running: AsyncDisposabl
 
   const environment = {
     ...environmentOf(plan.settings),
+    ...trust?.environment,
     POLYAI_BASE_URL: simulator.url,
     DATABASE_URL: postgres.url,
     REDIS_URL: redis.url,
@@ -118,28 +133,16 @@ function environmentOf(settings: Settings): Record<string, string> {
   return {
     POLYAI_AUTH_TOKEN: TOKEN,
     PORT: '0',
+    WORKER_PORT: '0',
+    HOST: '127.0.0.1',
     POLL_INTERVAL_MIN_MS: `${settings.intervalMinMs}`,
     POLL_INTERVAL_MAX_MS: `${settings.intervalMaxMs}`,
     POLL_TIMEOUT_MS: `${settings.pollTimeoutMs}`,
     POLL_BACKOFF_MAX_MS: `${settings.backoffMaxMs}`,
     LEASE_MS: `${settings.leaseMs}`,
-    NOT_FOUND_GRACE_MS: '120000',
+    NOT_FOUND_GRACE_MS: `${settings.notFoundGraceMs}`,
+    POLYAI_RETENTION_MS: `${settings.retentionMs}`,
   };
-}
-
-/** Samples are added to what is returned for as long as the run lasts. */
-function samplePromises({ postgres }: Cluster, signal: AbortSignal): PromiseSample[] {
-  const samples: PromiseSample[] = [];
-  const run = async () => {
-    while (!signal.aborted) {
-      const at = Date.now();
-      const lapsed = await postgres.lapsedCalls();
-      if (lapsed !== null) samples.push({ at, lapsed });
-      await pause(SAMPLE_EVERY_MS, signal);
-    }
-  };
-  void run();
-  return samples;
 }
 
 /** Waits until every call is settled, or the time is over. */

@@ -1,28 +1,9 @@
 import type { Fault as PolyAiFault } from '../../src/simulator/fault.ts';
 import type { ShutdownMode } from './postgres.ts';
+import type { Trouble } from './trouble.ts';
+import type { Window } from './windows.ts';
 
-type Random = () => number;
-
-/** Something to be done to the cluster. */
-export type ClusterFault =
-  | { kind: 'kill worker'; worker: number; awayMs: number }
-  | { kind: 'stop worker'; worker: number; awayMs: number }
-  | { kind: 'pause worker'; worker: number; forMs: number }
-  | { kind: 'kill api'; awayMs: number }
-  | { kind: 'flush redis' }
-  | { kind: 'cut redis' }
-  | { kind: 'redis away'; forMs: number }
-  | { kind: 'restart postgres'; mode: ShutdownMode }
-  | { kind: 'cut postgres' }
-  | { kind: 'postgres away'; forMs: number };
-
-/** Something to go wrong at PolyAI: for a share of its answers, or for so many answers of so many calls. */
-export type PolyAiTrouble = { kind: 'polyai'; fault: PolyAiFault } & (
-  | { share: number; forMs: number }
-  | { calls: number; times: number }
-);
-
-export type Trouble = ClusterFault | PolyAiTrouble | { kind: 'refuse token'; forMs: number };
+export type Random = () => number;
 
 export interface Scheduled {
   /** Milliseconds since the start of the run. */
@@ -30,12 +11,12 @@ export interface Scheduled {
   trouble: Trouble;
 }
 
-export interface Stretch {
-  from: number;
-  until: number;
+export interface Stretch extends Window {
   everyMs: number;
 }
 
+/** For anything to go wrong in. */
+const SHORTEST_MS = 2_000;
 /** Around a worker's awakening. */
 const STALE_MS = 5_000;
 
@@ -161,6 +142,28 @@ export function misbehaviours(pollTimeoutMs: number): Draw[] {
     times: 2,
   });
   return [...shares, rejections];
+}
+
+/** The same, with each trouble over when its stretch is. */
+export function scheduleWithin(random: Random, stretch: Stretch, deal: () => Trouble): Scheduled[] {
+  return schedule(random, stretch, deal).map(({ at, trouble }) =>
+    'forMs' in trouble
+      ? { at, trouble: { ...trouble, forMs: Math.min(trouble.forMs, Math.floor(stretch.until - at)) } }
+      : { at, trouble },
+  );
+}
+
+/** What is left of a stretch outside of the troubles that last. */
+export function outside({ from, until }: Window, troubles: readonly Scheduled[]): Window[] {
+  const left: Window[] = [];
+  let reached = from;
+  for (const { at, trouble } of troubles.toSorted((a, b) => a.at - b.at)) {
+    const forMs = 'forMs' in trouble ? trouble.forMs : 0;
+    if (at > reached) left.push({ from: reached, until: Math.min(at, until) });
+    reached = Math.max(reached, at + forMs);
+  }
+  if (reached < until) left.push({ from: reached, until });
+  return left.filter((one) => one.until - one.from >= SHORTEST_MS);
 }
 
 export function between(random: Random, from: number, to: number): number {

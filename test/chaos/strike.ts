@@ -3,8 +3,8 @@ import { pause } from './deadline.ts';
 import type { IncidentLog } from './incidents.ts';
 import type { ChaosPostgres } from './postgres.ts';
 import type { ChaosRedis } from './redis.ts';
-import type { PolyAiTrouble, Trouble } from './schedule.ts';
 import type { Supervised } from './supervised.ts';
+import type { PolyAiTrouble, Trouble } from './trouble.ts';
 
 export interface Cluster {
   postgres: ChaosPostgres;
@@ -33,6 +33,34 @@ export async function strike(trouble: Trouble, cluster: Cluster, signal: AbortSi
       return redis.cut();
     case 'redis away':
       return redis.goAway(trouble.forMs);
+    case 'redis refuses':
+      return redis.refuse(trouble.by, trouble.forMs);
+    case 'postgres read-only':
+      return postgres.readOnly(trouble.forMs);
+    case 'fail over postgres':
+      return postgres.failOver(trouble.forMs);
+    case 'lock table':
+      return postgres.lockTable(trouble.forMs);
+    case 'stop reading log':
+      return workers[trouble.worker]?.stopReading(trouble.forMs);
+    case 'freeze connections':
+      incidents.note('connections frozen');
+      return simulator.freezeConnections();
+    case 'gateway': {
+      const { code, body, forMs } = trouble;
+      const over = incidents.begin('gateway', `${code}`, `for ${forMs} ms`);
+      const right = simulator.misbehave({ kind: 'status', code, body });
+      await pause(forMs, signal);
+      right();
+      return over();
+    }
+    case 'burst of 429': {
+      const over = incidents.begin('polyai', '429 for all', `for ${trouble.forMs} ms`);
+      const right = simulator.misbehave({ kind: 'status', code: 429, retryAfter: '1' });
+      await pause(trouble.forMs, signal);
+      right();
+      return over();
+    }
     case 'restart postgres':
       return postgres.restart(trouble.mode);
     case 'cut postgres':

@@ -1,7 +1,11 @@
 import type { Verdict } from './check.ts';
 import { countLatePolls } from './check-polls.ts';
 import type { Evidence } from './evidence.ts';
+import type { IncidentKind } from './incidents.ts';
 import type { ViolationKind } from './violation.ts';
+
+/** Their kind does not say what was done. */
+const NAMED_BY_DETAIL: ReadonlySet<IncidentKind> = new Set(['polyai', 'gateway', 'redis refusing']);
 
 /** The run in a few lines. */
 export function summary({ calls, incidents, workerProcesses, exits }: Evidence, verdict: Verdict): string[] {
@@ -16,13 +20,16 @@ export function summary({ calls, incidents, workerProcesses, exits }: Evidence, 
     `faults           ${incidents.length}: ${faultsByKind(incidents)}`,
     `worker processes ${workerProcesses}, slowest SIGTERM ${Math.max(0, ...exits.map(({ tookMs }) => tookMs))} ms`,
     `lost             ${count('lost')}`,
+    `wrongly concluded ${count('wrongly concluded')}`,
     `missing          ${count('missing')}, in doubt ${verdict.inDoubt}`,
     `duplicates       ${count('duplicate')}`,
     `invented         ${count('invented')}`,
     `longest gap      ${verdict.longestGapMs} ms`,
     `double polls     ${count('double poll')}`,
+    `blind polls      ${count('blind')}`,
     `unpromised       ${count('unpromised')}, overdue ${count('overdue')}`,
     `polls after end  ${late}, too many or too late ${count('poll after the end')}`,
+    `readiness        ${count('readiness late')} late, ${count('readiness stuck')} stuck`,
     `violations       ${verdict.violations.length}`,
   ];
 }
@@ -30,7 +37,7 @@ export function summary({ calls, incidents, workerProcesses, exits }: Evidence, 
 function faultsByKind(incidents: Evidence['incidents']): string {
   const counts = new Map<string, number>();
   for (const { kind, detail } of incidents) {
-    const name = kind === 'polyai' ? `polyai ${detail}` : kind;
+    const name = NAMED_BY_DETAIL.has(kind) ? `${kind} ${detail}` : kind;
     counts.set(name, (counts.get(name) ?? 0) + 1);
   }
   return [...counts]

@@ -1,12 +1,15 @@
 import type { ChildProcess } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type SidecarProcess, spawnSidecar } from '../support/sidecar.ts';
+import { type SidecarProcess, spawnSidecarInto } from '../support/sidecar.ts';
 import { Turns, within } from './deadline.ts';
 import type { Death, Exit } from './evidence.ts';
 import type { IncidentKind, IncidentLog } from './incidents.ts';
+import { LogPipe } from './log-pipe.ts';
 
 const START_MS = 120_000;
 const RESTART_AFTER_MS = 1_000;
+/** For what a process wrote last to be read. */
+const LAST_LINES_MS = 500;
 /** polykeep promises 10 s; what is over is seen as such, and not waited for. */
 const STOP_MS = 15_000;
 
@@ -24,6 +27,7 @@ export class Supervised {
   readonly #incidents: IncidentLog;
   readonly #turns = new Turns();
   #current: SidecarProcess | null = null;
+  #pipe: LogPipe | null = null;
   #isPaused = false;
   /** Nothing that ends now ended by itself. */
   #ending = false;
@@ -78,6 +82,19 @@ export class Supervised {
     });
   }
 
+  /** Nobody reads its log for a while, and then it is stopped, with its log still unread. */
+  stopReading(forMs: number): Promise<void> {
+    return this.#turns.take(async () => {
+      const read = this.#incidents.begin('log unread', this.name, `for ${forMs} ms, then stopped`);
+      await this.#pipe?.stopReading();
+      await sleep(forMs);
+      const back = this.#incidents.begin('worker stopped', this.name, 'with its log unread');
+      await this.#terminate().finally(() => this.#pipe?.readOn());
+      read();
+      await this.#comeBack(0, back);
+    });
+  }
+
   /** By SIGTERM, and for good. */
   close(): Promise<void> {
     this.#closed = true;
@@ -104,7 +121,7 @@ export class Supervised {
 
   async #start(): Promise<void> {
     while (!this.#closed) {
-      const current = spawnSidecar(this.#environment, this.#command);
+      const current = await this.#spawn();
       this.#current = current;
       this.#ending = false;
       this.logs.push(current.log);
@@ -121,6 +138,14 @@ export class Supervised {
       current.exited.then((code) => this.#onExit(current, code));
       return;
     }
+  }
+
+  async #spawn(): Promise<SidecarProcess> {
+    const pipe = await LogPipe.make();
+    const current = spawnSidecarInto(pipe, this.#environment, this.#command);
+    this.#pipe = pipe;
+    void current.exited.then(() => sleep(LAST_LINES_MS)).then(() => pipe.close());
+    return current;
   }
 
   #onExit(process: SidecarProcess, code: number | null): void {

@@ -209,6 +209,12 @@ describe('polls after the end', () => {
       ]);
     }
   });
+
+  it('or the rate had to grow back after a burst of 429', () => {
+    const burst = { ...incident('polyai', 4, 8), detail: '429 for all' };
+    expect(found(polledAlsoAt(poll(65, 'success')), { incidents: [burst] })).toEqual([]);
+    expect(found(polledAlsoAt(poll(85, 'success')), { incidents: [burst] })).toEqual(['poll after the end']);
+  });
 });
 
 describe('gaps', () => {
@@ -279,6 +285,26 @@ describe('double polls', () => {
 
   it('not where the first one failed', () => {
     expect(found({ polls: [...wellFollowed().polls, poll(3.5, null), poll(3.6, 'calling')] })).toEqual([]);
+  });
+});
+
+describe('blind polls', () => {
+  const overSilent = (silentMs: number) => ({
+    polls: [
+      ...wellFollowed().polls.slice(0, 3),
+      poll(4, null, { fault: 'frozen', silentMs }),
+      poll(5, 'success'),
+    ],
+  });
+
+  it('over a connection on which a request had timed out', () => {
+    expect(found(overSilent(0))).toEqual([]);
+    expect(found(overSilent(4_900))).toEqual([]);
+    expect(found(overSilent(5_100))).toEqual(['blind']);
+  });
+
+  it('not where the worker was paused, and could not know', () => {
+    expect(found(overSilent(40_000), { incidents: [incident('worker paused', 0, 3.9)] })).toEqual([]);
   });
 });
 
