@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { Client } from 'pg';
+import { archiveId } from '../src/archive/identity.ts';
 import { type SidecarProcess, spawnSidecar } from '../test/support/sidecar.ts';
 
 const EVENT_LOOP = fileURLToPath(new URL('./event-loop.ts', import.meta.url));
@@ -52,7 +53,7 @@ export async function startCrowd(options: CrowdOptions): Promise<Crowd> {
   const stop = async () => void (await Promise.all(sidecars.map((sidecar) => sidecar.end('SIGKILL'))));
   try {
     await Promise.all(sidecars.map((sidecar) => sidecar.url()));
-    await allTakenUp(redisUrl, callSids.length);
+    await allTakenUp(redisUrl, `polykeep:${await archiveId(databaseUrl)}:calls:active`, callSids.length);
   } catch (error) {
     await stop();
     throw error;
@@ -72,11 +73,11 @@ async function seed(databaseUrl: string, callSids: readonly string[]): Promise<v
   await client.end();
 }
 
-async function allTakenUp(redisUrl: string, calls: number): Promise<void> {
+async function allTakenUp(redisUrl: string, active: string, calls: number): Promise<void> {
   const redis = new Redis(redisUrl);
   const deadline = performance.now() + TAKEN_UP_WITHIN_MS;
   try {
-    while ((await redis.llen('polykeep:calls:active')) < calls) {
+    while ((await redis.llen(active)) < calls) {
       if (performance.now() > deadline) throw new Error(`not all of ${calls} calls were taken up`);
       await sleep(LOOK_EVERY_MS);
     }

@@ -89,7 +89,7 @@ function sight(callSid: string, step: number): Seen {
   const observedAt = new Date(Date.now() - 60_000 + step * STEP_MS);
   const changedAfter = step === 0 ? null : new Date(observedAt.getTime() - STEP_MS);
   const body = JSON.stringify(payload);
-  const times = { createdAt: null, lastUpdated: null, changedAfter, observedAt };
+  const times = { createdAt: null, lastUpdated: null, changedAfter, observedAt, seenAt: observedAt };
   return { callSid, seq: step + 1, sighting: { status, reason: null, payload, body, ...times } };
 }
 

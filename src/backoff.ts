@@ -1,5 +1,5 @@
 /** Bounds of the wait between two tries, in milliseconds. */
-interface RetryBounds {
+export interface RetryBounds {
   firstMs: number;
   maxMs: number;
 }

@@ -62,7 +62,7 @@ export async function runDemo(): Promise<void> {
       DATA_DIR: dataDir,
       PORT: '0',
     });
-    const sidecar = await startSidecar({ config, role: 'serve', log: createLog('error') });
+    const sidecar = await startSidecar({ config, role: 'serve', log: createLog('error').log });
     running.defer(() => sidecar.stop());
     await show(simulator, sidecar.url ?? '', interrupted.signal);
   } catch (error) {

@@ -1,10 +1,14 @@
+import { isatty } from 'node:tty';
 import type { Logger } from 'pino';
+import { within } from './clock.ts';
 import { loadEnvironmentFile, readConfig } from './config/config.ts';
 import { ConfigError } from './config/config-error.ts';
-import { createLog } from './log.ts';
+import { createLog, STANDARD_OUTPUT } from './log.ts';
 import { type Role, type Sidecar, startSidecar } from './wiring/sidecar.ts';
 
 const STOP_WITHIN_MS = 9_500;
+/** For the last lines of the log to be read, where some wait. */
+const LAST_LINES_MS = 400;
 /** Under npm one Ctrl-C comes twice: from the terminal, and passed on by npm. */
 const SAME_SIGNAL_MS = 200;
 
@@ -15,8 +19,15 @@ const SAME_SIGNAL_MS = 200;
 export async function serve(role: Role): Promise<void> {
   loadEnvironmentFile();
   const config = readConfig(role);
-  const log = createLog(config.LOG_LEVEL);
-  const starting = startSidecar({ config, role, log });
+  const { log, output } = createLog(config.LOG_LEVEL);
+  const ending = new AbortController();
+  const starting = startSidecar({
+    config,
+    role,
+    log,
+    signal: ending.signal,
+    droppedLines: () => output.dropped,
+  });
 
   let stoppingSince: number | null = null;
   const stop = async (signal: NodeJS.Signals) => {
@@ -25,6 +36,7 @@ export async function serve(role: Role): Promise<void> {
       return;
     }
     stoppingSince = performance.now();
+    ending.abort();
     log.info({ signal }, 'polykeep stops');
     setTimeout(() => {
       log.error('polykeep did not stop in time');
@@ -32,24 +44,36 @@ export async function serve(role: Role): Promise<void> {
     }, STOP_WITHIN_MS).unref();
     try {
       // Also a signal that comes while the parts are being started stops them all.
-      await (await starting).stop();
+      const sidecar = await started(starting, ending.signal);
+      await sidecar?.stop();
     } catch (error) {
       log.error({ err: error }, 'polykeep did not stop cleanly');
       process.exit(1);
     }
     log.info('polykeep stopped');
+    await within(LAST_LINES_MS, new Promise<void>((resolve) => output.flush(resolve)));
     process.exit(0);
   };
   // From a terminal it means that the terminal is gone.
-  if (!process.stdout.isTTY) process.on('SIGHUP', () => void reload(role, starting, log));
+  if (!isatty(STANDARD_OUTPUT)) process.on('SIGHUP', () => void reload(role, starting, log));
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
-  await starting;
+  await started(starting, ending.signal);
+}
+
+/** null where it was told to stop before it had begun. */
+async function started(starting: Promise<Sidecar>, signal: AbortSignal): Promise<Sidecar | null> {
+  try {
+    return await starting;
+  } catch (error) {
+    if (error !== signal.reason) throw error;
+    return null;
+  }
 }
 
 async function reload(role: Role, starting: Promise<Sidecar>, log: Logger): Promise<void> {
-  const sidecar = await starting;
   try {
+    const sidecar = await starting;
     sidecar.reload(readConfig(role));
     log.info('configuration read again');
   } catch (error) {

@@ -7,7 +7,7 @@ export async function migrate({
   DATABASE_URL,
   LOG_LEVEL,
 }: Pick<Config, 'DATABASE_URL' | 'LOG_LEVEL'>): Promise<void> {
-  const log = createLog(LOG_LEVEL);
+  const { log } = createLog(LOG_LEVEL);
   // `readConfig` has refused the command without one.
   if (DATABASE_URL === undefined) return;
   await migrateDatabase(DATABASE_URL, log);

@@ -9,6 +9,7 @@ import { RegisteringError, type RegisteringOptions, registering } from './regist
 
 interface TrackSummary {
   created: number;
+  reopened: number;
   existing: number;
   invalid: number;
   /** The first ones, by line of the file. */
@@ -66,7 +67,14 @@ export async function registerFile(
   options: RegisteringOptions,
   show: (bytes: number, calls: number) => void,
 ): Promise<TrackSummary> {
-  const summary: TrackSummary = { created: 0, existing: 0, invalid: 0, problems: [], gaveUp: null };
+  const summary: TrackSummary = {
+    created: 0,
+    reopened: 0,
+    existing: 0,
+    invalid: 0,
+    problems: [],
+    gaveUp: null,
+  };
   const register = registering(options);
   let batch: { line: number; call: FileCall }[] = [];
   let batchBytes = 0;
@@ -86,7 +94,7 @@ export async function registerFile(
     }
     batch = [];
     batchBytes = 0;
-    show(readTo, summary.created + summary.existing + summary.invalid);
+    show(readTo, summary.created + summary.reopened + summary.existing + summary.invalid);
   }
 
   try {
@@ -116,12 +124,13 @@ export async function registerFile(
   return summary;
 }
 
-function tell({ created, existing, invalid, problems, gaveUp }: TrackSummary): void {
+function tell({ created, reopened, existing, invalid, problems, gaveUp }: TrackSummary): void {
   for (const { line, callSid, error } of problems) {
     console.error(`line ${line}${callSid === null ? '' : ` (${callSid})`}: ${error}`);
   }
   if (invalid > problems.length) console.error(`… and ${invalid - problems.length} more`);
   if (gaveUp !== null)
     console.error(`polykeep: ${gaveUp}; what is registered stays, run it again for the rest`);
-  console.log(`created ${created}, existing ${existing}, invalid ${invalid}`);
+  const again = reopened > 0 ? `, reopened ${reopened}` : '';
+  console.log(`created ${created}${again}, existing ${existing}, invalid ${invalid}`);
 }

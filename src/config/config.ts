@@ -24,6 +24,8 @@ export const Environment = Type.Object({
   POLYAI_AGENT_ID: Type.Optional(Type.String()),
   POLYAI_ENVIRONMENT: Type.Optional(Type.String()),
   POLYAI_MAX_REQUESTS_PER_SECOND: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1_000_000 })),
+  /** Whether HTTP/2 is spoken where PolyAI offers it. */
+  POLYAI_HTTP2: Type.Boolean({ default: false }),
   ACCOUNTS_FILE: Type.Optional(Type.String()),
   API_KEYS: Type.Optional(Type.String()),
   /** Of one key in one process; without keys, of one address. */
@@ -41,6 +43,8 @@ export const Environment = Type.Object({
   POLL_BACKOFF_MAX_MS: duration(60_000),
   LEASE_MS: duration(60_000),
   NOT_FOUND_GRACE_MS: duration(120_000, 0),
+  /** How long PolyAI keeps a call after its end. */
+  POLYAI_RETENTION_MS: duration(7_200_000, 0),
   MAX_TRACKING_MS: duration(86_400_000),
   /** Of a call, after it settled; without it calls are kept for ever. */
   RETENTION_DAYS: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000 })),

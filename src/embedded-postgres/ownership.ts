@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { closeClient, openClient } from '../archive/postgres-client.ts';
+import { type SessionLimits, USUAL_LIMITS } from '../archive/session.ts';
 
 /**
  * Who owns an embedded server is said by an advisory lock in it, held by a connection of the owning polykeep for its
@@ -14,6 +15,8 @@ const OWNER_LOCK = 7_066_521_392;
 const ORPHANED_AFTER_MS = 1_000;
 /** Postgres fills its pid file as soon as it has made it: one that stays empty was left by a power loss. */
 const LEFT_EMPTY_AFTER_MS = 10_000;
+/** The connection is silent for as long as the server is owned. */
+const LIMITS: SessionLimits = { ...USUAL_LIMITS, silenceMs: null };
 const STARTING_PATIENCE_MS = 30_000;
 const RETRY_MS = 100;
 
@@ -127,7 +130,7 @@ async function connect(url: string): Promise<Client> {
   const deadline = performance.now() + STARTING_PATIENCE_MS;
   for (;;) {
     try {
-      return await openClient(url, 'polykeep owner');
+      return await openClient(url, 'polykeep owner', LIMITS);
     } catch (error) {
       const starting = error instanceof Error && 'code' in error && error.code === '57P03';
       if (!starting || performance.now() > deadline) throw error;

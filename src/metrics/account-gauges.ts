@@ -23,6 +23,16 @@ export function watchAccounts(registry: Registry, accounts: Pick<Accounts, 'all'
     ({ paused }) => (paused ? 1 : 0),
   );
   gauge(
+    'polykeep_account_failing',
+    '1 while no poll of the account is answered, as far as this process has polled.',
+    ({ health }) => (health.state === 'failing' ? 1 : 0),
+  );
+  gauge(
+    'polykeep_account_unproven',
+    '1 while PolyAI answers this process and knows none of the account’s calls: nothing is concluded of them.',
+    ({ health }) => (health.state === 'unproven' ? 1 : 0),
+  );
+  gauge(
     'polykeep_account_waiting_polls',
     'Polls that are due and wait for a slot under the rate limit, in this process.',
     ({ limit }) => limit.waiting,

@@ -2,6 +2,7 @@ import { Counter, Registry } from 'prom-client';
 import type { PollMetrics } from '../accounts/account.ts';
 import type { Accounts } from '../accounts/accounts.ts';
 import type { RequestMetrics } from '../api/server.ts';
+import type { ArchiveHealth } from '../archive/health.ts';
 import type { UnsettledCalls } from '../archive/read/unsettled.ts';
 import type { ArchiveWriter, WriteMetrics } from '../archive/write/writer.ts';
 import type { CallQueue } from '../queue/call-queue.ts';
@@ -29,11 +30,13 @@ export interface Metrics {
 export interface Watched {
   accounts: Pick<Accounts, 'all'>;
   writer: Pick<ArchiveWriter, 'isAway'>;
-  queue: Pick<CallQueue, 'followed' | 'depth'>;
+  archive: Pick<ArchiveHealth, 'isUp'>;
+  queue: Pick<CallQueue, 'followed' | 'depth' | 'state'>;
   unsettled: UnsettledCalls;
 }
 
-export function createMetrics(role: string): Metrics {
+/** `droppedLines`: of the log, since the start. */
+export function createMetrics(role: string, droppedLines = () => 0): Metrics {
   const registry = new Registry();
   const sweptUp = new Counter({
     name: 'polykeep_swept_up_total',
@@ -41,17 +44,17 @@ export function createMetrics(role: string): Metrics {
     registers: [registry],
   });
   let beforeScrape: (() => Promise<void>)[] = [];
-  watchProcess(registry, role);
+  watchProcess(registry, role, droppedLines);
 
   return {
     polls: createPollMetrics(registry),
     writes: createWriteMetrics(registry),
     sweeps: { sweptUp: (calls) => sweptUp.inc(calls) },
     requests: createRequestMetrics(registry),
-    watch({ accounts, writer, queue, unsettled }) {
+    watch({ accounts, writer, archive, queue, unsettled }) {
       watchAccounts(registry, accounts);
       watchWriter(registry, writer);
-      beforeScrape = [watchQueue(registry, queue), watchArchive(registry, { unsettled, accounts })];
+      beforeScrape = [watchQueue(registry, queue), watchArchive(registry, { unsettled, accounts, archive })];
     },
     async text() {
       await Promise.all(beforeScrape.map((update) => update()));

@@ -1,11 +1,13 @@
 import { Gauge, type Registry } from 'prom-client';
 import type { Accounts } from '../accounts/accounts.ts';
-import { isUnavailable, sqlState } from '../archive/errors.ts';
+import type { ArchiveHealth } from '../archive/health.ts';
 import { SILENT_AFTER_MS, type UnsettledCalls, type UnsettledGroup } from '../archive/read/unsettled.ts';
+import { isUnavailable, sqlState } from '../archive/sql-states.ts';
 import { within } from '../clock.ts';
 
 interface WatchArchiveOptions {
   unsettled: UnsettledCalls;
+  archive: Pick<ArchiveHealth, 'isUp'>;
   /** Each has its gauges, also while it has no call. */
   accounts: Pick<Accounts, 'all'>;
 }
@@ -32,10 +34,14 @@ const MINUTES = SILENT_AFTER_MS / 60_000;
 /** Tells of the calls that are not settled. Returns a function that counts them, to be called before each scrape. */
 export function watchArchive(
   registry: Registry,
-  { unsettled, accounts }: WatchArchiveOptions,
+  { unsettled, accounts, archive }: WatchArchiveOptions,
 ): () => Promise<void> {
   const registers = [registry];
-  const up = new Gauge({ name: 'polykeep_archive_up', help: '1 where Postgres answers.', registers });
+  const up = new Gauge({
+    name: 'polykeep_archive_up',
+    help: '1 where Postgres answers and takes writes.',
+    registers,
+  });
   const calls = new Gauge({
     name: 'polykeep_calls_unsettled',
     help: `Calls that are not settled, by the status PolyAI showed last (none: not yet any; other: one that polykeep does not know). ${EVERY_PROCESS}`,
@@ -74,7 +80,7 @@ export function watchArchive(
   }
 
   function tell({ isUp, groups }: Count): void {
-    up.set(isUp ? 1 : 0);
+    up.set(isUp && archive.isUp ? 1 : 0);
     for (const gauge of [calls, atRisk, oldest]) gauge.reset();
     if (groups === null) return;
     for (const { name: account } of accounts.all())

@@ -1,5 +1,6 @@
 import { Counter, type Registry } from 'prom-client';
-import type { PollMetrics, PollResult } from '../accounts/account.ts';
+import type { PollMetrics } from '../accounts/account.ts';
+import type { PollResult } from '../accounts/poll-signs.ts';
 import { TalliedHistogram, type Tally } from './tallied-histogram.ts';
 
 /** Seconds: up to the minutes to which a rate limit stretches intervals. */

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, type Registry } from 'prom-client';
 import polykeep from '../../package.json' with { type: 'json' };
 
 /**
@@ -17,8 +17,8 @@ const LEFT_OUT = [
   'nodejs_heap_space_size_available_bytes',
 ];
 
-/** Tells of the process: event-loop lag, memory, processor time, garbage collection, and what it is. */
-export function watchProcess(registry: Registry, role: string): void {
+/** Tells of the process: event-loop lag, memory, processor time, garbage collection, its log, and what it is. */
+export function watchProcess(registry: Registry, role: string, droppedLines: () => number): void {
   collectDefaultMetrics({ register: registry });
   for (const name of LEFT_OUT) registry.removeSingleMetric(name);
   new Gauge({
@@ -27,4 +27,13 @@ export function watchProcess(registry: Registry, role: string): void {
     labelNames: ['version', 'role'],
     registers: [registry],
   }).set({ version: polykeep.version, role }, 1);
+  new Counter({
+    name: 'polykeep_log_lines_dropped_total',
+    help: 'Lines of the log that could not be written: nobody reads them, or their disk is full.',
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(droppedLines());
+    },
+  });
 }

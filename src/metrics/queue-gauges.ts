@@ -4,7 +4,7 @@ import type { CallQueue } from '../queue/call-queue.ts';
 /** Tells how many calls are followed and how many wait. Returns a function to be called before each scrape. */
 export function watchQueue(
   registry: Registry,
-  queue: Pick<CallQueue, 'followed' | 'depth'>,
+  queue: Pick<CallQueue, 'followed' | 'depth' | 'state'>,
 ): () => Promise<void> {
   const registers = [registry];
   new Gauge({
@@ -17,7 +17,7 @@ export function watchQueue(
   });
   const up = new Gauge({
     name: 'polykeep_queue_up',
-    help: '1 where the queue answers.',
+    help: '1 where the queue takes what it is given; 0 where it is away, or refuses writes.',
     registers,
   });
   const calls = new Gauge({
@@ -28,9 +28,9 @@ export function watchQueue(
   });
 
   return async () => {
-    const depth = await queue.depth();
-    up.set(depth === null ? 0 : 1);
+    const [state, depth] = await Promise.all([queue.state(), queue.depth()]);
+    up.set(state === 'up' ? 1 : 0);
     calls.reset();
-    for (const [state, count] of Object.entries(depth ?? {})) calls.set({ state }, count);
+    for (const [place, count] of Object.entries(depth ?? {})) calls.set({ state: place }, count);
   };
 }

@@ -1,4 +1,5 @@
-import { Histogram, type Registry } from 'prom-client';
+import { Counter, Histogram, type Registry } from 'prom-client';
+import { REFUSALS } from '../api/door/count-refusal.ts';
 import type { RequestMetrics } from '../api/server.ts';
 
 /** Seconds, up to the longest wait for news. */
@@ -13,7 +14,16 @@ export function createRequestMetrics(registry: Registry): RequestMetrics {
     buckets: LATENCIES,
     registers: [registry],
   });
+  const refused = new Counter({
+    name: 'polykeep_http_refused_total',
+    help: 'Connections and requests that were refused at the door: connections (as many are open as may be), late (the event loop is), rate (of one key or address), wrong_keys (too many different ones from one address).',
+    labelNames: ['why'],
+    registers: [registry],
+  });
+  // Prometheus sees the first refusal as an increase only where it has seen a 0 before.
+  for (const why of REFUSALS) refused.inc({ why }, 0);
   return {
+    refused: (why) => refused.inc({ why }),
     answered: (method, route, status, ms) =>
       seconds.observe({ method, route, status: `${Math.floor(status / 100)}xx` }, ms / 1000),
   };

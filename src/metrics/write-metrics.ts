@@ -43,12 +43,12 @@ export function createWriteMetrics(registry: Registry): WriteMetrics {
   });
   const failures = new Counter({
     name: 'polykeep_write_failures_total',
-    help: 'Writes that failed: retried are tried again until they succeed; refused are single reports whose values Postgres does not take.',
+    help: 'Writes that failed: retried are tried again until they succeed; reduced are single reports of which Postgres took the status and the times, and refused the rest; refused are those of which it takes nothing.',
     labelNames: ['kind'],
     registers,
   });
   // Prometheus sees the first failure as an increase only where it has seen a 0 before.
-  for (const kind of ['retried', 'refused']) failures.inc({ kind }, 0);
+  for (const kind of ['retried', 'reduced', 'refused']) failures.inc({ kind }, 0);
 
   return {
     wrote(count, ms) {

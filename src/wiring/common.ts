@@ -2,6 +2,7 @@ import type { Queue } from 'bullmq';
 import type { Logger } from 'pino';
 import type { Accounts } from '../accounts/accounts.ts';
 import type { Database } from '../archive/database.ts';
+import type { ArchiveHealth } from '../archive/health.ts';
 import type { News } from '../archive/news.ts';
 import type { ArchiveWriter } from '../archive/write/writer.ts';
 import { within } from '../clock.ts';
@@ -20,6 +21,7 @@ export interface Common {
   database: Database;
   news: News;
   writer: ArchiveWriter;
+  archiveHealth: ArchiveHealth;
   accounts: Accounts;
   metrics: Metrics;
   queue: CallQueue;

@@ -11,6 +11,7 @@ import { createStats } from '../archive/read/statistics.ts';
 import { createEraser } from '../archive/write/eraser.ts';
 import { createRegistrar } from '../archive/write/registrar.ts';
 import { within } from '../clock.ts';
+import { connectionLimits, openFilesLimit } from '../open-files.ts';
 import { createDispatch } from '../queue/dispatch.ts';
 import { type Common, FLUSH_WITHIN_MS, unlessHung } from './common.ts';
 
@@ -56,19 +57,28 @@ export async function listenForOperators(common: Common): Promise<string | null>
   const { HOST: host, WORKER_PORT: port } = common.config;
   if (port === undefined) return null;
   const server = createCoreServer(coreOptions(common));
-  common.running.defer(() => server.close());
+  common.running.defer(() => stopAnswering(server));
   return server.listen({ host, port });
 }
 
-function coreOptions({ config, database, queue, accounts, metrics, log }: Common): CoreOptions {
+function coreOptions({ config, archiveHealth, queue, accounts, metrics, log }: Common): CoreOptions {
   return {
     log,
     apiKeys: config.apiKeys,
     maxRequestsPerSecond: config.API_MAX_REQUESTS_PER_SECOND,
+    maxConnections: connectionLimits(openFilesLimit()).api,
     requests: metrics.requests,
     metrics: metrics.text,
-    readiness: createReadiness({ pool: database.pool, queue, accounts }),
+    readiness: createReadiness({ archive: archiveHealth, queue, accounts }),
   };
+}
+
+/** As below, of a server that nobody's trigger goes through. */
+async function stopAnswering(server: FastifyInstance): Promise<void> {
+  const closed = server.close();
+  await within(CLOSE_REQUESTS_MS, closed);
+  server.server.closeAllConnections();
+  await closed;
 }
 
 /**

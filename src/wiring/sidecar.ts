@@ -2,8 +2,10 @@ import type { Queue } from 'bullmq';
 import type { Logger } from 'pino';
 import { type Accounts, createAccounts } from '../accounts/accounts.ts';
 import { createRateExchange } from '../accounts/rate-exchange.ts';
-import type { RateExchange } from '../accounts/rate-limit.ts';
+import type { RateExchange } from '../accounts/rate-sharing.ts';
 import { openDatabase } from '../archive/database.ts';
+import { createArchiveHealth } from '../archive/health.ts';
+import { archiveId } from '../archive/identity.ts';
 import { createNews } from '../archive/news.ts';
 import { createUnsettledCalls } from '../archive/read/unsettled.ts';
 import { migrateDatabase } from '../archive/schema/migrations.ts';
@@ -13,6 +15,7 @@ import { systemClock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
 import { startEmbeddedPostgres } from '../embedded-postgres/embedded-postgres.ts';
 import { createMetrics, type Metrics } from '../metrics/all-metrics.ts';
+import { connectionLimits, openFilesLimit } from '../open-files.ts';
 import type { CallQueue } from '../queue/call-queue.ts';
 import { createInProcessQueue } from '../queue/in-process.ts';
 import { FLUSH_WITHIN_MS, longestInterval, unlessHung } from './common.ts';
@@ -35,7 +38,11 @@ interface SidecarOptions {
   config: Config;
   role: Role;
   log: Logger;
-  /** First part of every key in Redis. */
+  /** Ends a start that waits for Postgres: then it rejects with the signal's reason. */
+  signal?: AbortSignal;
+  /** How many lines of the log were dropped since the start. */
+  droppedLines?: () => number;
+  /** First part of every key in Redis; the second is the archive's id. */
   redisPrefix?: string;
 }
 
@@ -58,33 +65,39 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
 
 /** What is deferred to `running` is stopped in the opposite order. */
 async function start(
-  { config, role, log, redisPrefix = 'polykeep' }: SidecarOptions,
+  { config, role, log, signal, droppedLines, redisPrefix = 'polykeep' }: SidecarOptions,
   running: AsyncDisposableStack,
 ): Promise<{ url: string | null; accounts: Accounts }> {
   const databaseUrl = config.DATABASE_URL ?? (await embeddedDatabase(config, log, running));
-  await migrateDatabase(databaseUrl, log);
+  await migrateDatabase(databaseUrl, log, { signal });
   const database = openDatabase(databaseUrl, log);
   running.defer(() => unlessHung(database.close()));
   const news = createNews({ url: databaseUrl, log });
   running.defer(() => unlessHung(news.stop()));
 
-  const metrics = createMetrics(role);
-  const accounts = await openAccounts({ config, log, redisPrefix, metrics, running });
-  const { queue, jobs } = await openQueue(config, log, redisPrefix);
+  const metrics = createMetrics(role, droppedLines);
+  // Two deployments may share a Redis: neither may take the other's calls for its own.
+  const prefix = `${redisPrefix}:${await archiveId(databaseUrl)}`;
+  const accounts = await openAccounts({ config, log, redisPrefix: prefix, metrics, running });
+  const { queue, jobs } = await openQueue(config, log, prefix);
   running.defer(() => queue.close());
 
   const writer = createWriter({ pool: database.pool, metrics: metrics.writes, log });
+  const archiveHealth = createArchiveHealth({ pool: database.pool, writer, log });
+  archiveHealth.start();
+  running.defer(() => archiveHealth.stop());
   // A scrape has a connection of its own: it takes none from the followers.
   const counting = openDatabase(databaseUrl, log, { max: 1 });
   running.defer(() => unlessHung(counting.close()));
   const unsettled = createUnsettledCalls(counting.pool, KNOWN_STATUSES);
-  metrics.watch({ accounts, writer, queue, unsettled });
+  metrics.watch({ accounts, writer, archive: archiveHealth, queue, unsettled });
   const common = {
     config,
     databaseUrl,
     database,
     news,
     writer,
+    archiveHealth,
     accounts,
     metrics,
     queue,
@@ -121,6 +134,8 @@ async function openAccounts({
   const accounts = createAccounts({
     settings: config.accounts,
     pollTimeoutMs: config.POLL_TIMEOUT_MS,
+    http2: config.POLYAI_HTTP2,
+    connections: connectionLimits(openFilesLimit()).polyai,
     exchange: await openExchange(config, log, redisPrefix, running),
     metrics: metrics.polls,
     clock: systemClock,

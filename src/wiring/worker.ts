@@ -21,6 +21,7 @@ export async function startFollowing(common: Common): Promise<void> {
     pollTimeoutMs: config.POLL_TIMEOUT_MS,
     leaseMs: config.LEASE_MS,
     notFoundGraceMs: config.NOT_FOUND_GRACE_MS,
+    retentionMs: config.POLYAI_RETENTION_MS,
     maxTrackingMs: config.MAX_TRACKING_MS,
   };
   const follow = createFollower({

@@ -81,7 +81,7 @@ describe('three accounts, two of one API and one of the other', () => {
     simulators.uk.setToken('a-new-token-of-uk');
     await expect.poll(ready).toMatchObject({
       status: 'degraded',
-      parts: { accounts: { us: 'active', uk: 'paused', agent: 'active' } },
+      parts: { accounts: { us: 'ok', uk: 'paused', agent: 'ok' } },
     });
     simulators.uk.setStatus(waiting, 'failure', 'busy');
     for (const name of ['us', 'agent'] as const) await place(name);

@@ -157,7 +157,7 @@ describe('a worker', () => {
   it('with a port tells its health and its metrics, a paused account among them, and nothing else', async () => {
     const api = urlOf(await start('api', withRedis()));
     const worker = urlOf(await start('worker', { ...withRedis(), WORKER_PORT: '0' }));
-    const parts = { postgres: 'up', queue: 'up', accounts: { default: 'active' } };
+    const parts = { postgres: 'up', queue: 'up', accounts: { default: 'ok' } };
     expect(await client(worker).get('/health/live')).toEqual({ status: 'ok' });
     await expect.poll(() => client(worker).get('/health/ready')).toEqual({ status: 'ok', parts });
     expect(await client(worker).get('/v1/calls')).toMatchObject({ status: 404, code: 'route_not_found' });

@@ -1,13 +1,18 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { closeSync, constants, openSync } from 'node:fs';
 import { access, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { Client } from 'pg';
+import { request } from 'undici';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { client } from '../support/client.ts';
-import { FAST, type SidecarProcess, spawnSidecar } from '../support/sidecar.ts';
+import { freePort } from '../support/redis-server.ts';
+import { FAST, type SidecarProcess, spawnByShell, spawnSidecar } from '../support/sidecar.ts';
 
 /** polykeep as a person runs it: a process, with nothing configured but PolyAI. */
 
@@ -130,6 +135,13 @@ describe('SIGTERM', () => {
     expect(simulator.journal.total).toBe(1);
   });
 
+  it('is not held up by a Postgres that is waited for at the start', async () => {
+    const sidecar = start({ DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing' });
+    await expect.poll(() => sidecar.log.map(({ msg }) => msg)).toContain('Postgres does not answer yet');
+    expect(await sidecar.end('SIGTERM')).toBe(0);
+    expect(sidecar.log.at(-1)).toMatchObject({ msg: 'polykeep stopped' });
+  });
+
   it('is not held up by a connection without a request', async () => {
     const sidecar = start();
     const socket = connect(Number(new URL(await sidecar.url()).port), '127.0.0.1');
@@ -165,6 +177,61 @@ describe('the log', () => {
     const transitions = sidecar.log.filter(({ msg }) => msg === 'transition');
     expect(transitions.at(-1)).toMatchObject({ callSid, account: 'default', status: 'success' });
     expect(JSON.stringify(sidecar.log) + sidecar.stderr()).not.toContain(FAST.POLYAI_AUTH_TOKEN);
+  });
+});
+
+describe('the reader of the log', () => {
+  let pipe: string;
+  let reader: number;
+  let port: number;
+
+  beforeEach(async () => {
+    pipe = join(dataDir, 'log');
+    await promisify(execFile)('mkfifo', [pipe]);
+    reader = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK);
+    port = await freePort();
+  });
+
+  /** polykeep with its standard output in a pipe that nobody reads from, when more was written than the pipe holds. */
+  async function startUnread(): Promise<SidecarProcess> {
+    const environment = { ...FAST, POLYAI_BASE_URL: simulator.url, DATA_DIR: dataDir };
+    const sidecar = spawnByShell({ ...environment, PORT: `${port}`, LOG_LEVEL: 'trace' }, `exec >'${pipe}'`);
+    started.push(sidecar);
+    await expect.poll(() => isLive(), { interval: 100 }).toBe(true);
+    for (let count = 0; count < 1_000; count++) expect(await isLive()).toBe(true);
+    return sidecar;
+  }
+
+  const isLive = () =>
+    request(`http://127.0.0.1:${port}/health/live`).then(
+      async ({ statusCode, body }) => {
+        await body.dump();
+        return statusCode === 200;
+      },
+      () => false,
+    );
+
+  it('that has stopped reading holds up neither requests nor the end', async () => {
+    const sidecar = await startUnread();
+    const stoppedAt = performance.now();
+    expect(await sidecar.end('SIGTERM')).toBe(0);
+    expect(performance.now() - stoppedAt).toBeLessThan(10_000);
+    closeSync(reader);
+  });
+
+  it('that has gone does so neither', async () => {
+    const sidecar = await startUnread();
+    closeSync(reader);
+    for (let count = 0; count < 100; count++) expect(await isLive()).toBe(true);
+    expect(await sidecar.end('SIGTERM')).toBe(0);
+  });
+
+  it('and of its errors: a start that fails ends all the same', async () => {
+    const environment = { ...FAST, POLYAI_BASE_URL: simulator.url, PORT: 'eighty' };
+    const filled = `exec 2>'${pipe}'; head -c 65536 /dev/zero >&2`;
+    const sidecar = spawnByShell(environment, filled);
+    expect(await sidecar.exited).toBe(1);
+    closeSync(reader);
   });
 });
 

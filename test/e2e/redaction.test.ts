@@ -167,7 +167,7 @@ it('no token, key or password is told to anybody, whatever goes wrong', async ()
 
   // An account whose token is refused, with the token in the refusal.
   const [ofDefault = '', ofEnv = '', ofInline = ''] = callSids;
-  polyai.misbehave({ kind: 'status', code: 401, body: echo(TOKENS.env) }, { callSid: ofEnv, times: 1 });
+  polyai.misbehave({ kind: 'status', code: 401, body: echo(TOKENS.env) }, { callSid: ofEnv });
   await said(/account paused/);
 
   // Who has no key, or a wrong one, in whatever place.

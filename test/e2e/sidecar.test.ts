@@ -132,7 +132,7 @@ describe.each([
 
   it('says that it is ready, and which account is paused', async () => {
     const polykeep = await start('serve', environment());
-    const parts = { postgres: 'up', queue: 'up', accounts: { default: 'active' } };
+    const parts = { postgres: 'up', queue: 'up', accounts: { default: 'ok' } };
     await expect.poll(() => polykeep.get('/health/ready')).toEqual({ status: 'ok', parts });
 
     simulator.setToken('another-token');

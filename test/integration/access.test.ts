@@ -1,5 +1,5 @@
 import rateLimit from '@fastify/rate-limit';
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { guard } from '../../src/api/door/access.ts';
 import { readApiKeys } from '../../src/api/door/api-keys.ts';
@@ -8,9 +8,11 @@ import { problem } from '../../src/api/problems.ts';
 
 const READ = 'the-key-that-may-read';
 const WRITE = 'the-key-that-may-write';
+const TOKEN = 'a-token-of-polyai';
 const MAX_PER_SECOND = 100;
 
 let app: FastifyInstance;
+let refused: string[];
 const done = async () => ({ ok: true });
 
 function serverWith(keys: string | null): FastifyInstance {
@@ -24,11 +26,12 @@ function serverWith(keys: string | null): FastifyInstance {
     guard(server, {
       keys: keys === null ? [] : readApiKeys(keys, []),
       maxPerSecond: MAX_PER_SECOND,
+      count: (why) => void refused.push(why),
     });
     server.get('/probe', { config: { access: 'open', isProbe: true } }, done);
     server.get('/open', { config: { access: 'open' } }, done);
     server.get('/local', { config: { access: 'local' } }, done);
-    server.get('/drop-in', { config: { access: 'drop-in' } }, async ({ apiKey }) => ({
+    server.get('/drop-in', { config: { access: 'drop-in', tokenOf } }, async ({ apiKey }) => ({
       key: apiKey?.name ?? null,
     }));
     server.get('/board', { config: { access: 'board' } }, done);
@@ -38,7 +41,14 @@ function serverWith(keys: string | null): FastifyInstance {
   return server;
 }
 
+/** As the drop-in finds a PolyAI token. */
+function tokenOf({ headers: { 'x-token': token } }: FastifyRequest) {
+  if (typeof token !== 'string') return null;
+  return { token, holder: token === TOKEN ? 'the token of default' : null };
+}
+
 beforeEach(() => {
+  refused = [];
   app = serverWith(`bi:read:${READ},web:write:${WRITE}`);
 });
 
@@ -173,22 +183,73 @@ describe('more requests than are allowed', () => {
 });
 
 describe('wrong keys', () => {
-  const guess = (count: number, key: (index: number) => string) =>
-    Promise.all(Array.from({ length: count }, (_, index) => statusOf('GET', '/calls', key(index))));
+  const guess = (count: number, key: (index: number) => string, from?: string) =>
+    Promise.all(Array.from({ length: count }, (_, index) => ask('GET', '/calls', key(index), from)));
+  const aGuess = (index: number) => `a-guess-of-a-key-${index}`;
+  const countOf = (answers: readonly { statusCode: number }[], status: number) =>
+    answers.filter(({ statusCode }) => statusCode === status).length;
 
-  it('many different ones from an address: it is told no more whether one is right', async () => {
-    const guesses = guess(50, (index) => `a-guess-of-a-key-${index}`);
-    const right = statusOf('GET', '/calls', WRITE);
-    const elsewhere = statusOf('GET', '/calls', WRITE, '10.0.0.10');
-    expect(new Set(await guesses)).toEqual(new Set([401, 429]));
-    expect(await right).toBe(429);
-    expect(await elsewhere).toBe(200);
-    await expect.poll(() => statusOf('GET', '/calls', WRITE)).toBe(200);
+  it('many different ones from an address: a right key from there is let in all the same', async () => {
+    const guesses = guess(90, aGuess);
+    const rights = await Promise.all([statusOf('GET', '/calls', WRITE), statusOf('GET', '/calls', READ)]);
+    expect(rights).toEqual([200, 200]);
+    expect(new Set((await guesses).map(({ statusCode }) => statusCode))).toEqual(new Set([401, 429]));
+    expect(refused).toContain('wrong_keys');
+  });
+
+  it('ten are told of at once, fifty more after a second, and the others lose their connection', async () => {
+    const startedAt = performance.now();
+    const timed = await Promise.all(
+      Array.from({ length: 80 }, async (_, index) => {
+        const { statusCode, headers } = await ask('GET', '/calls', aGuess(index));
+        return { statusCode, headers, isSlow: performance.now() - startedAt >= 990 };
+      }),
+    );
+    const atOnce = timed.filter(({ isSlow }) => !isSlow);
+    expect(countOf(timed, 401)).toBe(10);
+    expect(countOf(atOnce, 401)).toBe(10);
+    const slow = timed.filter(({ isSlow }) => isSlow);
+    expect(countOf(slow, 429)).toBe(50);
+    for (const { headers } of slow) expect(headers).toMatchObject({ 'retry-after': '1' });
+    const cut = atOnce.filter(({ headers }) => headers.connection === 'close');
+    expect(countOf(cut, 429)).toBe(20);
+  });
+
+  it('of an address slow down no other', async () => {
+    const guesses = guess(70, aGuess);
+    expect(countOf(await guess(1, aGuess, '10.0.0.10'), 401)).toBe(1);
+    await guesses;
+  });
+
+  it('of many addresses are held back a thousand at a time, and each address is forgotten again', async () => {
+    const addresses = Array.from({ length: 30 }, (_, index) => `10.0.1.${index}`);
+    const answers = (await Promise.all(addresses.map((address) => guess(60, aGuess, address)))).flat();
+    expect(answers.filter(({ headers }) => headers.connection === 'close')).toHaveLength(30 * 50 - 1_000);
+    const again = await guess(1, aGuess, '10.0.1.0');
+    expect(countOf(again, 401)).toBe(1);
   });
 
   it('the same one over and over is somebody who has not heard, and keeps nobody out', async () => {
-    expect(new Set(await guess(50, () => 'a-key-of-yesterday'))).toEqual(new Set([401]));
+    expect(countOf(await guess(50, () => 'a-key-of-yesterday'), 401)).toBe(50);
     expect(await statusOf('GET', '/calls', WRITE)).toBe(200);
+  });
+});
+
+describe('a token of PolyAI', () => {
+  const bring = (token: string) =>
+    app.inject({ url: '/drop-in', remoteAddress: '10.0.0.9', headers: { 'x-token': token } });
+
+  it('that is right is let in whatever else comes from its address, and counted for its account', async () => {
+    const others = Array.from({ length: 2 * MAX_PER_SECOND }, () => statusOf('GET', '/drop-in'));
+    expect((await bring(TOKEN)).statusCode).toBe(200);
+    expect(await Promise.all(others)).toContain(429);
+    const own = Array.from({ length: 2 * MAX_PER_SECOND }, async () => (await bring(TOKEN)).statusCode);
+    expect(await Promise.all(own)).toContain(429);
+  });
+
+  it('that is wrong is a guess like another', async () => {
+    const guesses = await Promise.all(Array.from({ length: 20 }, (_, index) => bring(`a-guess-${index}`)));
+    expect(guesses.filter(({ statusCode }) => statusCode === 429)).toHaveLength(10);
   });
 });
 

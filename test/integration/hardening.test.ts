@@ -89,6 +89,15 @@ describe('a connection', () => {
     expect(problemIn(await answer)).toMatchObject({ status: 431, code: 'headers_too_large' });
   });
 
+  it('that was told so is closed, also where its client keeps it open', async () => {
+    const socket = connect({ port: Number(new URL(url).port), host: '127.0.0.1', allowHalfOpen: true });
+    socket.on('error', () => {}).resume();
+    const closed = once(app.server, 'connection').then(([accepted]) => once(accepted, 'close'));
+    socket.write('hello\r\n\r\n');
+    await closed;
+    socket.destroy();
+  });
+
   it('that speaks no HTTP is told so, as a problem', async () => {
     const { answer } = await send('hello\r\n\r\n');
     expect(problemIn(await answer)).toMatchObject({ status: 400, code: 'invalid_request' });

@@ -17,9 +17,10 @@ beforeAll(async () => {
 
 afterAll(() => test.drop());
 
-const NOTHING = { accounts: { all: () => [] }, writer: { isAway: false } };
+const NOTHING = { accounts: { all: () => [] }, writer: { isAway: false }, archive: { isUp: true } };
 const EMPTY_QUEUE: Watched['queue'] = {
   followed: 0,
+  state: async () => 'up',
   depth: async () => ({ active: 0, waiting: 0, delayed: 0 }),
 };
 
@@ -84,7 +85,9 @@ describe('the archive', () => {
 
   it('that does not answer holds up no scrape; nor does the queue', async () => {
     const hung = { read: () => new Promise<never>(() => {}) };
-    const scrape = await told(watching(hung, { followed: 3, depth: async () => null }));
+    const scrape = await told(
+      watching(hung, { followed: 3, state: async () => 'down', depth: async () => null }),
+    );
     expect(scrape.value('polykeep_calls_at_risk')).toBeNull();
     expect(scrape.value('polykeep_queue_up')).toBe(0);
     expect(scrape.value('polykeep_queue_calls')).toBeNull();
@@ -101,19 +104,25 @@ describe('the archive', () => {
   });
 });
 
-it('a report that Postgres refuses counts once, and takes none of its batch with it', async () => {
+it('a report that Postgres refuses counts once, by what is kept of it, and takes none of its batch with it', async () => {
   const metrics = createMetrics('worker');
   const writer = createWriter({ pool: test.pool, metrics: metrics.writes, log });
-  await test.query(`insert into calls (call_sid, account) values ('good', 'us'), ('bad', 'us')`);
-  const reports = ['good', 'bad'].map((callSid) =>
-    writer.report({
-      callSid,
-      sighting: sightingNow('queued', callSid === 'bad' ? 'a \u0000 in it' : null),
-    }),
+  await test.query(
+    `insert into calls (call_sid, account) values ('good', 'us'), ('partly', 'us'), ('bad', 'us')`,
   );
-  expect((await Promise.allSettled(reports)).map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+  const reports = Object.entries({
+    good: sightingNow('queued'),
+    partly: sightingNow('queued', 'a \u0000 in it'),
+    bad: sightingNow('a \u0000 in it'),
+  }).map(([callSid, sighting]) => writer.report({ callSid, sighting }));
+  expect((await Promise.allSettled(reports)).map(({ status }) => status)).toEqual([
+    'fulfilled',
+    'fulfilled',
+    'rejected',
+  ]);
   const scrape = await told(metrics);
   expect(scrape.value('polykeep_write_failures_total', { kind: 'refused' })).toBe(1);
-  expect(scrape.value('polykeep_transitions_total', { account: 'us', status: 'queued' })).toBe(1);
-  expect(scrape.value('polykeep_write_reports_sum')).toBe(1);
+  expect(scrape.value('polykeep_write_failures_total', { kind: 'reduced' })).toBe(1);
+  expect(scrape.value('polykeep_transitions_total', { account: 'us', status: 'queued' })).toBe(2);
+  expect(scrape.value('polykeep_write_reports_sum')).toBe(2);
 });

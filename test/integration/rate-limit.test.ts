@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
-import type { RateReport } from '../../src/accounts/rate.ts';
+import { NEVER_CUT, type RateReport } from '../../src/accounts/rate.ts';
 import { createRateExchange } from '../../src/accounts/rate-exchange.ts';
-import { createRateLimit, type RateExchange, type RateLimit } from '../../src/accounts/rate-limit.ts';
+import { createRateLimit, type RateLimit } from '../../src/accounts/rate-limit.ts';
+import type { RateExchange } from '../../src/accounts/rate-sharing.ts';
 import { systemClock } from '../../src/clock.ts';
 import { connectRedis, firstAttempt } from '../../src/queue/redis.ts';
 import { silentLog as log } from '../support/log.ts';
@@ -61,7 +62,9 @@ describe('two processes', () => {
   function callers(count: number, limit: RateLimit): void {
     const { signal } = new AbortController();
     const poll = async () => {
-      while (await limit.slot(systemClock.monotonic(), Number.POSITIVE_INFINITY, signal));
+      while (await limit.slot(systemClock.monotonic(), Number.POSITIVE_INFINITY, signal)) {
+        limit.accepted(systemClock.monotonic());
+      }
     };
     for (let n = 0; n < count; n++) void poll();
   }
@@ -79,9 +82,9 @@ describe('two processes', () => {
     callers(300, a);
     callers(100, b);
     await expect.poll(() => close(a.share + b.share, 80)).toBe(true);
-    b.tooMany(null);
-    expect(b.rate).toBeLessThanOrEqual(40);
-    await expect.poll(() => a.rate).toBeLessThan(60);
+    b.tooMany(null, systemClock.monotonic());
+    expect(b.rate).toBeLessThanOrEqual(72);
+    await expect.poll(() => a.rate).toBeLessThan(75);
     const slowed = a.rate;
     await expect.poll(() => Math.min(a.rate, b.rate)).toBeGreaterThan(slowed);
   });
@@ -113,7 +116,8 @@ describe('two processes', () => {
 describe('the exchange', () => {
   let at: number;
   const report = (process: string, seq: number, more: Partial<RateReport> = {}): RateReport => ({
-    ...{ process, seq, waiting: 1, asked: 2, rate: 3.5, tooMany: 4, holdMs: 5.5 },
+    ...{ process, seq, waiting: 1, asked: 2, accepted: 1.5, holdMs: 5.5 },
+    ...{ cuts: 4, good: 3.5, low: 3.2, grownMs: 250.5 },
     ...more,
   });
   const key = () => `${prefix}:rate:acme`;
@@ -125,9 +129,10 @@ describe('the exchange', () => {
 
   it('brings what the others last reported on this account', async () => {
     const [a, b] = [exchange(), exchange()];
+    const open = { ...NEVER_CUT, grownMs: null, accepted: null };
     expect(await a.exchange('acme', report('a', 1))).toEqual([]);
-    expect(await b.exchange('acme', report('b', 1, { rate: null }))).toEqual([report('a', 1)]);
-    expect(await a.exchange('acme', report('a', 2))).toEqual([report('b', 1, { rate: null })]);
+    expect(await b.exchange('acme', report('b', 1, open))).toEqual([report('a', 1)]);
+    expect(await a.exchange('acme', report('a', 2))).toEqual([report('b', 1, open)]);
     expect(await b.exchange('other', report('b', 2))).toEqual([]);
     expect(await b.exchange('acme', report('b', 3))).toEqual([report('a', 2)]);
   });
@@ -169,9 +174,9 @@ describe('the exchange', () => {
     '[]',
     '{}',
     JSON.stringify(report('x', 1, { waiting: -1 })),
-    JSON.stringify(report('x', 1, { rate: 0 })),
-    JSON.stringify({ ...report('x', 1), rate: '5' }),
-    JSON.stringify({ ...report('x', 1), tooMany: undefined }),
+    JSON.stringify(report('x', 1, { good: 0 })),
+    JSON.stringify({ ...report('x', 1), low: '5' }),
+    JSON.stringify({ ...report('x', 1), accepted: undefined }),
   ])('ignores what is no report: %s', async (text) => {
     await running.redis.hset(key(), 'x', text);
     const a = exchange();

@@ -113,7 +113,7 @@ describe('GET /v1/calls/{callSid}?wait', () => {
     await register('OUT-1');
     const answer = waitForCall('OUT-1', 60);
     await listening();
-    await api.writer.report({ callSid: 'OUT-1', outcome: { outcome: 'abandoned', at: new Date() } });
+    await api.writer.report({ callSid: 'OUT-1', conclusion: { outcome: 'abandoned', at: new Date() } });
     expect(await answer).toMatchObject({ outcome: 'abandoned', transitions: [] });
   });
 

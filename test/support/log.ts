@@ -1,3 +1,24 @@
-import { pino } from 'pino';
+import { Writable } from 'node:stream';
+import { type Logger, pino } from 'pino';
 
 export const silentLog = pino({ level: 'silent' });
+
+/** A line of the log, with the fields that tests look at. */
+export interface ToldLine {
+  msg: string;
+  callSid?: string;
+  migration?: string;
+  postgresPid?: number;
+}
+
+/** A log whose lines can be read. */
+export function listeningLog(): { lines: ToldLine[]; log: Logger } {
+  const lines: ToldLine[] = [];
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      lines.push(JSON.parse(String(chunk)));
+      done();
+    },
+  });
+  return { lines, log: pino(stream) };
+}

@@ -13,4 +13,5 @@ export const noMetrics: PollMetrics & WriteMetrics & SweepMetrics & RequestMetri
   settled: () => {},
   sweptUp: () => {},
   answered: () => {},
+  refused: () => {},
 };

@@ -1,7 +1,8 @@
-import type { ChildProcess } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { spawnPolykeep } from './command-line.ts';
+import type { Readable } from 'node:stream';
+import { environmentOf, MAIN, spawnPolykeep } from './command-line.ts';
 
 /** Intervals a tenth of the default ones: lives of seconds instead of minutes. */
 export const FAST = {
@@ -37,14 +38,38 @@ export function spawnSidecar(
 ): SidecarProcess {
   const child = spawnPolykeep([command].flat(), environment, main);
   child.stdin.end();
+  return watch(child, child.stdout);
+}
+
+/** The same with its log written to a pipe of the caller's, who reads it by `reader`. */
+export function spawnSidecarInto(
+  { writeFd, reader }: { writeFd: number; reader: Readable },
+  environment: Record<string, string>,
+  command: string,
+): SidecarProcess {
+  const child = spawn(process.execPath, [MAIN, command], {
+    env: environmentOf(environment),
+    stdio: ['ignore', writeFd, 'pipe'],
+  });
+  return watch(child, reader);
+}
+
+/** `polykeep serve` by a shell that runs this before: limits for it, or where its output goes. */
+export function spawnByShell(environment: Record<string, string>, before: string): SidecarProcess {
+  const args = ['-c', `${before}; exec "$0" "$1" serve`, process.execPath, MAIN];
+  const child = spawn('sh', args, { env: environmentOf(environment), stdio: ['ignore', 'pipe', 'pipe'] });
+  return watch(child, child.stdout);
+}
+
+function watch(child: ChildProcess, output: Readable): SidecarProcess {
   const exited = once(child, 'close').then(([code]: (number | null)[]) => code ?? null);
   const log: LogLine[] = [];
   let stderr = '';
-  child.stderr.on('data', (chunk) => {
+  child.stderr?.on('data', (chunk) => {
     stderr += chunk;
   });
   const listening = new Promise<string>((resolve, reject) => {
-    createInterface(child.stdout).on('line', (text) => {
+    createInterface(output).on('line', (text) => {
       const line = readLine(text);
       if (line === null) return;
       log.push(line);

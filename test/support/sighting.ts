@@ -2,6 +2,7 @@ import type { Sighting } from '../../src/call/call.ts';
 
 /** A status that PolyAI shows now. */
 export function sightingNow(status: string, reason: string | null = null): Sighting {
+  const now = new Date();
   return {
     status,
     reason,
@@ -10,6 +11,7 @@ export function sightingNow(status: string, reason: string | null = null): Sight
     payload: { status },
     body: JSON.stringify({ status }),
     changedAfter: null,
-    observedAt: new Date(),
+    observedAt: now,
+    seenAt: now,
   };
 }

@@ -32,6 +32,8 @@ it('a token is all that is needed; the rest has the documented defaults', () => 
     apiKeys: [],
     API_MAX_REQUESTS_PER_SECOND: 5_000,
     POLYAI_API: 'outbound-calling',
+    POLYAI_HTTP2: false,
+    POLYAI_RETENTION_MS: 7200000,
     HOST: '127.0.0.1',
     PORT: 8080,
     DATA_DIR: './data',
@@ -54,8 +56,15 @@ it('takes its own variables alone, and an empty one as unset', () => {
   expect(config.PORT).toBe(8080);
 });
 
+it('HTTP/2 is spoken where true says so', () => {
+  expect(readConfig('serve', { ...minimal, POLYAI_HTTP2: 'true' }).POLYAI_HTTP2).toBe(true);
+  expect(readConfig('serve', { ...minimal, POLYAI_HTTP2: 'false' }).POLYAI_HTTP2).toBe(false);
+});
+
 describe('one plain line that names the variable for', () => {
   it.each([
+    ['POLYAI_HTTP2', 'perhaps'],
+    ['POLYAI_RETENTION_MS', '-1'],
     ['PORT', 'eighty'],
     ['PORT', '70000'],
     ['PORT', '80.5'],

@@ -1,0 +1,111 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Value } from 'typebox/value';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { HealthJson } from '../../src/api/schemas.ts';
+import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { client } from '../support/client.ts';
+import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { scrape } from '../support/prometheus.ts';
+import { FAST, type SidecarProcess, spawnSidecar } from '../support/sidecar.ts';
+
+const TOKEN = 'a-token-of-some-length';
+const FOREVER = [{ status: 'queued', forMs: Infinity }];
+
+let folder: string;
+let elsewhere: Simulator;
+let database: TestDatabase;
+let sidecar: SidecarProcess;
+
+/** Of each account what it is for is what is wrong with its base URL. */
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'polykeep-unreachable-'));
+  elsewhere = await startSimulator({ token: TOKEN });
+  const closed = await startSimulator({ token: TOKEN });
+  await closed.stop();
+  const urls = {
+    silent: closed.url,
+    misspelt: 'http://api.us-1.platform.polyai.invalid',
+    elsewhere: elsewhere.url,
+  };
+  const path = join(folder, 'accounts.json');
+  const accounts = Object.entries(urls).map(([name, baseUrl]) => ({ name, baseUrl, token: TOKEN }));
+  await writeFile(path, JSON.stringify({ accounts }));
+  database = await createDatabase();
+  const { POLYAI_AUTH_TOKEN: _, ...fast } = FAST;
+  sidecar = spawnSidecar({ ...fast, ACCOUNTS_FILE: path, DATABASE_URL: database.url });
+});
+
+afterEach(async () => {
+  await sidecar.end('SIGTERM');
+  await elsewhere.stop();
+  await database.drop();
+  await rm(folder, { recursive: true });
+});
+
+const warningsOf = (account: string) =>
+  sidecar.log.filter((line) => line.account === account && Number(line.level) >= 40);
+
+describe('an account whose base URL is wrong', () => {
+  it('is seen in the archive within 5 s, in readiness, the metrics, and one line of the log', async () => {
+    const url = await sidecar.url();
+    const polykeep = client(url);
+    const names = ['silent', 'misspelt', 'elsewhere'];
+    expect(await polykeep.get('/health/ready')).toMatchObject({ status: 'ok' });
+    for (const account of names) await polykeep.post('/v1/calls', { callSid: `call-of-${account}`, account });
+    const registeredAt = Date.now();
+    const lastErrors = () =>
+      Promise.all(names.map(async (name) => (await polykeep.call(`call-of-${name}`)).lastError));
+    await expect
+      .poll(lastErrors)
+      .toEqual([
+        expect.stringMatching(/^ECONNREFUSED 127\.0\.0\.1:\d+$/),
+        expect.stringMatching(/^(ENOTFOUND|EAI_AGAIN) api\.us-1\.platform\.polyai\.invalid$/),
+        'HTTP 404: Call not found',
+      ]);
+    expect(Date.now() - registeredAt).toBeLessThan(5_000);
+
+    await expect
+      .poll(() => polykeep.get('/health/ready'))
+      .toMatchObject({
+        status: 'degraded',
+        parts: {
+          accounts: {
+            silent: expect.stringMatching(/^failing: ECONNREFUSED /),
+            misspelt: expect.stringMatching(/^failing: (ENOTFOUND|EAI_AGAIN) /),
+            elsewhere: 'unproven',
+          },
+        },
+      });
+    const told = await scrape(url);
+    const values = names.map((account) => [
+      told.value('polykeep_account_failing', { account }),
+      told.value('polykeep_account_unproven', { account }),
+    ]);
+    expect(values).toEqual([
+      [1, 0],
+      [1, 0],
+      [0, 1],
+    ]);
+    for (const account of names) expect(warningsOf(account), account).toHaveLength(1);
+    for (const account of names) {
+      expect(await polykeep.call(`call-of-${account}`)).toMatchObject({ outcome: null });
+    }
+  });
+
+  it('is well again with the first answer, which one line tells', async () => {
+    const polykeep = client(await sidecar.url());
+    const callSid = elsewhere.place({ script: FOREVER });
+    await polykeep.post('/v1/calls', { callSid: 'unknown', account: 'elsewhere' });
+    const condition = async () =>
+      Value.Parse(HealthJson, await polykeep.get('/health/ready')).parts.accounts.elsewhere;
+    await expect.poll(condition).toBe('unproven');
+    await polykeep.post('/v1/calls', { callSid, account: 'elsewhere' });
+    await expect.poll(condition).toBe('ok');
+    const lines = sidecar.log.filter(
+      ({ account, before }) => account === 'elsewhere' && before !== undefined,
+    );
+    expect(lines).toMatchObject([{ level: 30, before: 'unproven' }]);
+  });
+});
