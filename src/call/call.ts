@@ -8,6 +8,16 @@ export type Conclusion = (typeof CONCLUSIONS)[number];
 export const OUTCOMES = ['success', 'failure', ...CONCLUSIONS] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 
+/** The numbers that the archive keeps outcomes by: one that was given out keeps its meaning. */
+export const OUTCOME_CODES: Readonly<Record<Outcome, number>> = {
+  success: 1,
+  failure: 2,
+  not_found: 3,
+  lost: 4,
+  rejected: 5,
+  abandoned: 6,
+};
+
 export type Metadata = Record<string, string>;
 
 export interface Registration {

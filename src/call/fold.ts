@@ -9,13 +9,15 @@ export interface FoldedCall {
   after: FollowedCall;
   /** New transitions, in order. */
   transitions: Sighting[];
-  /** Replaces reason and payload of the last transition from before the batch; null where nothing does. */
+  /** Replaces reason and body of the last transition from before the batch; null where nothing does. */
   amendment: Sighting | null;
   polls: number;
   failedPolls: number;
   lastError: string | null | undefined;
   lastBody: string | undefined;
   followForMs: number | undefined;
+  /** The batch tells of the call itself, and not only for how long it is followed. */
+  isToldOf: boolean;
 }
 
 /**
@@ -44,10 +46,12 @@ function untouched(call: FollowedCall): FoldedCall {
     lastError: undefined,
     lastBody: undefined,
     followForMs: undefined,
+    isToldOf: false,
   };
 }
 
 function apply(call: FoldedCall, report: Report): void {
+  call.isToldOf ||= tellsOfCall(report);
   call.polls += report.polls ?? 0;
   call.failedPolls += report.failedPolls ?? 0;
   // A late report of another follower must not change what the row of a settled call says of its end.
@@ -61,6 +65,13 @@ function apply(call: FoldedCall, report: Report): void {
     const { outcome, at } = report.conclusion;
     call.after.state = close(call.after.state, outcome, at) ?? call.after.state;
   }
+}
+
+/** Whether there is more in it than for how long the call is followed. */
+export function tellsOfCall(report: Report): boolean {
+  const { polls = 0, failedPolls = 0, lastError, lastSeenAt, sighting, conclusion } = report;
+  const isCounted = polls + failedPolls > 0;
+  return isCounted || [lastError, lastSeenAt, sighting, conclusion].some((part) => part !== undefined);
 }
 
 function applySighting(call: FoldedCall, sighting: Sighting): void {
@@ -79,8 +90,8 @@ function applySighting(call: FoldedCall, sighting: Sighting): void {
 }
 
 function amended(transition: Sighting, by: Sighting): Sighting {
-  const { reason, payload } = by;
-  return { ...transition, reason, payload, lastUpdated: transition.lastUpdated ?? by.lastUpdated };
+  const { reason, payload, body } = by;
+  return { ...transition, reason, payload, body, lastUpdated: transition.lastUpdated ?? by.lastUpdated };
 }
 
 function applySeen(call: FoldedCall, at: Date, body: string | undefined): void {

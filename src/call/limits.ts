@@ -1,13 +1,17 @@
 /** What the archive can hold of a call: the limits of a callSid, of text and of times. Each is said here alone. */
 
-/** Of a callSid, in characters (code points). PolyAI's are some 40 long. */
+/** Of a callSid. PolyAI's are some 40 long. */
 export const MAX_CALL_SID_LENGTH = 200;
 
 /**
- * A callSid, as the pattern of a JSON Schema (with the flag `u`). No control characters and no lone surrogates, which
- * Postgres or JSON cannot keep; not `.` or `..`, which every HTTP client takes out of a path.
+ * A callSid, as the pattern of a JSON Schema. PolyAI's are a UUID, or `OUT-` and one: wider than that, since they are
+ * documented as opaque, and as narrow as tells an id from a line of some file, and goes into a path as it is. Not `.` or
+ * `..`, which every HTTP client takes out of a path.
  */
-export const CALL_SID_PATTERN = '^(?!\\.{1,2}$)[^\\p{Cc}\\p{Cs}]+$';
+export const CALL_SID_PATTERN = '^(?!\\.{1,2}$)[A-Za-z0-9_.:~-]+$';
+
+/** What a callSid can begin with, likewise. */
+export const CALL_SID_PREFIX_PATTERN = '^[A-Za-z0-9_.:~-]+$';
 
 /**
  * A character that Postgres can keep, in the words of a pattern (with the flag `u`): neither `text` nor `jsonb` takes a
@@ -22,10 +26,10 @@ export const STORABLE_PATTERN = `^${STORABLE_CHARACTER}*$`;
 export const FIRST_TIME = new Date('0001-01-01T00:00:00.000Z');
 const LAST_TIME = new Date('9999-12-31T23:59:59.999Z');
 
-const CALL_SID = new RegExp(CALL_SID_PATTERN, 'u');
+const CALL_SID = new RegExp(CALL_SID_PATTERN);
 
 export function isCallSid(text: string): boolean {
-  return [...text].length <= MAX_CALL_SID_LENGTH && CALL_SID.test(text);
+  return text.length <= MAX_CALL_SID_LENGTH && CALL_SID.test(text);
 }
 
 /** Whether Postgres and JSON can hold the time; false for an invalid Date. */
@@ -37,3 +41,6 @@ export function isStorableTime(time: Date): boolean {
 export function storableText(text: string): string {
   return text.toWellFormed().replaceAll('\0', '\uFFFD');
 }
+
+/** Of a call's metadata, in bytes as JSON. */
+export const MAX_METADATA_BYTES = 8 * 1024;

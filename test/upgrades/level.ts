@@ -1,14 +1,12 @@
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import { migrate } from 'drizzle-orm/node-postgres/migrator';
 import { Client } from 'pg';
 import journal from '../../migrations/meta/_journal.json' with { type: 'json' };
+import { MIGRATIONS } from '../../src/archive/schema/migrations.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
-
-const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url));
 
 /** The names of all migrations, oldest first. */
 export const LEVELS = journal.entries.map(({ tag }) => tag);
@@ -19,11 +17,11 @@ export async function databaseAt(level: string): Promise<TestDatabase> {
   const folder = await mkdtemp(join(tmpdir(), 'polykeep-migrations-'));
   const client = new Client({ connectionString: database.url });
   try {
-    await cp(MIGRATIONS, folder, { recursive: true });
+    await cp(MIGRATIONS.migrationsFolder, folder, { recursive: true });
     const entries = journal.entries.slice(0, LEVELS.indexOf(level) + 1);
     await writeFile(join(folder, 'meta/_journal.json'), JSON.stringify({ ...journal, entries }));
     await client.connect();
-    await migrate(drizzle(client), { migrationsFolder: folder });
+    await migrate(drizzle(client), { ...MIGRATIONS, migrationsFolder: folder });
   } finally {
     await client.end();
     await rm(folder, { recursive: true });

@@ -8,6 +8,7 @@ import { Value } from 'typebox/value';
 import { request } from 'undici';
 import { startEmbeddedPostgres } from '../../src/embedded-postgres/embedded-postgres.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
+import { storeCalls } from '../support/calls.ts';
 import { FAST, spawnSidecar } from '../support/sidecar.ts';
 import type { SentQuery } from './recorder.ts';
 import { recordingOf, writeRecording } from './recording.ts';
@@ -121,19 +122,19 @@ async function use(url: string, { place }: Pick<Simulator, 'place'>): Promise<vo
 
 /** Until the sweeper has taken up a call that the queue has forgotten. */
 async function sweep(): Promise<void> {
-  await sql.query(
-    `insert into calls (call_sid, account, followed_until) values ('OUT-1', 'default', '2000-01-01Z')`,
-  );
-  const forgotten = `select from calls where call_sid = 'OUT-1' and followed_until < now()`;
+  await storeCalls({ query: async (text, values) => (await sql.query(text, values)).rows }, [
+    { callSid: 'OUT-1', followedFor: -1_000_000 },
+  ]);
+  const forgotten = `select from polykeep_internal.unsettled where followed_until < now() - interval '1 day'`;
   while ((await sql.query(forgotten)).rowCount === 1) await sleep(50);
 }
 
 /** Analysts' SQL lives longer than any version. */
 async function readsOfViews(): Promise<SentQuery[]> {
   const { rows } = await sql.query<{ text: string }>(
-    `select format('select %s from reporting.%I', string_agg(quote_ident(column_name), ', ' order by ordinal_position),
+    `select format('select %s from polykeep.%I', string_agg(quote_ident(column_name), ', ' order by ordinal_position),
                    table_name) as text
-       from information_schema.columns where table_schema = 'reporting' group by table_name order by table_name`,
+       from information_schema.columns where table_schema = 'polykeep' group by table_name order by table_name`,
   );
   return rows.map(({ text }, index) => ({ connection: -index, text, values: [] }));
 }

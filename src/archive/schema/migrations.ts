@@ -5,13 +5,18 @@ import { migrate } from 'drizzle-orm/node-postgres/migrator';
 import type { Client } from 'pg';
 import type { Logger } from 'pino';
 import { PACKAGE_FOLDER } from '../../package-folder.ts';
-import { DatabaseEncodingError, MigrationBlockedError } from '../errors.ts';
+import { DatabaseEncodingError, MigrationBlockedError, MigrationDeniedError } from '../errors.ts';
 import { closeClient, openClient } from '../postgres-client.ts';
 import type { SessionLimits } from '../session.ts';
 import { consequencesOf, sqlState } from '../sql-states.ts';
 import { pendingMigrations } from './version.ts';
 
-const MIGRATIONS_FOLDER = fileURLToPath(new URL('migrations', PACKAGE_FOLDER));
+/** The database may be another application's too, which keeps its own migrations as Drizzle does by default. */
+export const MIGRATIONS = {
+  migrationsFolder: fileURLToPath(new URL('migrations', PACKAGE_FOLDER)),
+  migrationsSchema: 'polykeep_internal',
+  migrationsTable: 'migrations',
+};
 /** Any number, the same for all versions of polykeep: processes that start together migrate one after the other. */
 const MIGRATION_LOCK = 7_066_521_390;
 const RETRY_MS = 500;
@@ -38,7 +43,7 @@ interface MigrationPatience {
 
 /**
  * Brings the schema up to date: all that is pending, or nothing. Throws `DatabaseEncodingError`, `NewerDatabaseError`,
- * `MigrationBlockedError`, and else what Postgres says.
+ * `MigrationBlockedError`, `MigrationDeniedError`, and else what Postgres says.
  */
 export async function migrateDatabase(
   url: string,
@@ -63,7 +68,7 @@ async function applyPending(url: string, log: Logger, deadline: number): Promise
     await takeLock(client, log, deadline);
     // What another process has done by now is not ours to tell.
     const pending = await pendingMigrations(client);
-    await applyWhenFree(client, log, deadline);
+    await applyWhenFree(client, log, deadline).catch((error: unknown) => explainDenied(client, error));
     for (const migration of pending) log.info({ migration }, 'migration applied');
   } finally {
     await closeClient(client);
@@ -129,7 +134,7 @@ async function takeLock(client: Client, log: Logger, deadline: number): Promise<
 async function applyWhenFree(client: Client, log: Logger, deadline: number): Promise<void> {
   for (;;) {
     try {
-      return await migrate(drizzle(client), { migrationsFolder: MIGRATIONS_FOLDER });
+      return await migrate(drizzle(client), MIGRATIONS);
     } catch (error) {
       // A lock that did not come in time, or a deadlock with those who hold it.
       if (!['55P03', '40P01'].includes(sqlState(error) ?? '')) throw error;
@@ -143,4 +148,44 @@ async function applyWhenFree(client: Client, log: Logger, deadline: number): Pro
       await sleep(TABLE_LOCK_PAUSE_MS);
     }
   }
+}
+
+interface Rights {
+  database: string;
+  role: string;
+  mayCreate: boolean;
+  /** Of the schema that the tables are in; null where it is not there, or is the role's own. */
+  otherOwner: string | null;
+}
+
+const RIGHTS = `
+select quote_ident(current_database()) as database, quote_ident(current_user) as role,
+       has_database_privilege(current_database(), 'create') as "mayCreate",
+       (select quote_ident(pg_get_userbyid(nspowner)) from pg_namespace
+         where nspname = 'polykeep_internal' and not pg_has_role(nspowner, 'usage')) as "otherOwner"`;
+
+/** Rejects with Postgres' own words and what to grant, where it denied something; else with the error. */
+async function explainDenied(client: Client, error: unknown): Promise<never> {
+  if (sqlState(error) !== '42501') throw error;
+  const { rows } = await client.query<Rights>(RIGHTS);
+  const words = wordsOf(error);
+  const [help] = rows.flatMap(helpFor);
+  throw new MigrationDeniedError(help === undefined ? words : `${words}: ${help}`, { cause: error });
+}
+
+function helpFor({ database, role, mayCreate, otherOwner }: Rights): string[] {
+  if (otherOwner !== null) {
+    return [
+      `the tables are those of the role ${otherOwner}: migrate as that one, or grant ${otherOwner} to ${role}`,
+    ];
+  }
+  return mayCreate
+    ? []
+    : [`polykeep makes schemas of its own in it: grant create on database ${database} to ${role}`];
+}
+
+/** Drizzle's own error says the statement, and what Postgres said is behind it. */
+function wordsOf(error: unknown): string {
+  const said = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return said instanceof Error ? said.message : String(said);
 }

@@ -15,7 +15,7 @@ const SETTINGS = {
   statement_timeout: '5min',
   idle_in_transaction_session_timeout: '1min',
   default_transaction_read_only: 'on',
-  search_path: 'reporting',
+  search_path: 'polykeep',
 };
 const CONNECTIONS = 10;
 
@@ -33,10 +33,10 @@ select case
                          and (dbid <> (select oid from pg_database where datname = current_database())
                               or classid not in ('pg_class'::regclass, 'pg_namespace'::regclass,
                                                  'pg_default_acl'::regclass)
-                              or classid = 'pg_namespace'::regclass and objid <> 'reporting'::regnamespace
+                              or classid = 'pg_namespace'::regclass and objid <> 'polykeep'::regnamespace
                               or classid = 'pg_class'::regclass
                                  and objid not in (select oid from pg_class
-                                                    where relnamespace = 'reporting'::regnamespace)))
+                                                    where relnamespace = 'polykeep'::regnamespace)))
            then 'has rights on other things'
        end as fault
   from pg_roles r
@@ -44,7 +44,7 @@ select case
 
 /**
  * Makes the role, or gives the one that is there a new password; gives the password. It may log in and select from
- * the schema reporting, also from views that come later. Throws `ReaderRoleError` for a name that is none, and for a
+ * the schema polykeep, also from views that come later. Throws `ReaderRoleError` for a name that is none, and for a
  * role that may do more.
  */
 export async function makeReaderRole(client: Client, name: string): Promise<string> {
@@ -78,9 +78,9 @@ function statements(name: string, password: string, exists: boolean): string[] {
     ...Object.entries(SETTINGS).map(
       ([setting, value]) => `alter role ${role} set ${setting} = ${escapeLiteral(value)}`,
     ),
-    `grant usage on schema reporting to ${role}`,
-    `grant select on all tables in schema reporting to ${role}`,
-    `alter default privileges in schema reporting grant select on tables to ${role}`,
+    `grant usage on schema polykeep to ${role}`,
+    `grant select on all tables in schema polykeep to ${role}`,
+    `alter default privileges in schema polykeep grant select on tables to ${role}`,
   ];
 }
 

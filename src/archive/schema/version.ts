@@ -24,11 +24,11 @@ export async function refuseNewerDatabase(url: string): Promise<void> {
 async function appliedMigrations(client: ClientBase): Promise<number[]> {
   try {
     const { rows } = await client.query<{ made_at: number }>(
-      'select created_at::float8 as made_at from drizzle.__drizzle_migrations',
+      'select created_at::float8 as made_at from polykeep_internal.migrations',
     );
     return rows.map((row) => row.made_at);
   } catch (error) {
-    // Never migrated (42P01), or read by a role that may not look (42501), as of one who only exports.
+    // Never migrated (42P01, also without the schema), or read by a role that may not look (42501), as of one who only exports.
     if (['42P01', '42501'].includes(sqlState(error) ?? '')) return [];
     throw error;
   }
