@@ -1,4 +1,3 @@
-import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { ArchiveUnavailableError } from './errors.ts';
@@ -7,7 +6,6 @@ import { isUnavailable } from './sql-states.ts';
 
 export interface Database {
   pool: Pool;
-  orm: NodePgDatabase;
   close(): Promise<void>;
 }
 
@@ -19,7 +17,7 @@ export function openDatabase(url: string, log: Logger, { max = CONNECTIONS } = {
   const pool = new ArchivePool(url, { max });
   // A Postgres that is away is told of once, by `health.ts`; this comes for each connection.
   pool.on('error', (error) => log.debug({ err: error }, 'idle Postgres connection lost'));
-  return { pool, orm: drizzle(pool), close: () => pool.end() };
+  return { pool, close: () => pool.end() };
 }
 
 /** Runs a query of a request: throws `ArchiveUnavailableError` where Postgres is away, anything else as it is. */

@@ -49,6 +49,12 @@ export class MigrationBlockedError extends Error {
   readonly code = 'migration_blocked';
 }
 
+/** The role may not make, or change, what a migration is about; nothing was changed. */
+export class MigrationDeniedError extends Error {
+  override readonly name = 'MigrationDeniedError';
+  readonly code = 'migration_denied';
+}
+
 /** The server takes no writes: a standby, or one that was the primary before a failover. */
 export class ReadOnlyServerError extends Error {
   override readonly name = 'ReadOnlyServerError';
@@ -94,10 +100,4 @@ export class StatsTooSlowError extends Error {
 export class TooManyRowsError extends Error {
   override readonly name = 'TooManyRowsError';
   readonly code = 'too_many_rows';
-}
-
-/** Postgres knows no such time zone. */
-export class UnknownTimeZoneError extends Error {
-  override readonly name = 'UnknownTimeZoneError';
-  readonly code = 'unknown_time_zone';
 }

@@ -8,14 +8,15 @@ const EVERY_MS = 5_000;
 const ANSWER_WITHIN_MS = 6_000;
 
 /**
- * Changes nothing, and asks for all that a write needs: a server that is not read only, the right to both tables, and
+ * Changes nothing, and asks for all that a write needs: a server that is not read only, the right to the tables, and
  * their locks, which a migration or an operator may hold.
  */
 const PROBE = `
-with updated as (update calls set polls = polls where false returning 1),
-     inserted as (insert into transitions (call_sid, seq, status, observed_at, payload)
-                  select '', 0, '', now(), '{}' where false returning 1)
-select from updated, inserted`;
+with updated as (update polykeep_internal.calls set polls = polls where false returning 1),
+     promised as (update polykeep_internal.unsettled set followed_until = now() where false returning 1),
+     inserted as (insert into polykeep_internal.transitions (call_id, seq, status, observed_at)
+                  select 0, 0, 0, now() where false returning 1)
+select from updated, promised, inserted`;
 
 /** Whether Postgres does its work: it takes what is written. That it answers is not enough. */
 export interface ArchiveHealth {

@@ -15,24 +15,25 @@ const REQUEUE_WITHIN_MS = 30_000;
  * text, since a `Date` would cut off their microseconds.
  */
 const UNFOLLOWED = `
-select call_sid, followed_until::text as until
-  from calls
- where settled_at is null and followed_until < $2::timestamptz
-   and (followed_until, call_sid) > ($1::timestamptz, $3::text)
- order by followed_until, call_sid
- limit $4`;
+select n.call_id as id, c.call_sid, n.followed_until::text as until
+  from (select * from polykeep_internal.unsettled
+         where followed_until < $2::timestamptz and (followed_until, call_id) > ($1::timestamptz, $3::int8)
+         order by followed_until, call_id
+         limit $4) n
+  join polykeep_internal.calls c on c.id = n.call_id
+ order by n.followed_until, n.call_id`;
 
 /**
  * Passes over a row that is locked: a follower is writing it, so the call needs no promise, and to wait for the lock
  * could end in a deadlock.
  */
 const PROMISE_TO_FOLLOW = `
-update calls
+update polykeep_internal.unsettled
    set followed_until = clock_timestamp() + $2 * interval '1 ms'
- where call_sid in (select call_sid from calls
-                     where call_sid = any($1::text[]) and settled_at is null and followed_until < $3::timestamptz
-                     order by call_sid
-                       for update skip locked)`;
+ where call_id in (select call_id from polykeep_internal.unsettled
+                    where call_id = any($1::int8[]) and followed_until < $3::timestamptz
+                    order by call_id
+                      for update skip locked)`;
 
 /** What is measured of the sweeper. */
 export interface SweepMetrics {
@@ -76,6 +77,7 @@ interface Range {
 }
 
 interface OverdueRow {
+  id: string;
   call_sid: string;
   until: string;
 }
@@ -119,19 +121,19 @@ export function createSweeper(options: SweeperOptions): Sweeper {
 
   async function sweepRange(client: PoolClient, { from, to, promise }: Range): Promise<number> {
     let found = 0;
-    let last: OverdueRow | undefined = { until: from, call_sid: '' };
+    let last: Pick<OverdueRow, 'id' | 'until'> | undefined = { until: from, id: '0' };
     while (last !== undefined) {
       const { rows }: { rows: OverdueRow[] } = await client.query<OverdueRow>({
         name: 'unfollowed_calls',
         text: UNFOLLOWED,
-        values: [last.until, to, last.call_sid, pageSize],
+        values: [last.until, to, last.id, pageSize],
       });
       if (rows.length === 0) return found;
       const callSids = rows.map((row) => row.call_sid);
       await requeueInTime(callSids);
       found += callSids.length;
       metrics.sweptUp(callSids.length);
-      if (promise) await client.query(PROMISE_TO_FOLLOW, [callSids, patienceMs, to]);
+      if (promise) await client.query(PROMISE_TO_FOLLOW, [rows.map(({ id }) => id), patienceMs, to]);
       last = rows.length < pageSize ? undefined : rows.at(-1);
     }
     return found;

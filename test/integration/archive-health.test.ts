@@ -38,17 +38,24 @@ it('a Postgres that takes writes is up, and nothing is said of it', async () => 
   expect(lines).toEqual([]);
 });
 
-it.each(['calls', 'transitions'])('one whose table %s is locked is down within 10 s', async (table) => {
-  const health = healthBy();
-  expect(await health.check()).toBe(true);
-  const other = await openSession(test, 'begin', `lock table ${table} in access exclusive mode`);
-  const since = performance.now();
-  await expect.poll(() => health.isUp).toBe(false);
-  expect(performance.now() - since).toBeLessThan(10_000);
-  await other.query('commit');
-  await expect.poll(() => health.isUp).toBe(true);
-  expect(lines.map(({ msg }) => msg)).toEqual(TOLD);
-});
+it.each(['calls', 'transitions', 'unsettled'])(
+  'one whose table %s is locked is down within 10 s',
+  async (table) => {
+    const health = healthBy();
+    expect(await health.check()).toBe(true);
+    const other = await openSession(
+      test,
+      'begin',
+      `lock table polykeep_internal.${table} in access exclusive mode`,
+    );
+    const since = performance.now();
+    await expect.poll(() => health.isUp).toBe(false);
+    expect(performance.now() - since).toBeLessThan(10_000);
+    await other.query('commit');
+    await expect.poll(() => health.isUp).toBe(true);
+    expect(lines.map(({ msg }) => msg)).toEqual(TOLD);
+  },
+);
 
 it('one that is read only is down, and up when it takes writes', async () => {
   await test.query(`alter database ${name()} set default_transaction_read_only = on`);
@@ -63,12 +70,15 @@ it('one that is read only is down, and up when it takes writes', async () => {
 it('one where the role lost a right is down, and told of once', async () => {
   const role = `role_of_${name()}`;
   await test.query(`create role ${role} login password 'secret'`);
-  await test.query(`grant select, insert, update, delete on all tables in schema public to ${role}`);
+  await test.query(`grant usage on schema polykeep_internal to ${role}`);
+  await test.query(
+    `grant select, insert, update, delete on all tables in schema polykeep_internal to ${role}`,
+  );
   const health = healthBy(Object.assign(new URL(test.url), { username: role, password: 'secret' }).href);
   expect(await health.check()).toBe(true);
-  await test.query(`revoke insert on transitions from ${role}`);
+  await test.query(`revoke insert on polykeep_internal.transitions from ${role}`);
   await expect.poll(() => health.isUp).toBe(false);
-  await test.query(`grant insert on transitions to ${role}`);
+  await test.query(`grant insert on polykeep_internal.transitions to ${role}`);
   await expect.poll(() => health.isUp).toBe(true);
   expect(lines.map(({ msg }) => msg)).toEqual(TOLD);
   await test.query(`drop owned by ${role}`);

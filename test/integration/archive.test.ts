@@ -3,13 +3,16 @@ import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { callJson } from '../../src/api/schemas.ts';
 import { openDatabase } from '../../src/archive/database.ts';
-import { createReader } from '../../src/archive/read/reader.ts';
+import type { CallFilter } from '../../src/archive/read/call-filter.ts';
+import type { Position } from '../../src/archive/read/cursors.ts';
+import { type ArchiveReader, createReader } from '../../src/archive/read/reader.ts';
 import { createRegistrar } from '../../src/archive/write/registrar.ts';
 import { createWriter } from '../../src/archive/write/writer.ts';
 import type { Call, Report, Sighting } from '../../src/call/call.ts';
 import { createDatabase, type OpenDatabase, openTestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';
 import { noMetrics } from '../support/metrics.ts';
+import { callOf, readCall } from '../support/read-call.ts';
 import { sightingNow } from '../support/sighting.ts';
 
 let test: OpenDatabase;
@@ -24,7 +27,7 @@ afterAll(() => test.drop());
 const newCallSid = () => `OUT-${next++}`;
 const archive = () => ({
   registrar: createRegistrar(test.pool),
-  reader: createReader(test.orm),
+  reader: createReader(test.pool),
   writer: createWriter({ pool: test.pool, metrics: noMetrics, log }),
 });
 
@@ -38,8 +41,20 @@ async function register(callSid = newCallSid(), metadata = {}): Promise<string> 
   return callSid;
 }
 
+/** All calls that fit, a page at a time. */
+async function inPages(reader: ArchiveReader, filter: CallFilter, limit: number): Promise<Call[]> {
+  const found: Call[] = [];
+  for (let after: Position | null = null; ; ) {
+    const page = await reader.listCalls(filter, limit, after);
+    found.push(...page.calls.map(callOf));
+    if (page.next === null) return found;
+    expect(page.calls).toHaveLength(limit);
+    after = page.next;
+  }
+}
+
 async function read(callSid: string): Promise<Call> {
-  const call = await archive().reader.readCall(callSid);
+  const call = await readCall(test.pool, callSid);
   if (call === null) throw new Error(`${callSid} is not there`);
   return call;
 }
@@ -106,9 +121,10 @@ describe('registration', () => {
     'of a call that polykeep concluded to be %s follows it again, its age counted anew',
     async (outcome) => {
       const callSid = await register();
-      await test.query(`update calls set registered_at = now() - interval '2 days' where call_sid = $1`, [
-        callSid,
-      ]);
+      await test.query(
+        `update polykeep_internal.calls set registered_at = now() - interval '2 days' where call_sid = $1`,
+        [callSid],
+      );
       const { writer, registrar } = archive();
       await writer.report({ callSid, conclusion: { outcome, at: new Date() } });
       expect((await read(callSid))?.outcome).toBe(outcome);
@@ -189,14 +205,16 @@ describe('reports', () => {
       callSid,
       sighting: sighting('calling', '12:00:03', {
         reason: 'retry',
-        payload: { n: 2 },
+        body: '{"n":2}',
         lastUpdated: new Date('2026-11-24T12:00:02Z'),
       }),
     });
     const call = await read(callSid);
     // The status is as old as it was: how long a stay lasted goes by this.
     expect(call.transitions).toMatchObject([{ seq: 1, status: 'calling', reason: 'retry', lastUpdated }]);
-    const stored = await test.query('select payload from transitions where call_sid = $1', [callSid]);
+    const stored = await test.query('select payload from polykeep.transitions where call_sid = $1', [
+      callSid,
+    ]);
     expect(stored).toEqual([{ payload: { n: 2 } }]);
   });
 
@@ -230,7 +248,8 @@ describe('reports', () => {
     const earliest = await clock();
     await archive().writer.report({ callSid, followForMs: 60_000 });
     const [promise] = await test.query(
-      'select followed_until between $2 and $3 as kept from calls where call_sid = $1',
+      `select followed_until between $2 and $3 as kept
+         from polykeep_internal.unsettled join polykeep_internal.calls on id = call_id where call_sid = $1`,
       [callSid, earliest, await clock()],
     );
     expect(promise).toEqual({ kept: true });
@@ -327,13 +346,7 @@ describe('what is read', () => {
     await archive().registrar.registerAll(batch);
     await archive().registrar.register({ callSid: newCallSid(), account: 'default', metadata: { campaign } });
 
-    const { reader } = archive();
-    const found: Call[] = [];
-    for (let page: Call[] = []; ; ) {
-      page = await reader.listCalls({ metadata: { campaign } }, 7, page.at(-1) ?? null);
-      if (page.length === 0) break;
-      found.push(...page);
-    }
+    const found = await inPages(archive().reader, { metadata: { campaign } }, 7);
     expect(found).toHaveLength(26);
     expect(new Set(found.map(({ callSid }) => callSid)).size).toBe(26);
     const times = found.map(({ registeredAt }) => registeredAt.getTime());
@@ -354,14 +367,9 @@ describe('what is read', () => {
     await archive().registrar.registerAll(since);
 
     // At first the campaign is beyond what is walked through, then partly, then all within.
-    const reader = createReader(test.orm, { newestWalked: 5 });
-    const found: Call[] = [];
-    for (let page: Call[] = []; ; ) {
-      page = await reader.listCalls({ account: 'default', metadata: { campaign } }, 4, page.at(-1) ?? null);
-      found.push(...page);
-      if (page.length < 4) break;
-    }
-    expect(found.map(({ callSid }) => callSid)).toEqual([...old].sort().reverse());
+    const reader = createReader(test.pool, { newestWalked: 5 });
+    const found = await inPages(reader, { account: 'default', metadata: { campaign } }, 4);
+    expect(found.map(({ callSid }) => callSid).sort()).toEqual([...old].sort());
   });
 
   it('is filtered by status, outcome, account, registration and metadata', async () => {
@@ -375,10 +383,8 @@ describe('what is read', () => {
     await writer.report({ callSid: open, sighting: sighting('calling', '12:00:00') });
     const { registeredAt } = await read(open);
 
-    const list = async (filter: Parameters<typeof reader.listCalls>[0]) =>
-      (await reader.listCalls({ metadata: { campaign }, ...filter }, 10, null))
-        .map(({ callSid }) => callSid)
-        .sort();
+    const list = async (filter: CallFilter) =>
+      (await inPages(reader, { metadata: { campaign }, ...filter }, 2)).map(({ callSid }) => callSid).sort();
     expect(await list({})).toEqual([done, open, foreign].sort());
     expect(await list({ status: 'calling' })).toEqual([open]);
     expect(await list({ outcome: 'success' })).toEqual([done]);
@@ -390,14 +396,14 @@ describe('what is read', () => {
     expect(await list({ registeredTo: registeredAt })).not.toContain(open);
   });
 
-  it('by SQL is in the reporting views', async () => {
+  it('by SQL is in the views', async () => {
     const callSid = await register();
     await archive().writer.report({ callSid, sighting: sighting('busy', '12:00:00') });
     expect(
-      await test.query('select status, outcome from reporting.calls where call_sid = $1', [callSid]),
+      await test.query('select status, outcome from polykeep.calls where call_sid = $1', [callSid]),
     ).toEqual([{ status: 'busy', outcome: 'failure' }]);
     expect(
-      await test.query('select seq, status from reporting.transitions where call_sid = $1', [callSid]),
+      await test.query('select seq, status from polykeep.transitions where call_sid = $1', [callSid]),
     ).toEqual([{ seq: 1, status: 'busy' }]);
   });
 });
@@ -414,7 +420,7 @@ describe('a session', () => {
       const at = new Date('2026-11-24T12:00:01Z');
       await writer.report({ callSid: 'odd', sighting: sighting('queued', '12:00:01') });
       await writer.report({ callSid: 'odd', followForMs: 1 });
-      const call = await createReader(opened.orm).readCall('odd');
+      const call = await readCall(opened.pool, 'odd');
       expect(call).toMatchObject({ firstSeenAt: at, lastSeenAt: at });
       const { rows } = await opened.pool.query('show idle_in_transaction_session_timeout');
       expect(rows).toEqual([{ idle_in_transaction_session_timeout: '10s' }]);

@@ -24,11 +24,21 @@ beforeEach(async () => {
 
 afterEach(() => test.drop());
 
-async function rowsLeft(callSid: string): Promise<number> {
-  const [row] = await test.query<{ rows: number }>(
-    `select ((select count(*) from calls where call_sid = $1)
-             + (select count(*) from transitions where call_sid = $1))::int as rows`,
+/** What belongs to a call names its number, not its callSid. */
+async function idOf(callSid: string): Promise<string> {
+  const rows = await test.query<{ id: string }>(
+    'select id from polykeep_internal.calls where call_sid = $1',
     [callSid],
+  );
+  return rows[0]?.id ?? '0';
+}
+
+async function rowsLeft(id: string): Promise<number> {
+  const [row] = await test.query<{ rows: number }>(
+    `select ((select count(*) from polykeep_internal.calls where id = $1)
+             + (select count(*) from polykeep_internal.transitions where call_id = $1)
+             + (select count(*) from polykeep_internal.unsettled where call_id = $1))::int as rows`,
+    [id],
   );
   return row?.rows ?? -1;
 }
@@ -37,19 +47,21 @@ describe('DELETE /v1/calls/{callSid}', () => {
   let server: ApiServer;
   let writer: ArchiveWriter;
   let app: FastifyInstance;
+  let doomed: string;
   let stopped: { callSid: string; rows: Promise<number> }[];
 
   beforeEach(async () => {
     stopped = [];
-    const stopFollowing = (callSid: string) => void stopped.push({ callSid, rows: rowsLeft(callSid) });
+    const stopFollowing = (callSid: string) => void stopped.push({ callSid, rows: rowsLeft(doomed) });
     server = startApiServer({ url: test.url, newsUrl: null, options: { stopFollowing } });
     const { registrar } = server;
     ({ writer, app } = server);
     await registrar.registerAll(
-      ['doomed', 'spared', 'a/b?c'].map((callSid) => ({ callSid, account: 'default', metadata: {} })),
+      ['doomed', 'spared', 'a:b~c'].map((callSid) => ({ callSid, account: 'default', metadata: {} })),
     );
     for (const callSid of ['doomed', 'spared'])
       await writer.report({ callSid, sighting: sightingNow('queued') });
+    doomed = await idOf('doomed');
   });
 
   afterEach(async () => {
@@ -64,8 +76,8 @@ describe('DELETE /v1/calls/{callSid}', () => {
     const response = await erase('doomed');
     expect(response.statusCode).toBe(204);
     expect(response.body).toBe('');
-    expect(await rowsLeft('doomed')).toBe(0);
-    expect(await rowsLeft('spared')).toBe(2);
+    expect(await rowsLeft(doomed)).toBe(0);
+    expect(await rowsLeft(await idOf('spared'))).toBe(3);
     expect((await app.inject({ method: 'GET', url: '/v1/calls/doomed' })).statusCode).toBe(404);
   });
 
@@ -77,8 +89,8 @@ describe('DELETE /v1/calls/{callSid}', () => {
   });
 
   it('answers 404 for a call that was never registered, or is erased already', async () => {
-    expect((await erase('a/b?c')).statusCode).toBe(204);
-    for (const callSid of ['never', 'a/b?c']) {
+    expect((await erase('a:b~c')).statusCode).toBe(204);
+    for (const callSid of ['never', 'a:b~c']) {
       const response = await erase(callSid);
       expect(response.statusCode).toBe(404);
       expect(response.headers['content-type']).toContain('application/problem+json');
@@ -92,7 +104,7 @@ describe('DELETE /v1/calls/{callSid}', () => {
     await eraser.connect();
     try {
       await eraser.query('begin');
-      await eraser.query(`delete from calls where call_sid = 'doomed'`);
+      await eraser.query('select from polykeep_internal.calls where id = $1 for update', [doomed]);
       let isAnswered = false;
       const reported = writer.report({ callSid: 'doomed', sighting: sightingNow('calling') });
       void reported.finally(() => {
@@ -101,12 +113,18 @@ describe('DELETE /v1/calls/{callSid}', () => {
       // A report of a locked call holds up no other, and waits.
       await writer.report({ callSid: 'other', sighting: sightingNow('calling') });
       expect(isAnswered).toBe(false);
+      for (const [table, key] of Object.entries({
+        calls: 'id',
+        unsettled: 'call_id',
+        transitions: 'call_id',
+      }))
+        await eraser.query(`delete from polykeep_internal.${table} where ${key} = $1`, [doomed]);
       await eraser.query('commit');
       expect(await reported).toBeNull();
     } finally {
       await eraser.end();
     }
-    expect(await rowsLeft('doomed')).toBe(0);
+    expect(await rowsLeft(doomed)).toBe(0);
   });
 
   it('waits for a report that has the row, and takes what it wrote with it', async () => {
@@ -114,11 +132,13 @@ describe('DELETE /v1/calls/{callSid}', () => {
     await follower.connect();
     try {
       await follower.query('begin');
-      await follower.query(`select from calls where call_sid = 'doomed' for update`);
-      await follower.query(
-        `insert into transitions (call_sid, seq, status, observed_at, payload)
-         values ('doomed', 2, 'calling', now(), '{}')`,
+      await follower.query(`select from polykeep_internal.calls where call_sid = 'doomed' for update`);
+      const { rows } = await follower.query(
+        `insert into polykeep_internal.transitions (call_id, seq, status, observed_at, body_form)
+         values ($1, 2, (select id from polykeep_internal.statuses), now(), 1) returning seq`,
+        [doomed],
       );
+      expect(rows).toHaveLength(1);
       const erased = erase('doomed');
       await expect.poll(waitingForLocks).toBe(1);
       await follower.query('commit');
@@ -126,7 +146,7 @@ describe('DELETE /v1/calls/{callSid}', () => {
     } finally {
       await follower.end();
     }
-    expect(await rowsLeft('doomed')).toBe(0);
+    expect(await rowsLeft(doomed)).toBe(0);
   });
 
   it('leaves the other reports of a batch as they are', async () => {
@@ -136,7 +156,7 @@ describe('DELETE /v1/calls/{callSid}', () => {
     );
     expect(gone).toBeNull();
     expect(there).toMatchObject({ state: { status: 'calling' } });
-    expect(await rowsLeft('doomed')).toBe(0);
+    expect(await rowsLeft(doomed)).toBe(0);
   });
 });
 
@@ -207,21 +227,24 @@ describe.each(['in-process', 'bullmq'])('a followed call on the %s queue', (kind
 
   it('is polled no more, at the latest when its lease has ended', async () => {
     const [doomed, other] = [await follow(), await follow()];
+    const id = await idOf(doomed);
+    expect(await rowsLeft(id)).toBeGreaterThan(1);
     expect(await erase(doomed)).toBe(204);
     await pollsMeanwhile(doomed, other);
     expect(await pollsMeanwhile(doomed, other)).toBe(0);
-    expect(await rowsLeft(doomed)).toBe(0);
+    expect(await rowsLeft(id)).toBe(0);
   });
 
   if (kind === 'in-process') return;
 
   it('can be erased while the queue is away', async () => {
     const [doomed, other] = [await follow(), await follow()];
+    const id = await idOf(doomed);
     await redis.cut();
     expect(await erase(doomed)).toBe(204);
     await pollsMeanwhile(doomed, other);
     await redis.mend();
     expect(await pollsMeanwhile(doomed, other)).toBe(0);
-    expect(await rowsLeft(doomed)).toBe(0);
+    expect(await rowsLeft(id)).toBe(0);
   });
 });

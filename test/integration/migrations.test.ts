@@ -18,20 +18,21 @@ async function database(making: Promise<TestDatabase>): Promise<TestDatabase> {
 const empty = () => database(createDatabase({ migrated: false }));
 const oldest = () => database(databaseAt(first));
 
-const tables = ({ query }: TestDatabase) => query(`select from pg_tables where schemaname = 'public'`);
+const tables = ({ query }: TestDatabase) =>
+  query(`select from pg_tables where schemaname not in ('pg_catalog', 'information_schema')`);
 
 describe('migrations', () => {
   it('run by many processes at once are applied once, and told of once', async () => {
     const test = await empty();
     const { lines, log } = listeningLog();
     await Promise.all(Array.from({ length: 5 }, () => migrateDatabase(test.url, log)));
-    const applied = await test.query('select hash from drizzle.__drizzle_migrations');
+    const applied = await test.query('select hash from polykeep_internal.migrations');
     expect(applied).toHaveLength(LEVELS.length);
     expect(lines.flatMap(({ migration }) => migration ?? [])).toEqual(LEVELS);
   });
 
   it('wait for a process that migrates, say so once, and tell of nothing that it has done', async () => {
-    const test = await oldest();
+    const test = await empty();
     const other = await openSession(test, `select pg_advisory_lock(${MIGRATION_LOCK})`);
     const [{ pid } = { pid: 0 }] = (await other.query<{ pid: number }>('select pg_backend_pid() as pid'))
       .rows;
@@ -41,11 +42,11 @@ describe('migrations', () => {
     expect(lines).toMatchObject([{ msg: 'waiting for another process that migrates', postgresPid: pid }]);
     await other.query('select pg_advisory_unlock_all()');
     await migrating;
-    expect(lines.slice(1).map(({ migration }) => migration)).toEqual(LEVELS.slice(1));
+    expect(lines.slice(1).map(({ migration }) => migration)).toEqual(LEVELS);
   });
 
   it('do not wait for ever, and name who is in the way', async () => {
-    const test = await oldest();
+    const test = await empty();
     await openSession(test, `select pg_advisory_lock(${MIGRATION_LOCK})`);
     await expect(migrateDatabase(test.url, silentLog, { freeWithinMs: 0 })).rejects.toMatchObject({
       code: 'migration_blocked',
@@ -59,46 +60,47 @@ describe('migrations', () => {
     await migrateDatabase(test.url, silentLog, { freeWithinMs: 0 });
   });
 
-  it('that wait for a table make room for those that write to it, and try again', async () => {
-    const test = await oldest();
-    const reader = await openSession(test, 'begin', 'select from calls');
+  it('that wait for what others hold do so briefly, and try again', async () => {
+    const test = await empty();
+    const other = await openSession(test, 'begin', 'create schema polykeep');
     const { lines, log } = listeningLog();
     const migrating = migrateDatabase(test.url, log);
     const waiting = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
     await expect.poll(() => test.query(waiting)).toHaveLength(1);
-    await test.query(`insert into calls (call_sid, account) values ('while-it-waits', 'default')`);
     await expect.poll(() => lines.length).toBeGreaterThan(0);
     expect(lines).toMatchObject([{ msg: 'migration waits for a table that others use: trying again' }]);
-    await reader.query('commit');
+    await other.query('rollback');
     await migrating;
-    expect(lines.flatMap(({ migration }) => migration ?? [])).toEqual(LEVELS.slice(1));
+    expect(lines.flatMap(({ migration }) => migration ?? [])).toEqual(LEVELS);
   });
 
-  it('that get no table in time are given up with a plain word, and have changed nothing', async () => {
-    const test = await oldest();
-    await openSession(test, 'begin', 'select from calls');
+  it('that do not get it in time are given up with a plain word, and have changed nothing', async () => {
+    const test = await empty();
+    await openSession(test, 'begin', 'create schema polykeep');
     await expect(migrateDatabase(test.url, silentLog, { freeWithinMs: 0 })).rejects.toMatchObject({
       code: 'migration_blocked',
     });
-    expect(await test.query('select from drizzle.__drizzle_migrations')).toHaveLength(1);
+    expect(await tables(test)).toHaveLength(1);
+    expect(await test.query('select from polykeep_internal.migrations')).toEqual([]);
   });
 
   it('are a command of their own, which tells what it has done', async () => {
-    const test = await oldest();
+    const test = await empty();
     const messages = async () => {
       const migrate = spawnSidecar({ DATABASE_URL: test.url }, 'migrate');
       expect(await migrate.exited).toBe(0);
       return migrate.log.map(({ msg, migration }) => migration ?? msg);
     };
-    expect(await messages()).toEqual([...LEVELS.slice(1), 'schema is up to date']);
+    expect(await messages()).toEqual([...LEVELS, 'schema is up to date']);
     expect(await messages()).toEqual(['schema is up to date']);
   });
 
-  it('leave no table or column without a comment', async () => {
+  it('leave no table, view or column without a comment', async () => {
     const test = await database(createDatabase());
     const silent = await test.query(
       `select c.relname, a.attname from pg_class c join pg_attribute a on a.attrelid = c.oid
-        where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped
+        where c.relnamespace in ('polykeep'::regnamespace, 'polykeep_internal'::regnamespace)
+          and c.relkind in ('r', 'v') and a.attnum > 0 and not a.attisdropped
           and (col_description(c.oid, a.attnum) is null or obj_description(c.oid) is null)`,
     );
     expect(silent).toEqual([]);
@@ -127,7 +129,7 @@ describe('a database whose encoding is not UTF8', () => {
 });
 
 describe('a database that is newer', () => {
-  const NEWER = `insert into drizzle.__drizzle_migrations (hash, created_at) values ('of a later version', 4e12)`;
+  const NEWER = `insert into polykeep_internal.migrations (hash, created_at) values ('of a later version', 4e12)`;
 
   it('is refused, whether or not there is something to do', async () => {
     for (const test of [await oldest(), await database(createDatabase())]) {

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished }
 import { answering } from '../../src/archive/database.ts';
 import { ArchivePool } from '../../src/archive/pool.ts';
 import { USUAL_LIMITS } from '../../src/archive/session.ts';
+import { storeCalls } from '../support/calls.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { openSession } from '../support/session.ts';
 
@@ -15,7 +16,7 @@ let pool: ArchivePool;
 
 beforeAll(async () => {
   test = await createDatabase();
-  await test.query(`insert into calls (call_sid, account) values ('one', 'default')`);
+  await storeCalls(test, [{ callSid: 'one' }]);
 });
 
 beforeEach(() => {
@@ -51,12 +52,16 @@ async function mostSessions(work: Promise<unknown>): Promise<number> {
 
 describe('a statement that cannot be done', () => {
   it('ends on the server too, and no more connections are made for those that come', async () => {
-    const other = await openSession(test, 'begin', 'lock table calls in access exclusive mode');
+    const other = await openSession(
+      test,
+      'begin',
+      'lock table polykeep_internal.calls in access exclusive mode',
+    );
     const reads: Promise<unknown>[] = [];
     const most = await mostSessions(
       (async () => {
         for (let n = 0; n < 20; n++) {
-          reads.push(answering(pool.query('select from calls')).catch(({ code }) => code));
+          reads.push(answering(pool.query('select from polykeep_internal.calls')).catch(({ code }) => code));
           await sleep(100);
           for (const { seconds } of (await sessions()).filter((s) => s.wait_event_type === 'Lock'))
             expect(seconds).toBeLessThan(1);
@@ -66,19 +71,19 @@ describe('a statement that cannot be done', () => {
     expect(most).toBeLessThanOrEqual(MAX);
     expect(new Set(await Promise.all(reads))).toEqual(new Set(['archive_unavailable']));
     await other.query('commit');
-    expect((await pool.query('select from calls')).rowCount).toBe(1);
+    expect((await pool.query('select from polykeep_internal.calls')).rowCount).toBe(1);
   });
 
   it.each([
     ['a value that Postgres refuses', `select 'x'::int`, true],
-    ['the time-out of a lock', 'update calls set polls = polls', true],
+    ['the time-out of a lock', 'update polykeep_internal.calls set polls = polls', true],
     ['the time-out of a statement', 'select pg_sleep(9)', true],
     ['a table that is not there', 'select from nowhere', false],
     ['a session that is ended', 'select pg_terminate_backend(pg_backend_pid())', false],
     ['a lack of memory', `do $$ begin raise exception using errcode = '53200'; end $$`, false],
     ['a transaction that stays open', 'begin', false],
   ])('by %s: the connection is kept or closed as it is fit or not', async (_, statement, isKept) => {
-    const other = await openSession(test, 'begin', 'lock table calls in share mode');
+    const other = await openSession(test, 'begin', 'lock table polykeep_internal.calls in share mode');
     const before = await pid();
     await pool.query(statement).catch(() => {});
     await other.query('commit');
@@ -120,7 +125,7 @@ describe('a server that becomes read only', () => {
       await client.query('set default_transaction_read_only = on');
       client.release();
     }
-    await expect(pool.query('delete from calls')).rejects.toMatchObject({ code: '25006' });
+    await expect(pool.query('delete from polykeep_internal.calls')).rejects.toMatchObject({ code: '25006' });
     const readOnly = `select current_setting('transaction_read_only') as mode, pg_sleep(0.1)`;
     const modes = await Promise.all([1, 2, 3].map(() => pool.query<{ mode: string }>(readOnly)));
     expect(modes.map(({ rows }) => rows[0]?.mode)).toEqual(['off', 'off', 'off']);
@@ -129,7 +134,7 @@ describe('a server that becomes read only', () => {
   it('gets no new connection, and has them again when it takes writes', async () => {
     const name = new URL(test.url).pathname.slice(1);
     await test.query(`alter database ${name} set default_transaction_read_only = on`);
-    await expect(answering(pool.query('select from calls'))).rejects.toMatchObject({
+    await expect(answering(pool.query('select from polykeep_internal.calls'))).rejects.toMatchObject({
       code: 'archive_unavailable',
       cause: { code: 'read_only_server' },
     });
@@ -137,7 +142,7 @@ describe('a server that becomes read only', () => {
     await (await openSession(test, 'set default_transaction_read_only = off')).query(
       `alter database ${name} reset default_transaction_read_only`,
     );
-    expect((await pool.query('select from calls')).rowCount).toBe(1);
+    expect((await pool.query('select from polykeep_internal.calls')).rowCount).toBe(1);
   });
 });
 

@@ -3,9 +3,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { systemClock } from '../../src/clock.ts';
 import { readConfig } from '../../src/config/config.ts';
 import { createRetention, type RetentionOptions } from '../../src/upkeep/retention.ts';
+import { forgetCalls, storeCalls } from '../support/calls.ts';
 import { type OpenDatabase, openTestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';
 import { plansOf } from '../support/plans.ts';
+
+const DAY_S = 24 * 60 * 60;
 
 let test: OpenDatabase;
 const never = new AbortController().signal;
@@ -22,30 +25,26 @@ beforeEach(() => {
 
 afterEach(async () => {
   stopping.abort();
-  await test.query('truncate calls cascade');
+  await forgetCalls(test);
 });
 
 afterAll(() => test.drop());
 
 /** Each with two transitions, settled so many days ago; null: followed, registered a year ago. */
 async function insertCalls(name: string, count: number, settledDaysAgo: number | null): Promise<void> {
-  await test.query(
-    `with inserted as (
-       insert into calls (call_sid, account, outcome, registered_at, settled_at)
-       select $1 || n, 'default', case when $3::float8 is not null then 'success' end, now() - interval '365 days',
-              now() - $3::float8 * interval '24 hours'
-         from generate_series(1, $2) n
-       returning call_sid)
-     insert into transitions (call_sid, seq, status, observed_at, payload)
-     select call_sid, seq, 'queued', now(), '{}' from inserted, generate_series(1, 2) seq`,
-    [name, count, settledDaysAgo],
+  const end =
+    settledDaysAgo === null ? {} : { outcome: 'success' as const, settledIn: -settledDaysAgo * DAY_S };
+  const life = { registeredIn: -365 * DAY_S, statuses: ['queued', 'calling'], ...end };
+  await storeCalls(
+    test,
+    Array.from({ length: count }, (_, n) => ({ callSid: `${name}${n + 1}`, ...life })),
   );
 }
 
 async function left(): Promise<Record<string, number>> {
   const rows = await test.query<{ name: string; calls: number; transitions: number }>(
-    `select split_part(call_sid, '-', 1) as name, count(distinct call_sid)::int as calls, count(seq)::int as transitions
-       from calls full join transitions using (call_sid) group by 1`,
+    `select split_part(call_sid, '-', 1) as name, count(distinct c.id)::int as calls, count(seq)::int as transitions
+       from polykeep_internal.calls c full join polykeep_internal.transitions t on t.call_id = c.id group by 1`,
   );
   for (const { calls, transitions } of rows) expect(transitions).toBe(2 * calls);
   return Object.fromEntries(rows.map(({ name, calls }) => [name, calls]));
@@ -89,7 +88,7 @@ describe('retention', () => {
     await other.connect();
     try {
       await other.query('begin');
-      await other.query(`select from calls where call_sid = 'old-2' for update`);
+      await other.query(`select from polykeep_internal.calls where call_sid = 'old-2' for update`);
       expect(await retentionOf().deleteExpired(never)).toBe(2);
       await other.query('commit');
     } finally {
@@ -108,15 +107,17 @@ describe('retention', () => {
     expect(await retentionOf().deleteExpired(never)).toBe(10);
   });
 
-  it('finds the calls by the partial index, and deletes them by the key', async () => {
-    await insertCalls('young-', 20_000, 1);
+  it('finds the calls by an index, and deletes them by the key', async () => {
     await insertCalls('old-', 500, 40);
-    await test.query('vacuum analyze calls, transitions');
+    await insertCalls('young-', 20_000, 1);
+    await test.query('vacuum analyze polykeep_internal.calls, polykeep_internal.transitions');
     const plans = await plansOf(test.pool, () => retentionOf().deleteExpired(never));
-    const text = plans.find((plan) => plan.startsWith('Delete'));
-    expect(text).toContain('calls_settled');
-    expect(text).toContain('calls_pkey');
-    expect(text).not.toMatch(/Seq Scan|Sort/);
+    const walk = plans.find((plan) => plan.includes('LockRows'));
+    expect(walk).toMatch(/Index Scan (using calls_pkey|on calls_by_settlement)/);
+    const deletion = plans.find((plan) => plan.startsWith('Delete'));
+    expect(deletion).toContain('calls_pkey');
+    expect(deletion).toContain('transitions_by_call');
+    expect(deletion).not.toMatch(/Seq Scan on (calls|transitions)/);
   });
 
   it('runs again and again, and logs one line for a run that deleted something', async () => {

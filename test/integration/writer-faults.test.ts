@@ -8,6 +8,7 @@ import { type OpenDatabase, openTestDatabase } from '../support/database.ts';
 import { type FaultyCalls, faultyCalls } from '../support/faulty-calls.ts';
 import { listeningLog } from '../support/log.ts';
 import { noMetrics } from '../support/metrics.ts';
+import { readCall } from '../support/read-call.ts';
 import { openSession } from '../support/session.ts';
 import { sightingNow } from '../support/sighting.ts';
 
@@ -39,7 +40,7 @@ const ended = (callSid: string) => writer.report({ callSid, sighting: sightingNo
 const told = () => lines.map(({ msg, callSid = '' }) => `${msg}${callSid && ` (${callSid})`}`);
 
 async function read(callSid: string): Promise<Call | null> {
-  return createReader(test.orm).readCall(callSid);
+  return readCall(test.pool, callSid);
 }
 
 describe('what passes', () => {
@@ -67,7 +68,11 @@ describe('what passes', () => {
   });
 
   it('a statement that is really cancelled, in the middle', async () => {
-    const other = await openSession(test, 'begin', 'lock table transitions in access exclusive mode');
+    const other = await openSession(
+      test,
+      'begin',
+      'lock table polykeep_internal.transitions in access exclusive mode',
+    );
     const reported = ended('good');
     const cancel = `select pg_cancel_backend(pid) from pg_stat_activity
                      where datname = current_database() and wait_event_type = 'Lock'`;
@@ -80,7 +85,11 @@ describe('what passes', () => {
 
 describe('a table that somebody has locked', () => {
   it('is known to be so within 8 s, and what was reported is written when the lock is gone', async () => {
-    const other = await openSession(test, 'begin', 'lock table calls in access exclusive mode');
+    const other = await openSession(
+      test,
+      'begin',
+      'lock table polykeep_internal.calls in access exclusive mode',
+    );
     const since = performance.now();
     const reported = ended('good');
     await expect.poll(() => writer.isAway).toBe(true);
@@ -92,7 +101,11 @@ describe('a table that somebody has locked', () => {
 
 describe('a call that somebody has locked', () => {
   it('holds up no other, is told of once, and is written when it is free', async () => {
-    const other = await openSession(test, 'begin', `select from calls where call_sid = 'bad' for update`);
+    const other = await openSession(
+      test,
+      'begin',
+      `select from polykeep_internal.calls where call_sid = 'bad' for update`,
+    );
     const bad = ended('bad');
     expect((await ended('good'))?.state.outcome).toBe('success');
     expect(writer.isAway).toBe(false);
@@ -116,7 +129,7 @@ describe('a report that Postgres refuses', () => {
     const at = new Date('2026-11-24T12:00:00Z');
     const sighting = {
       ...sightingNow('success', 'it’s 无'),
-      body: '{"status":"success","reason":"it’s 无"}',
+      body: '{"status":"success","reason":"it’s 无","n":1}',
       lastUpdated: at,
       observedAt: at,
       seenAt: at,
@@ -132,7 +145,7 @@ describe('a report that Postgres refuses', () => {
       ...kept,
     });
     // Who asks the drop-in learns the status, and not the one before.
-    expect(await createReader(test.orm).readLastAnswer('bad')).toMatchObject({
+    expect(await createReader(test.pool).readLastAnswer('bad')).toMatchObject({
       body: '{"status":"success"}',
     });
     expect(failed).toEqual(['reduced']);

@@ -38,10 +38,10 @@ export function startApiServer({
   options = {},
 }: ApiServerOptions): ApiServer {
   const database = openDatabase(url, log);
-  const { pool, orm } = database;
+  const { pool } = database;
   const registrar = createRegistrar(pool);
   const writer = createWriter({ pool, metrics: noMetrics, log });
-  const reader = createReader(orm);
+  const reader = createReader(pool);
   const feed = createFeed(pool);
   const news = newsUrl === null ? null : createNews({ url: newsUrl, log });
   const waiting = createWaiting({

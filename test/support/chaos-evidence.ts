@@ -103,6 +103,7 @@ export function evidence(more: Partial<Evidence> = {}): Evidence {
     conclusions: [],
     readiness: [],
     leftInRedis: [],
+    statistics: { counted: {}, kept: { quarters: {}, retired: {}, days: {} } },
     exits: [],
     deaths: [],
     oddAnswers: [],

@@ -12,7 +12,7 @@ export interface TestDatabase {
 }
 
 /** A database that is opened as polykeep opens it; `drop` closes it as well. */
-export interface OpenDatabase extends TestDatabase, Pick<Database, 'pool' | 'orm'> {}
+export interface OpenDatabase extends TestDatabase, Pick<Database, 'pool'> {}
 
 /** Has polykeep's schema. Every database of the run is a copy: to copy takes half as long as to migrate. */
 export const TEMPLATE = 'polykeep_template';
@@ -36,7 +36,8 @@ export async function createDatabase({
   );
   const url = Object.assign(new URL(server), { pathname: name }).href;
   // A copy has the id of its original, and would share its keys in Redis.
-  if (migrated && encoding === 'UTF8') await run(url, 'update archive set id = gen_random_uuid()');
+  if (migrated && encoding === 'UTF8')
+    await run(url, 'update polykeep_internal.archive set id = gen_random_uuid()');
   return {
     url,
     query: (text, values) => run(url, text, values),
@@ -47,11 +48,10 @@ export async function createDatabase({
 /** As `createDatabase` makes one, opened. */
 export async function openTestDatabase(): Promise<OpenDatabase> {
   const created = await createDatabase();
-  const { pool, orm, close } = openDatabase(created.url, silentLog);
+  const { pool, close } = openDatabase(created.url, silentLog);
   return {
     ...created,
     pool,
-    orm,
     async drop() {
       await close();
       await created.drop();

@@ -10,7 +10,7 @@ export interface FaultyCalls {
 /** A trigger stands for what cannot be brought about in a test: a full disk, a broken page, a failover. */
 export function faultyCalls({ query }: Pick<TestDatabase, 'query'>): FaultyCalls {
   async function heal(): Promise<void> {
-    await query('drop trigger if exists fault on calls');
+    await query('drop trigger if exists fault on polykeep_internal.calls');
   }
   return {
     async fail(sqlState, when = 'true') {
@@ -22,7 +22,9 @@ export function faultyCalls({ query }: Pick<TestDatabase, 'query'>): FaultyCalls
            return new;
          end $$`,
       );
-      await query('create trigger fault before update on calls for each row execute function fault()');
+      await query(
+        'create trigger fault before update on polykeep_internal.calls for each row execute function fault()',
+      );
     },
     heal,
   };

@@ -212,6 +212,7 @@ function valid({ name, schema, example }: Parameter, { document, known }: FuzzOp
   const { type, enum: values, format, minimum = 0, maximum = 100 } = Value.Parse(TextSchema, schema);
   if (given !== undefined) return fc.constantFrom(...given);
   if (values !== undefined) return fc.constantFrom(...values);
+  if (type === 'boolean') return fc.constantFrom('true', 'false');
   if (type === 'integer') return fc.integer({ min: minimum, max: maximum }).map(String);
   if (format === 'date-time') {
     return fc

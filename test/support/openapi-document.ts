@@ -38,7 +38,7 @@ export type Parameter = Static<typeof Parameter>;
 export type Content = Static<typeof Media>;
 
 export interface Operation extends Static<typeof OperationShape> {
-  method: 'GET' | 'POST' | 'DELETE';
+  method: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   path: string;
   parameters: Parameter[];
   /** The schema of its JSON body. */
@@ -90,7 +90,7 @@ function operationsOf({ paths }: Static<typeof DocumentShape>): Operation[] {
   return Object.entries(paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({
       ...operation,
-      method: Value.Parse(Type.Enum(['GET', 'POST', 'DELETE']), method.toUpperCase()),
+      method: Value.Parse(Type.Enum(['GET', 'POST', 'PATCH', 'DELETE']), method.toUpperCase()),
       path,
       parameters: operation.parameters ?? [],
       body: operation.requestBody?.content['application/json'] ?? null,

@@ -8,6 +8,7 @@ import { createFeed } from '../../src/archive/read/feed.ts';
 import { createReader } from '../../src/archive/read/reader.ts';
 import { createStats } from '../../src/archive/read/statistics.ts';
 import { createEraser } from '../../src/archive/write/eraser.ts';
+import { createMetadataEditor } from '../../src/archive/write/metadata.ts';
 import { createRegistrar } from '../../src/archive/write/registrar.ts';
 import { createWriter } from '../../src/archive/write/writer.ts';
 import { silentLog as log } from './log.ts';
@@ -15,12 +16,12 @@ import { noMetrics } from './metrics.ts';
 
 /** The API on an archive, with nothing behind it that follows calls. */
 export function serverOn(
-  { pool, orm }: Pick<Database, 'pool' | 'orm'>,
+  { pool }: Pick<Database, 'pool'>,
   url: string,
   options: Partial<ServerOptions> = {},
 ): FastifyInstance {
   const registrar = createRegistrar(pool);
-  const reader = createReader(orm);
+  const reader = createReader(pool);
   const feed = createFeed(pool);
   const { report } = createWriter({ pool, metrics: noMetrics, log });
   const followSoon = () => {};
@@ -31,6 +32,7 @@ export function serverOn(
     feed,
     waiting: createWaiting({ reader, feed, news: { listen: () => {} }, log }),
     eraser: createEraser(pool),
+    metadata: createMetadataEditor(pool),
     stats: createStats(pool),
     exporter: createExporter({ url, atMost: 2 }),
     accounts: { has: () => true, fallback: 'default', all: () => [] },

@@ -2,7 +2,8 @@ import type { Pool } from 'pg';
 import { type Call, type Registration, UNSEEN } from '../../call/call.ts';
 import { batched } from '../batch.ts';
 import { answering } from '../database.ts';
-import { type RegisteredRow, registerCalls } from './statements.ts';
+import { inTransaction } from '../transaction.ts';
+import { isRegisteredMeanwhile, type RegisteredRow, registerCalls } from './registrations.ts';
 
 /** What became of a registration. */
 export type Registered =
@@ -28,7 +29,7 @@ const WAITING_AT_MOST = 10_000;
 export function createRegistrar(pool: Pool): Registrar {
   async function registerAll(registrations: readonly Registration[]): Promise<Registered[]> {
     const calls = eachOnce(registrations);
-    const { rows } = await answering(pool.query<RegisteredRow>(registerCalls([...calls.values()])));
+    const rows = await answering(register([...calls.values()]));
     const changed = new Map(rows.map((row) => [row.callSid, row]));
     return registrations.map((registration) => {
       const { callSid } = registration;
@@ -36,6 +37,17 @@ export function createRegistrar(pool: Pool): Registrar {
       changed.delete(callSid);
       return registeredAs(calls.get(callSid) ?? registration, row);
     });
+  }
+
+  /** Whoever was first has committed: each time at least one call more is known. */
+  async function register(calls: readonly Registration[]): Promise<RegisteredRow[]> {
+    for (;;) {
+      try {
+        return await inTransaction(pool, 'begin', (client) => registerCalls(client, calls));
+      } catch (error) {
+        if (!isRegisteredMeanwhile(error)) throw error;
+      }
+    }
   }
 
   return { register: batched(registerAll, { atMost: WAITING_AT_MOST }), registerAll };

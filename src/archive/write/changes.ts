@@ -1,0 +1,89 @@
+import type { PoolClient } from 'pg';
+import { bodyOf, formOf } from '../../call/body-form.ts';
+import type { FoldedCall } from '../../call/fold.ts';
+import type { CallToWrite } from './calls-to-write.ts';
+import {
+  type AddedTransition,
+  type Amendment,
+  amendTransitions,
+  type ChangedCall,
+  followAgain,
+  insertTransitions,
+  type KeptBody,
+  letGo,
+  type Promised,
+  promiseToFollow,
+  updateCalls,
+} from './statements.ts';
+import { statusCodes } from './status-codes.ts';
+
+/** A call as it was read, and what its reports make of it. */
+export interface Change {
+  before: CallToWrite;
+  folded: FoldedCall;
+}
+
+/** Writes what the reports of a batch change of their calls, in the transaction that has locked them. */
+export async function writeChanges(client: PoolClient, changes: readonly Change[]): Promise<void> {
+  const toldOf = changes.filter(({ folded }) => folded.isToldOf);
+  if (toldOf.length > 0) await writeCalls(client, toldOf);
+  const promises = changes.flatMap(promiseFor);
+  if (promises.length > 0) await client.query(promiseToFollow(promises));
+}
+
+async function writeCalls(client: PoolClient, changes: readonly Change[]): Promise<void> {
+  const codes = await statusCodes(client, new Set(changes.flatMap(statusesIn)));
+  await client.query(updateCalls(changes.map((change) => changedCall(change, codes))));
+  const settled = changes.filter(({ folded }) => folded.after.state.outcome !== null).map(idOf);
+  if (settled.length > 0) await client.query(letGo(settled));
+  const reopened = changes.filter(isReopened).map(idOf);
+  if (reopened.length > 0) await client.query(followAgain(reopened));
+  const amendments = changes.flatMap(amendmentOf);
+  if (amendments.length > 0) await client.query(amendTransitions(amendments));
+  const added = changes.flatMap((change) => addedTo(change, codes));
+  if (added.length > 0) await client.query(insertTransitions(added));
+}
+
+const idOf = ({ before }: Change) => before.id;
+const isReopened = ({ folded }: Change) => folded.wasSettled && folded.after.state.outcome === null;
+
+function statusesIn({ folded: { after, transitions } }: Change): string[] {
+  const statuses = transitions.map(({ status }) => status);
+  return after.state.status === null ? statuses : [...statuses, after.state.status];
+}
+
+function changedCall({ before, folded }: Change, codes: ReadonlyMap<string, number>): ChangedCall {
+  const { status } = folded.after.state;
+  return { id: before.id, folded, status: codes.get(status ?? '') ?? null, body: keptBody(before, folded) };
+}
+
+/** A body that the row makes of its columns is written down once these change without it. */
+function keptBody(before: CallToWrite, { callSid, lastBody, after }: FoldedCall): KeptBody | null {
+  const body = lastBody ?? (before.bodyForm === null ? null : bodyOf(before.bodyForm, before));
+  if (body === null) return null;
+  const form = formOf(body, { callSid, ...after.state });
+  if (form === null) return { form, text: body };
+  return form === before.bodyForm ? null : { form, text: null };
+}
+
+function promiseFor({ before: { id }, folded: { after, followForMs } }: Change): Promised[] {
+  return followForMs === undefined || after.state.outcome !== null ? [] : [{ callId: id, followForMs }];
+}
+
+function amendmentOf({ before, folded: { amendment } }: Change): Amendment[] {
+  return amendment === null ? [] : [{ callId: before.id, seq: before.transitionCount, sighting: amendment }];
+}
+
+function addedTo(
+  { before, folded: { callSid, after, transitions } }: Change,
+  codes: ReadonlyMap<string, number>,
+): AddedTransition[] {
+  const { createdAt } = after.state;
+  return transitions.map((sighting, index) => ({
+    callId: before.id,
+    seq: before.transitionCount + 1 + index,
+    sighting,
+    status: codes.get(sighting.status) ?? null,
+    form: formOf(sighting.body, { ...sighting, callSid, createdAt }),
+  }));
+}
