@@ -50,6 +50,8 @@ export const EXAMPLE_REGISTRATION = {
   metadata: { campaign: 'spring' },
 };
 
+export const EXAMPLE_METADATA_PATCH = { metadata: { campaign: 'summer', tier: null } };
+
 export const EXAMPLE_BATCH = { calls: [EXAMPLE_REGISTRATION, { call_sid: 'OUT-second' }, { callSid: '' }] };
 
 export const EXAMPLE_BATCH_RESULT = {
@@ -62,12 +64,13 @@ export const EXAMPLE_BATCH_RESULT = {
 
 export const EXAMPLE_FEED_PAGE = {
   data: [{ callSid: EXAMPLE_CALL_SID, account: 'default', ...EXAMPLE_TRANSITION }],
-  nextCursor: feedCursor.encode({ xid: '770', callSid: EXAMPLE_CALL_SID, seq: EXAMPLE_TRANSITION.seq }),
+  nextCursor: feedCursor.encode({ xid: '770', callId: '1', seq: EXAMPLE_TRANSITION.seq }),
 };
 
 export const EXAMPLE_STATS = {
   timezone: 'Europe/London',
   bucket: 'day',
+  percentiles: 'within 1 %',
   data: [
     {
       bucket: '2026-03-15T00:00:00.000Z',

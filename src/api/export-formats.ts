@@ -1,13 +1,13 @@
 import { stringify } from 'csv-stringify/sync';
 import { Type } from 'typebox';
-import type { Call } from '../call/call.ts';
-import { CallJson, callJson } from './schemas.ts';
+import { CallJson } from './schemas.ts';
 
-/** One call per line, as `GET /v1/calls/{callSid}` answers it. */
-export async function* ndjson(batches: AsyncIterable<Call[]>): AsyncGenerator<string> {
-  for await (const calls of batches) {
-    yield calls.map((call) => `${JSON.stringify(callJson(call))}\n`).join('');
-  }
+/** Calls as JSON, each as `GET /v1/calls/{callSid}` answers it. */
+export type Batches = AsyncIterable<readonly string[]>;
+
+/** One call per line. */
+export async function* ndjson(batches: Batches): AsyncGenerator<string> {
+  for await (const calls of batches) yield calls.map((call) => `${call}\n`).join('');
 }
 
 const { metadata, transitions, ...single } = CallJson.properties;
@@ -25,7 +25,7 @@ export const COLUMNS = Object.keys(FLAT_FIELDS);
  * RFC 4180 with a header. Text that a spreadsheet would take for a formula, a phone number with its plus among them,
  * gets an apostrophe in front.
  */
-export async function* csv(batches: AsyncIterable<Call[]>): AsyncGenerator<string> {
+export async function* csv(batches: Batches): AsyncGenerator<string> {
   yield `${COLUMNS.join(',')}\r\n`;
   for await (const calls of batches) {
     yield stringify(calls.map(record), {
@@ -40,7 +40,18 @@ export async function* csv(batches: AsyncIterable<Call[]>): AsyncGenerator<strin
   }
 }
 
-function record(call: Call): Record<string, unknown> {
-  const { metadata, transitions, ...json } = callJson(call);
-  return { ...json, metadata: JSON.stringify(metadata), transitionCount: transitions.length };
+/**
+ * A csv for spreadsheets: without the mark Excel takes UTF-8 for an encoding of its country. Not by default, since to many
+ * other programs it is a part of the first column's name.
+ */
+export async function* withBom(
+  chunks: AsyncIterable<string | Uint8Array>,
+): AsyncGenerator<string | Uint8Array> {
+  yield '\ufeff';
+  yield* chunks;
+}
+
+function record(json: string): Record<string, unknown> {
+  const { metadata, transitions, ...call }: CallJson = JSON.parse(json);
+  return { ...call, metadata: JSON.stringify(metadata), transitionCount: transitions.length };
 }

@@ -1,7 +1,12 @@
 import { type Static, Type } from 'typebox';
 import type { CallFilter } from '../archive/read/call-filter.ts';
 import { type Metadata, OUTCOMES } from '../call/call.ts';
-import { isStorableTime, STORABLE_PATTERN } from '../call/limits.ts';
+import {
+  CALL_SID_PREFIX_PATTERN,
+  isStorableTime,
+  MAX_CALL_SID_LENGTH,
+  STORABLE_PATTERN,
+} from '../call/limits.ts';
 import { problem } from './problems.ts';
 import { Account } from './schemas.ts';
 import { checker } from './validation.ts';
@@ -11,12 +16,8 @@ const METADATA_PREFIX = 'metadata.';
 /** Fields of each route that answers about many calls. */
 export const scopeFields = {
   account: Type.Optional(Account),
-  registeredFrom: Type.Optional(
-    Type.String({ format: 'date-time', description: 'Only calls that were registered then or later.' }),
-  ),
-  registeredTo: Type.Optional(
-    Type.String({ format: 'date-time', description: 'Only calls that were registered before then.' }),
-  ),
+  registeredFrom: time('Only calls that were registered then or later.'),
+  registeredTo: time('Only calls that were registered before then.'),
 };
 
 /** Fields of each route that lists or exports calls. */
@@ -31,7 +32,28 @@ export const filterFields = {
       description: 'Only calls that ended so; `none`: that are still followed.',
     }),
   ),
+  settledFrom: time('Only calls that settled then or later.'),
+  settledTo: time('Only calls that settled before then.'),
+  reason: Type.Optional(
+    Type.String({
+      minLength: 1,
+      pattern: STORABLE_PATTERN,
+      description: 'Only calls whose last reason is exactly this.',
+    }),
+  ),
+  callSidPrefix: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: MAX_CALL_SID_LENGTH,
+      pattern: CALL_SID_PREFIX_PATTERN,
+      description: 'Only calls whose callSid begins so.',
+    }),
+  ),
 };
+
+function time(description: string) {
+  return Type.Optional(Type.String({ format: 'date-time', description }));
+}
 
 const MetadataValue = Type.String({ pattern: STORABLE_PATTERN });
 
@@ -63,25 +85,31 @@ export function readFilter(fields: Readonly<Record<string, string | undefined>>)
 
 /** The same of a query that its route's schema has let through. */
 export function filterOf(query: FilterFields): CallFilter {
-  const { status, outcome, account } = query;
-  const registeredFrom = readTime('registeredFrom', query.registeredFrom);
-  const registeredTo = readTime('registeredTo', query.registeredTo);
+  const { status, outcome, account, reason, callSidPrefix } = query;
   const metadata = readMetadata(query);
   return {
     ...(status === undefined ? {} : { status: status.toLowerCase() }),
     ...(outcome === undefined ? {} : { outcome }),
     ...(account === undefined ? {} : { account }),
-    ...(registeredFrom === undefined ? {} : { registeredFrom }),
-    ...(registeredTo === undefined ? {} : { registeredTo }),
+    ...readTimes(query),
+    ...(reason === undefined ? {} : { reason }),
+    ...(callSidPrefix === undefined ? {} : { callSidPrefix }),
     ...(metadata === undefined ? {} : { metadata }),
   };
 }
 
-function readTime(field: string, text: string | undefined): Date | undefined {
-  if (text === undefined) return undefined;
-  const time = new Date(text);
-  if (!isStorableTime(time)) throw problem.invalidField(field, 'is out of range');
-  return time;
+const TIMES = ['registeredFrom', 'registeredTo', 'settledFrom', 'settledTo'] as const;
+
+function readTimes(query: FilterFields): Pick<CallFilter, (typeof TIMES)[number]> {
+  const times: Pick<CallFilter, (typeof TIMES)[number]> = {};
+  for (const field of TIMES) {
+    const text = query[field];
+    if (text === undefined) continue;
+    const time = new Date(text);
+    if (!isStorableTime(time)) throw problem.invalidField(field, 'is out of range');
+    times[field] = time;
+  }
+  return times;
 }
 
 function readMetadata(query: object): Metadata | undefined {

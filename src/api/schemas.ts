@@ -8,6 +8,7 @@ import {
   EXAMPLE_CALL_SID,
   EXAMPLE_FEED_PAGE,
   EXAMPLE_HEALTH,
+  EXAMPLE_METADATA_PATCH,
   EXAMPLE_PAGE,
   EXAMPLE_REGISTRATION,
 } from './examples.ts';
@@ -21,7 +22,7 @@ export const CallSid = Type.String({
   minLength: 1,
   maxLength: MAX_CALL_SID_LENGTH,
   pattern: CALL_SID_PATTERN,
-  description: 'PolyAI’s id of the call.',
+  description: 'PolyAI’s id of the call: letters, digits and `-_.:~`.',
   examples: [EXAMPLE_CALL_SID],
 });
 
@@ -71,6 +72,18 @@ export const Account = Type.String({
   pattern: STORABLE_PATTERN,
   description: 'Only what belongs to this account.',
 });
+
+export const MetadataPatchBody = Type.Object(
+  {
+    metadata: Type.Unsafe<Record<string, string | null>>({
+      type: 'object',
+      propertyNames: { type: 'string', pattern: STORABLE_PATTERN },
+      additionalProperties: Nullable(Type.String({ pattern: STORABLE_PATTERN })),
+      description: 'What is to change. With all the rest it may be 8 KB as JSON.',
+    }),
+  },
+  { additionalProperties: false, examples: [EXAMPLE_METADATA_PATCH] },
+);
 
 export const TransitionJson = Type.Object(
   {

@@ -19,6 +19,7 @@ import { type CallRoutesOptions, callRoutes } from './routes/calls.ts';
 import { type ErasureRoutesOptions, erasureRoutes } from './routes/erasure.ts';
 import { type ExportRoutesOptions, exportRoutes } from './routes/export.ts';
 import { type HealthRoutesOptions, healthRoutes } from './routes/health.ts';
+import { type MetadataRoutesOptions, metadataRoutes } from './routes/metadata.ts';
 import { type MetricsRoutesOptions, metricsRoutes } from './routes/metrics.ts';
 import { type QueueBoardOptions, queueBoard } from './routes/queue-board.ts';
 import { type StatsRoutesOptions, statsRoutes } from './routes/stats.ts';
@@ -26,8 +27,8 @@ import { type TransitionRoutesOptions, transitionRoutes } from './routes/transit
 import { validatorCompiler } from './validation.ts';
 
 const MAX_BODY_BYTES = 1024 * 1024;
-/** Of the longest callSid in a path: each of its characters has up to four bytes, each written as %XX. */
-const MAX_PARAM_LENGTH = MAX_CALL_SID_LENGTH * 4 * 3;
+/** Of the longest callSid in a path, each of its characters written as %XX. */
+const MAX_PARAM_LENGTH = MAX_CALL_SID_LENGTH * 3;
 
 /** What is measured of requests. */
 export interface RequestMetrics {
@@ -53,6 +54,7 @@ export interface ServerOptions
     CallRoutesOptions,
     TransitionRoutesOptions,
     ErasureRoutesOptions,
+    MetadataRoutesOptions,
     StatsRoutesOptions,
     ExportRoutesOptions,
     DropInRoutesOptions,
@@ -72,6 +74,7 @@ export function createServer(options: ServerOptions): FastifyInstance {
   app.register(callRoutes, options);
   app.register(transitionRoutes, options);
   app.register(erasureRoutes, options);
+  app.register(metadataRoutes, options);
   app.register(statsRoutes, options);
   app.register(exportRoutes, options);
   app.register(dropInRoutes, options);

@@ -1,6 +1,6 @@
 import { Ajv, type Schema } from 'ajv';
 import addFormats from 'ajv-formats';
-import { CALL_SID_PATTERN, STORABLE_PATTERN } from '../call/limits.ts';
+import { CALL_SID_PATTERN, CALL_SID_PREFIX_PATTERN, STORABLE_PATTERN } from '../call/limits.ts';
 import { type FieldError, problem } from './problems.ts';
 
 /** Bodies are JSON and are taken as they are: a number is no callSid. */
@@ -41,7 +41,8 @@ interface Misfit {
 export type Words = Readonly<Record<string, string>>;
 
 const WORDS: Words = {
-  [CALL_SID_PATTERN]: 'must not be . or .., nor have a control character or half a character',
+  [CALL_SID_PATTERN]: 'must be letters, digits and -_.:~ alone, and not . or ..',
+  [CALL_SID_PREFIX_PATTERN]: 'must be letters, digits and -_.:~ alone',
   [STORABLE_PATTERN]: 'must not have a NUL or half a character',
   'date-time': 'must be a time as 2026-03-15T10:00:00Z',
 };

@@ -3,12 +3,12 @@ import { once } from 'node:events';
 import { lstat, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { buffer, text } from 'node:stream/consumers';
 import { parse } from 'csv-parse/sync';
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readExportOptions } from '../../src/commands/export-options.ts';
-import { runPolykeep } from '../support/command-line.ts';
+import { runPolykeep, spawnPolykeep } from '../support/command-line.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { seedCalls } from '../support/seed.ts';
 
@@ -22,7 +22,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'polykeep-export-'));
   await seedCalls(test, CALLS);
   await test.query(
-    `update calls set metadata = '{"note": "a \\"b\\", c"}', reason = 'über' where call_sid = 'seed-2'`,
+    `update polykeep_internal.calls set metadata = '{"note": "a \\"b\\", c"}', reason = 'über' where call_sid = 'seed-2'`,
   );
 });
 
@@ -138,6 +138,23 @@ describe('polykeep export', () => {
     expect((await readFile(target, 'utf8')).slice(0, 8)).toBe('callSid,');
   });
 
+  it('writes Parquet to standard output, the bytes of the file', async () => {
+    const { path } = await toFile('parquet');
+    const child = spawnPolykeep(['export', '--format', 'parquet', '--output', '-'], {
+      DATABASE_URL: test.url,
+    });
+    const [written, told] = await Promise.all([buffer(child.stdout), text(child.stderr)]);
+    expect(written.equals(await readFile(path))).toBe(true);
+    expect(told).toBe(`polykeep: exported ${CALLS} calls, ${written.length} bytes\n`);
+  });
+
+  it('writes csv for spreadsheets with a byte order mark, and the same behind it', async () => {
+    const { body } = await toFile('csv', '--outcome', 'lost');
+    const marked = await toFile('csv', '--outcome', 'lost', '--bom');
+    expect(body).toMatch(/^callSid,/);
+    expect(marked.body).toBe(`\ufeff${body}`);
+  });
+
   it('takes the filters of the API', async () => {
     const { stdout } = await run([
       ...['--output', '-', '--status', 'Queued', '--outcome', 'none', '--account', 'spare'],
@@ -182,7 +199,8 @@ describe('what goes wrong is one plain line, and leaves no file', () => {
   // The line is the message of what is thrown: these need no process each.
   it.each<[string[], RegExp]>([
     [[], /^--output: /],
-    [['--output', '-', '--format', 'parquet'], /^--output: parquet/],
+    [['--output', '-', '--bom'], /^--bom: is for csv alone/],
+    [['--output', '-', '--format', 'parquet', '--bom'], /^--bom: is for csv alone/],
     [['--output', '-', '--format', 'xml'], /^--format: must be csv or ndjson or parquet/],
     [['--output', '-', '--outcome', 'maybe'], /^--outcome: /],
     [['--output', '-', '--registered-from', 'yesterday'], /^--registered-from: /],

@@ -7,7 +7,7 @@ import { parse } from 'csv-parse/sync';
 import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type OpenDatabase, openTestDatabase } from '../support/database.ts';
-import { seedCalls } from '../support/seed.ts';
+import { seedCalls, seedCodes } from '../support/seed.ts';
 import { serverOn } from '../support/server.ts';
 
 let test: OpenDatabase;
@@ -26,9 +26,15 @@ afterAll(async () => {
   await test.drop();
 });
 
-beforeEach(() => test.query('truncate calls cascade'));
+beforeEach(async () => {
+  await seedCodes(test);
+  await test.query(
+    'truncate polykeep_internal.calls, polykeep_internal.transitions, polykeep_internal.unsettled',
+  );
+});
 
 const seed = (calls: number) => seedCalls(test, calls);
+const DEFAULT = `(select id from polykeep_internal.accounts where name = 'default')`;
 const get = (path: string) => fetch(`${base}${path}`);
 const lines = (body: string) => body.split('\n').slice(0, -1);
 const records = (body: string) => parse<Record<string, string>>(body, { columns: true });
@@ -80,6 +86,10 @@ describe('ndjson', () => {
       'account=spare',
       'metadata.campaign=c1',
       'status=QUEUED',
+      'reason=no%20answer',
+      'callSidPrefix=seed-2',
+      'settledFrom=2026-11-19T23:59:30Z',
+      'settledTo=2026-11-19T23:59:30Z',
     ]) {
       const { data } = JSON.parse(await (await get(`/v1/calls?limit=1000&${query}`)).text());
       const exported = lines(await (await get(`/v1/export?${query}`)).text());
@@ -99,10 +109,10 @@ describe('csv', () => {
   it('has one record per call that reads back as it was', async () => {
     await seed(700);
     const ugly = 'said "no", then\r\nhung\nup; 日本';
-    await test.query(`update calls set reason = $1, metadata = $2 where call_sid = 'seed-1'`, [
-      ugly,
-      { note: 'a "b", c\n' },
-    ]);
+    await test.query(
+      `update polykeep_internal.calls set reason = $1, metadata = $2 where call_sid = 'seed-1'`,
+      [ugly, { note: 'a "b", c\n' }],
+    );
     const response = await get('/v1/export?format=csv');
     expect(response.headers.get('content-type')).toBe('text/csv; charset=utf-8; header=present');
     expect(response.headers.get('content-disposition')).toMatch(/\.csv"$/);
@@ -124,9 +134,10 @@ describe('csv', () => {
   });
 
   it.each(['busy\n=HYPERLINK(1)', 'busy\r=HYPERLINK(1)'])('keeps %j in one cell', async (reason) => {
-    await test.query(`insert into calls (call_sid, account, reason) values ('OUT-1', 'default', $1)`, [
-      reason,
-    ]);
+    await test.query(
+      `insert into polykeep_internal.calls (call_sid, account, reason) values ('OUT-1', ${DEFAULT}, $1)`,
+      [reason],
+    );
     const body = await (await get('/v1/export?format=csv')).text();
     expect(body).toContain(`"${reason}"`);
     expect(records(body)).toMatchObject([{ callSid: 'OUT-1', reason }]);
@@ -135,14 +146,26 @@ describe('csv', () => {
   it.each(['=1+1', '+1', '-1', '@SUM(A1)', '\t=1', '\r=1', '\n=1', '=cmd|" /C calc"!A0'])(
     'lets no spreadsheet take %j for a formula',
     async (formula) => {
-      await test.query(`insert into calls (call_sid, account, reason, last_error) values ($1, $1, $1, $1)`, [
-        formula,
-      ]);
+      await test.query(`insert into polykeep_internal.accounts (name) values ($1)`, [formula]);
+      await test.query(
+        `insert into polykeep_internal.calls (call_sid, account, reason, last_error)
+         select $1, id, $1, $1 from polykeep_internal.accounts where name = $1`,
+        [formula],
+      );
       const [record] = records(await (await get('/v1/export?format=csv')).text());
       const safe = `'${formula}`;
       expect(record).toMatchObject({ callSid: safe, account: safe, reason: safe, lastError: safe });
     },
   );
+
+  it('has a byte order mark where that is asked for, and the same behind it', async () => {
+    await seed(3);
+    await test.query(`update polykeep_internal.calls set reason = 'über' where call_sid = 'seed-1'`);
+    const plain = await (await get('/v1/export?format=csv&bom=false')).text();
+    const bytes = Buffer.from(await (await get('/v1/export?format=csv&bom=true')).arrayBuffer());
+    expect(bytes.toString('utf8')).toBe(`\ufeff${plain}`);
+    expect(plain).toMatch(/^callSid,/);
+  });
 
   it('of nothing is the header', async () => {
     const body = await (await get('/v1/export?format=csv')).text();
@@ -154,12 +177,13 @@ describe('one moment', () => {
   it('whatever is written while it is read', async () => {
     await seed(20_000);
     const response = await slowly();
-    await test.query(`update calls set status = 'changed'`);
+    await test.query(`update polykeep_internal.calls set reason = 'changed'`);
     await test.query(
-      `insert into calls (call_sid, account, registered_at) values ('late', 'a', '2000-01-01')`,
+      `insert into polykeep_internal.calls (call_sid, account, registered_at)
+       values ('late', ${DEFAULT}, '2000-01-01')`,
     );
-    await test.query(`insert into transitions (call_sid, seq, status, observed_at, payload)
-                      select call_sid, 99, 'changed', now(), '{}' from calls`);
+    await test.query(`insert into polykeep_internal.transitions (call_id, seq, status, reason, observed_at, payload)
+                      select id, 99, 1, 'changed', now(), '{}' from polykeep_internal.calls`);
     const body = await text(response);
     expect(lines(body)).toHaveLength(20_000);
     expect(/"changed"|"late"/.exec(body)).toBeNull();
@@ -186,7 +210,7 @@ describe('clients', () => {
     await seed(10);
     const holder = await test.pool.connect();
     await holder.query(
-      'begin; set local idle_in_transaction_session_timeout = 0; lock table transitions in access exclusive mode',
+      'begin; set local idle_in_transaction_session_timeout = 0; lock table polykeep_internal.transitions in access exclusive mode',
     );
     const request = httpGet(`${base}/v1/export`, { agent: false }).on('error', () => {});
     await expect.poll(connections).toBe(1);
@@ -200,7 +224,7 @@ describe('clients', () => {
   it('that go away while Postgres is frozen free their places', async () => {
     await seed(10);
     const holder = await test.pool.connect();
-    await holder.query('begin; lock table transitions in access exclusive mode');
+    await holder.query('begin; lock table polykeep_internal.transitions in access exclusive mode');
     const requests = [0, 1].map(() => httpGet(`${base}/v1/export`, { agent: false }).on('error', () => {}));
     const pids = async () => {
       const rows = await test.query<{ pid: number }>(
@@ -258,8 +282,12 @@ it.each([
   ['format=xml', 'format'],
   ['format=parquet', 'format'],
   ['limit=5', 'limit'],
+  ['bom=true', 'bom'],
+  ['format=csv&bom=yes', 'bom'],
   ['outcome=maybe', 'outcome'],
   ['registeredFrom=0000-01-01T00:00:00Z', 'registeredFrom'],
+  ['settledTo=0000-01-01T00:00:00Z', 'settledTo'],
+  ['reason=', 'reason'],
 ])('?%s: 400 that names %s', async (query, field) => {
   const response = await get(`/v1/export?${query}`);
   expect(response.status).toBe(400);

@@ -1,13 +1,15 @@
+import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { Value } from 'typebox/value';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FeedPageJson } from '../../src/api/schemas.ts';
-import { feedCursor } from '../../src/archive/read/cursors.ts';
+import { FEED_START, type FeedPosition, feedCursor } from '../../src/archive/read/cursors.ts';
 import { createFeed } from '../../src/archive/read/feed.ts';
 import { type ApiServer, startApiServer } from '../support/api-server.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { plansOf } from '../support/plans.ts';
+import { seedCodes } from '../support/seed.ts';
 import { sightingNow } from '../support/sighting.ts';
 
 /** 100,000 by hand, after a change of the feed. */
@@ -58,12 +60,18 @@ async function showUnread(callSid: string, status: string, account = 'default'):
 
 const random = (below: number) => Math.floor(Math.random() * below);
 
+const ADD_CALL = `
+insert into polykeep_internal.calls (call_sid, account)
+values ($1, (select id from polykeep_internal.accounts where name = $2))
+returning id`;
+
 /** One of many: transactions of random length, that end in another order than they began, or come to nothing. */
 async function write(writer: number, rows: number): Promise<void> {
   const client = new Client({ connectionString: test.url });
   await client.connect();
   const callSid = `OUT-${writer}`;
-  await client.query(`insert into calls (call_sid, account) values ($1, 'default')`, [callSid]);
+  const { rows: added } = await client.query<{ id: string }>(ADD_CALL, [callSid, 'default']);
+  const id = added[0]?.id;
   for (let seq = 1; seq <= rows; ) {
     const length = Math.min(1 + random(40), rows - seq + 1);
     const isUndone = random(10) === 0;
@@ -71,9 +79,10 @@ async function write(writer: number, rows: number): Promise<void> {
     for (let added = 0; added < length; ) {
       const some = Math.min(1 + random(15), length - added);
       await client.query(
-        `insert into transitions (call_sid, seq, status, observed_at, payload)
-         select $1, n, 'calling', now(), '{}' from generate_series($2::int, $3::int) n`,
-        [callSid, seq + added, seq + added + some - 1],
+        `insert into polykeep_internal.transitions (call_id, seq, status, observed_at, payload)
+         select $1, n, (select min(id) from polykeep_internal.statuses), now(), '{}'
+           from generate_series($2::int, $3::int) n`,
+        [id, seq + added, seq + added + some - 1],
       );
       added += some;
       await sleep(random(8));
@@ -88,6 +97,7 @@ describe('GET /v1/transitions beside writers', () => {
   it('gives each transition once, in commit order, over any page sizes and restarts', {
     timeout: 600_000,
   }, async () => {
+    await seedCodes(test);
     let written = false;
     const writing = Promise.all(
       Array.from({ length: WRITERS }, (_, writer) => write(writer, TRANSITIONS / WRITERS)),
@@ -109,7 +119,9 @@ describe('GET /v1/transitions beside writers', () => {
     }
     await writing;
     const rows = await test.query<{ call_sid: string; seq: number }>(
-      'select call_sid, seq from transitions order by xid, call_sid, seq',
+      `select c.call_sid, t.seq
+         from polykeep_internal.transitions t join polykeep_internal.calls c on c.id = t.call_id
+        order by t.xid, t.call_id, t.seq`,
     );
     expect(rows).toHaveLength(TRANSITIONS);
     expect(seen).toEqual(rows.map(({ call_sid, seq }) => `${call_sid} ${seq}`));
@@ -175,12 +187,12 @@ describe('GET /v1/transitions', () => {
   it.each([
     ['after=', 'after'],
     ['after=nonsense', 'after'],
-    [`after=${cursor([5, 'OUT-1', 1])}`, 'after'],
-    [`after=${cursor(['05', 'OUT-1', 1])}`, 'after'],
-    [`after=${cursor(['18446744073709551616', '', 0])}`, 'after'],
-    [`after=${cursor(['1', '\0', 1])}`, 'after'],
-    [`after=${cursor(['1', 'OUT-1', 2 ** 31])}`, 'after'],
-    [`after=${cursor(['1', 'OUT-1', 1.5])}`, 'after'],
+    [`after=${cursor([5, '1', 1])}`, 'after'],
+    [`after=${cursor(['05', '1', 1])}`, 'after'],
+    [`after=${cursor(['18446744073709551616', '0', 0])}`, 'after'],
+    [`after=${cursor(['1', '9223372036854775808', 1])}`, 'after'],
+    [`after=${cursor(['1', '1', 2 ** 15])}`, 'after'],
+    [`after=${cursor(['1', '1', 1.5])}`, 'after'],
     ['limit=0', 'limit'],
     ['limit=Infinity', 'limit'],
     ['wait=Infinity', 'wait'],
@@ -198,10 +210,12 @@ describe('GET /v1/transitions', () => {
 
   it('has a cursor that never lies beyond what is there, since numbers of transactions may come again', async () => {
     const { nextCursor: start } = await page({});
-    expect(start).toBe(feedCursor.encode({ xid: '0', callSid: '', seq: 0 }));
+    expect(start).toBe(feedCursor.encode({ xid: '0', callId: '0', seq: 0 }));
     await show('OUT-1', 'queued');
-    const [row] = await test.query<{ xid: string }>('select xid::text from transitions');
-    const cursor = feedCursor.encode({ xid: row?.xid ?? '', callSid: 'OUT-1', seq: 1 });
+    const [last] = await test.query<FeedPosition>(
+      'select xid::text, call_id as "callId", seq from polykeep_internal.transitions',
+    );
+    const cursor = feedCursor.encode(last ?? FEED_START);
     expect((await page({})).nextCursor).toBe(cursor);
     expect((await page({ after: cursor })).nextCursor).toBe(cursor);
     expect((await page({ account: 'nobody' })).nextCursor).toBe(cursor);
@@ -211,38 +225,59 @@ describe('GET /v1/transitions', () => {
   });
 
   it('finds what is rare behind more than it looks at in one go', async () => {
-    await test.query(`insert into calls (call_sid, account) values ('OUT-1', 'busy'), ('OUT-2', 'rare')`);
-    await test.query(`
-      insert into transitions (call_sid, seq, status, observed_at, payload, xid)
-      select 'OUT-1', n, 'calling', now(), '{}', '5' from generate_series(1, 10000) n`);
-    await test.query(`
-      insert into transitions (call_sid, seq, status, observed_at, payload, xid)
-      values ('OUT-2', 1, 'calling', now(), '{}', '5')`);
-    const { data } = await page({ account: 'rare' });
+    await seedCodes(test);
+    const [busy] = await test.query<{ id: string }>(ADD_CALL, ['OUT-1', 'default']);
+    const [rare] = await test.query<{ id: string }>(ADD_CALL, ['OUT-2', 'spare']);
+    await test.query(
+      `insert into polykeep_internal.transitions (call_id, seq, status, observed_at, payload, xid)
+       select case when n > 10000 then $2::int8 else $1 end, n, (select min(id) from polykeep_internal.statuses), now(),
+              '{}', '5'
+         from generate_series(1, 10001) n`,
+      [busy?.id, rare?.id],
+    );
+    const { data } = await page({ account: 'spare' });
     expect(data.map(({ callSid }) => callSid)).toEqual(['OUT-2']);
   });
 
   it('refuses a cursor of another server, rather than to miss what comes', async () => {
-    const after = feedCursor.encode({ xid: '18446744073709551615', callSid: '', seq: 0 });
+    const after = feedCursor.encode({ xid: '18446744073709551615', callId: '0', seq: 0 });
     const response = await api.app.inject({ url: `/v1/transitions?after=${after}` });
     expect(response.statusCode).toBe(400);
     expect(response.json()).toMatchObject({ errors: [{ field: 'after' }] });
+  });
+
+  it('has all of a restored archive, once docs/operations.md was followed', async () => {
+    const page = await readFile(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+    const [block] = /^do \$\$ begin$.*?^end \$\$;$/ms.exec(page) ?? [];
+    await show('OUT-1', 'queued');
+    await test.query(`select setval('polykeep_internal.calls_id_seq', 2500)`);
+    await show('OUT-2', 'queued');
+    await test.query(`update polykeep_internal.transitions set xid = '9000000000'`);
+    expect((await readAll()).data).toEqual([]);
+    await test.query(block ?? '');
+    await expect.poll(lags).toBe(false);
+    expect((await readAll()).data).toMatchObject([{ callSid: 'OUT-1' }, { callSid: 'OUT-2' }]);
+    const xids = await test.query('select distinct xid::text from polykeep_internal.transitions');
+    expect(xids).toHaveLength(2);
   });
 
   it('reads a page from the index, also of a rare account, without reading the table, or sorting it whole', async () => {
     const client = new Client({ connectionString: test.url });
     await client.connect();
     await client.query(
-      `insert into calls (call_sid, account) select n, 'a' || n % 500 from generate_series(1, 10000) n`,
+      `insert into polykeep_internal.accounts (name) select 'a' || n from generate_series(0, 499) n`,
     );
     await client.query(`
-      insert into transitions (call_sid, seq, status, observed_at, payload, xid)
-      select n, seq, 'calling', now(), '{}', n::text::xid8 from generate_series(1, 10000) n, generate_series(1, 3) seq`);
-    await client.query('analyze calls, transitions');
+      insert into polykeep_internal.calls (call_sid, account)
+      select n, (select id from polykeep_internal.accounts where name = 'a' || n % 500) from generate_series(1, 10000) n`);
+    await client.query(`
+      insert into polykeep_internal.transitions (call_id, seq, status, observed_at, payload, xid)
+      select c.id, seq, 1, now(), '{}', c.id::text::xid8 from polykeep_internal.calls c, generate_series(1, 3) seq`);
+    await client.query('analyze polykeep_internal.calls, polykeep_internal.transitions');
     await client.end();
     const { pool } = api.database;
     const feed = createFeed(pool);
-    const after = { xid: '5', callSid: 'OUT-1', seq: 1 };
+    const after = { xid: '5', callId: '1', seq: 1 };
     for (const { account, limit } of [
       { account: null, limit: 100 },
       { account: 'a1', limit: 100 },
@@ -253,7 +288,7 @@ describe('GET /v1/transitions', () => {
       expect(plan).toMatch(/Index Scan using transitions_by_transaction/);
       expect(plan).toMatch(/Index Cond: .*xid >= .* AND \(xid < h(_1)?\.xmin/);
       expect(plan).toMatch(/Incremental Sort\s.*\s.*\s*Presorted Key: (\w+\.)?xid/);
-      expect(plan).not.toMatch(/Seq Scan|Hash/);
+      expect(plan).not.toMatch(/Seq Scan on (calls|transitions)/);
     }
     const [plan] = await plansOf(pool, () => feed.head());
     expect(plan).toMatch(/Index Only Scan Backward using transitions_by_transaction/);

@@ -4,6 +4,7 @@ import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { grantReader } from '../../src/commands/grant-reader.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { makeRollups } from '../support/rollup-count.ts';
 import { seedArchive } from '../support/seeded-archive.ts';
 
 let test: TestDatabase;
@@ -47,27 +48,27 @@ async function relations(): Promise<{ schema: string; relation: string }[]> {
 
 const VIEWS = ['call_durations', 'calls', 'outcomes_daily', 'outcomes_hourly', 'transitions'];
 
-describe('the schema reporting', () => {
+describe('the schema polykeep', () => {
   it('has the five views', async () => {
-    const found = (await relations()).filter(({ schema }) => schema === 'reporting');
-    expect(found.map(({ relation }) => relation).sort()).toEqual(VIEWS.map((view) => `reporting.${view}`));
+    const found = (await relations()).filter(({ schema }) => schema === 'polykeep');
+    expect(found.map(({ relation }) => relation).sort()).toEqual(VIEWS.map((view) => `polykeep.${view}`));
   });
 
   it('has a comment on each view and each column', async () => {
     const bare = await test.query(
       `select relname, attname
          from pg_class c join pg_attribute a on attrelid = c.oid and attnum > 0 and not attisdropped
-        where relnamespace = 'reporting'::regnamespace and col_description(c.oid, attnum) is null`,
+        where relnamespace = 'polykeep'::regnamespace and col_description(c.oid, attnum) is null`,
     );
     const views = await test.query(
       `select relname from pg_class
-        where relnamespace = 'reporting'::regnamespace and obj_description(oid, 'pg_class') is null`,
+        where relnamespace = 'polykeep'::regnamespace and obj_description(oid, 'pg_class') is null`,
     );
     expect({ bare, views }).toEqual({ bare: [], views: [] });
   });
 });
 
-describe('reporting.call_durations', () => {
+describe('polykeep.call_durations', () => {
   const at = (seconds: number) => new Date(Date.UTC(2026, 0, 1) + seconds * 1_000);
 
   async function insert(
@@ -76,13 +77,18 @@ describe('reporting.call_durations', () => {
     seen: [status: string, after: number | null, observed: number, updated: number | null][],
   ): Promise<void> {
     await test.query(
-      `insert into calls (call_sid, account, outcome, registered_at, settled_at) values ($1, 'us', $2, $3, $4)`,
+      `insert into polykeep_internal.calls (call_sid, account, outcome, registered_at, settled_at)
+       values ($1, (select id from polykeep_internal.accounts where name = 'us'),
+               (select id from polykeep_internal.outcomes where name = $2), $3, $4)`,
       [callSid, outcome, at(0), outcome === null ? null : at(100)],
     );
     for (const [index, [status, after, observed, updated]] of seen.entries()) {
       await test.query(
-        `insert into transitions (call_sid, seq, status, changed_after, observed_at, last_updated, payload)
-         values ($1, $2, $3, $4, $5, $6, '{}')`,
+        `insert into polykeep_internal.transitions
+           (call_id, seq, status, changed_after, observed_at, last_updated, payload)
+         select c.id, $2, s.id, $4, $5, $6, '{}'
+           from polykeep_internal.calls c, polykeep_internal.statuses s
+          where c.call_sid = $1 and s.name = $3`,
         [
           callSid,
           index + 1,
@@ -96,7 +102,7 @@ describe('reporting.call_durations', () => {
   }
 
   const stays = async (callSid: string) =>
-    test.query('select * from reporting.call_durations where call_sid = $1 order by seq', [callSid]);
+    test.query('select * from polykeep.call_durations where call_sid = $1 order by seq', [callSid]);
 
   it('has one row per stay, with the doubt of polling and PolyAI’s own times', async () => {
     await insert('ended', 'success', [
@@ -163,25 +169,28 @@ describe('reporting.call_durations', () => {
 describe.each([
   ['outcomes_hourly', 'hour'],
   ['outcomes_daily', 'day'],
-])('reporting.%s', (view, unit) => {
+])('polykeep.%s', (view, unit) => {
   it('counts each call once, and its sums are those of the calls', async () => {
+    // Those that other tests have inserted.
+    await makeRollups(test.url);
     const [counted] = await test.query(
       `select sum(calls)::int as calls, sum(settled)::int as settled, sum(successes)::int as successes,
               sum(failures)::int as failures, sum(polls)::int as polls, sum(failed_polls)::int as failed_polls,
               round(sum(seconds_to_settle)) as seconds
-         from reporting.${view}`,
+         from polykeep.${view}`,
     );
     const [expected] = await test.query(
       `select count(*)::int as calls, count(settled_at)::int as settled,
               count(*) filter (where outcome = 'success')::int as successes,
-              count(*) filter (where outcome = 'failure')::int as failures, sum(polls)::int as polls,
-              sum(failed_polls)::int as failed_polls,
+              count(*) filter (where outcome = 'failure')::int as failures, 
+              sum(polls) filter (where outcome is not null)::int as polls,
+              sum(failed_polls) filter (where outcome is not null)::int as failed_polls,
               round(sum(extract(epoch from settled_at - registered_at))::float8) as seconds
-         from calls`,
+         from polykeep.calls`,
     );
     expect(counted).toEqual(expected);
     const wrong = await test.query(
-      `select * from reporting.${view}
+      `select * from polykeep.${view}
         where bucket <> date_trunc('${unit}', bucket at time zone 'UTC') at time zone 'UTC'
            or (outcome is null) <> (settled = 0)`,
     );
@@ -192,7 +201,7 @@ describe.each([
     const buckets = async (zone: string) => {
       await reader.query(`set timezone = '${zone}'`);
       const { rows } = await reader.query(
-        `select extract(epoch from bucket) as at, sum(calls) as calls from reporting.${view} group by 1 order by 1`,
+        `select extract(epoch from bucket) as at, sum(calls) as calls from polykeep.${view} group by 1 order by 1`,
       );
       await reader.query('reset timezone');
       return rows;
@@ -204,16 +213,20 @@ describe.each([
 describe('the reader role', () => {
   it('reads each view', async () => {
     for (const view of VIEWS) {
-      const { rows } = await reader.query(`select * from reporting.${view} limit 1`);
+      const { rows } = await reader.query(`select * from polykeep.${view} limit 1`);
       expect(rows).toHaveLength(1);
     }
   });
 
   it('is refused each table and sequence of every other schema', async () => {
-    const others = (await relations()).filter(({ schema }) => schema !== 'reporting');
+    const others = (await relations()).filter(({ schema }) => schema !== 'polykeep');
     const named = others.map(({ relation }) => relation);
     expect(named).toEqual(
-      expect.arrayContaining(['public.calls', 'public.transitions', 'drizzle.__drizzle_migrations']),
+      expect.arrayContaining([
+        'polykeep_internal.calls',
+        'polykeep_internal.transitions',
+        'polykeep_internal.migrations',
+      ]),
     );
     for (const relation of named) {
       await expect(reader.query(`select * from ${relation}`), relation).rejects.toMatchObject({
@@ -236,15 +249,18 @@ describe('the reader role', () => {
   it('can write nothing, neither through the views nor beside them', async () => {
     await reader.query('set default_transaction_read_only = off');
     for (const statement of [
-      `delete from reporting.calls`,
-      `update reporting.calls set account = 'x'`,
-      `insert into reporting.transitions (call_sid) values ('x')`,
-      `create table reporting.mine (n int)`,
+      `delete from polykeep.calls`,
+      `update polykeep.calls set account = 'x'`,
+      `insert into polykeep.transitions (call_sid) values ('x')`,
+      `create table polykeep.mine (n int)`,
       `create table public.mine (n int)`,
       `create schema mine`,
       `create role other`,
     ]) {
-      await expect(reader.query(statement), statement).rejects.toMatchObject({ code: '42501' });
+      // Of a view of several tables Postgres says that nobody can, before it looks at rights.
+      await expect(reader.query(statement), statement).rejects.toMatchObject({
+        code: expect.stringMatching(/^(42501|55000)$/),
+      });
     }
     await reader.query('reset default_transaction_read_only');
   });
@@ -259,11 +275,11 @@ describe('the reader role', () => {
   });
 
   it('reads views that are made later', async () => {
-    await test.query('create view reporting.later as select 1 as one');
+    await test.query('create view polykeep.later as select 1 as one');
     try {
-      expect((await reader.query('select * from reporting.later')).rows).toEqual([{ one: 1 }]);
+      expect((await reader.query('select * from polykeep.later')).rows).toEqual([{ one: 1 }]);
     } finally {
-      await test.query('drop view reporting.later');
+      await test.query('drop view polykeep.later');
     }
   });
 });
@@ -306,7 +322,7 @@ describe('grant-reader', () => {
     [
       'has rights on other things',
       'granted',
-      (role) => `create role ${role}; grant select on calls to ${role}`,
+      (role) => `create role ${role}; grant select on polykeep_internal.calls to ${role}`,
     ],
   ])('refuses a role that %s, and leaves it as it was', async (fault, suffix, sql) => {
     const role = `${name.slice(0, 40)}_${suffix}`;

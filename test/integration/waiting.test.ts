@@ -140,7 +140,7 @@ describe('GET /v1/calls/{callSid}?wait', () => {
     await register('OUT-1');
     const answer = get('/v1/calls/OUT-1?wait=60');
     await listening();
-    await test.query('delete from calls');
+    await test.query('delete from polykeep_internal.calls');
     expect((await answer).statusCode).toBe(404);
   });
 
@@ -244,7 +244,7 @@ describe('requests that wait', () => {
     const answer = waitForCall('OUT-1', 60);
     await listening();
     // Nobody is told: as if the word had come while the connection was broken.
-    await test.query(`update calls set settled_at = now(), outcome = 'lost'`);
+    await test.query(`update polykeep_internal.calls set settled_at = now(), outcome = 4`);
     await test.query(
       `select pg_terminate_backend(pid) from pg_stat_activity
         where datname = current_database() and application_name = 'polykeep news'`,

@@ -2,10 +2,11 @@ import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebo
 import type { FastifyReply } from 'fastify';
 import { Type } from 'typebox';
 import { callCursor, type Position } from '../../archive/read/cursors.ts';
-import type { ArchiveReader } from '../../archive/read/reader.ts';
+import type { ArchiveReader, CallText } from '../../archive/read/reader.ts';
 import type { Registered, Registrar } from '../../archive/write/registrar.ts';
-import type { Call, Registration } from '../../call/call.ts';
+import type { Registration } from '../../call/call.ts';
 import { filterFields, filterOf, filterOptions } from '../filter.ts';
+import { sendJson, writtenAs } from '../json-text.ts';
 import { ProblemError, problem } from '../problems.ts';
 import {
   BatchBody,
@@ -59,7 +60,7 @@ export const callRoutes: FastifyPluginCallbackTypebox<CallRoutesOptions> = (app,
           '`lost`, `rejected`, `abandoned`). PolyAI’s answer to a trigger can be posted as it is.',
         tags: ['Calls'],
         body: RegistrationBody,
-        response: { 200: CallJson, 201: CallJson },
+        response: { 200: writtenAs(CallJson), 201: CallJson },
       },
     },
     async (request, reply) => {
@@ -67,7 +68,7 @@ export const callRoutes: FastifyPluginCallbackTypebox<CallRoutesOptions> = (app,
       const registered = await registrar.register(registration);
       if (registered.kind !== 'existing') followSoon([registration.callSid]);
       if (registered.kind === 'created') return reply.code(201).send(callJson(registered.call));
-      return reply.code(200).send(await readJson(registration.callSid));
+      return send(reply, await reader.readCall(registration.callSid));
     },
   );
 
@@ -104,12 +105,12 @@ export const callRoutes: FastifyPluginCallbackTypebox<CallRoutesOptions> = (app,
         tags: ['Calls'],
         params: Params,
         querystring: CallQuery,
-        response: { 200: CallJson },
+        response: { 200: writtenAs(CallJson) },
         problems: ['call_not_found'],
       },
     },
     async ({ params: { callSid }, query: { wait } }, reply) =>
-      wait === 0 ? readJson(callSid) : jsonOf(await readSettled(callSid, wait, reply)),
+      send(reply, await (wait === 0 ? reader.readCall(callSid) : readSettled(callSid, wait, reply))),
   );
 
   app.get(
@@ -120,33 +121,27 @@ export const callRoutes: FastifyPluginCallbackTypebox<CallRoutesOptions> = (app,
         summary: 'List calls, newest first',
         tags: ['Calls'],
         querystring: ListQuery,
-        response: { 200: PageJson },
+        response: { 200: writtenAs(PageJson) },
       },
     },
-    async (request) => {
-      const { limit, cursor } = request.query;
-      // One more than asked for tells whether there is a next page.
-      const found = await reader.listCalls(filterOf(request.query), limit + 1, readCursor(cursor));
-      const page = found.slice(0, limit);
-      const last = page.at(-1);
-      return {
-        data: page.map(callJson),
-        nextCursor: found.length > limit && last !== undefined ? callCursor.encode(last) : null,
-      };
+    async ({ query }, reply) => {
+      const { calls, next } = await reader.listCalls(filterOf(query), query.limit, readCursor(query.cursor));
+      const nextCursor = next === null ? null : callCursor.encode(next);
+      return sendJson(reply, `{"data":[${calls.join(',')}],"nextCursor":${JSON.stringify(nextCursor)}}`);
     },
   );
 
-  async function readJson(callSid: string): Promise<CallJson> {
-    return jsonOf(await reader.readCall(callSid));
-  }
-
   /** The call when it is settled, or as it is after `seconds`. */
-  async function readSettled(callSid: string, seconds: number, reply: FastifyReply): Promise<Call | null> {
+  async function readSettled(
+    callSid: string,
+    seconds: number,
+    reply: FastifyReply,
+  ): Promise<CallText | null> {
     using hold = waiting.hold(reply, seconds * 1000);
     // The wait begins before the call is read, so that an end in between is not missed.
     const settled = waiting.settled(callSid, hold.signal);
     const call = await reader.readCallBatched(callSid);
-    if (call === null || call.settledAt !== null) return call;
+    if (call === null || call.isSettled) return call;
     await settled;
     return hold.clientIsGone ? call : reader.readCallBatched(callSid);
   }
@@ -154,9 +149,9 @@ export const callRoutes: FastifyPluginCallbackTypebox<CallRoutesOptions> = (app,
   done();
 };
 
-function jsonOf(call: Call | null): CallJson {
+function send(reply: FastifyReply, call: CallText | null): FastifyReply {
   if (call === null) throw problem.callNotFound();
-  return callJson(call);
+  return sendJson(reply, call.json);
 }
 
 type Item =

@@ -4,7 +4,7 @@ import { Type } from 'typebox';
 import { TooManyExportsError } from '../../archive/errors.ts';
 import type { Exporter } from '../../archive/read/exporter.ts';
 import { EXAMPLE_CALL } from '../examples.ts';
-import { COLUMNS, csv, ndjson } from '../export-formats.ts';
+import { COLUMNS, csv, ndjson, withBom } from '../export-formats.ts';
 import { filterFields, filterOf, filterOptions } from '../filter.ts';
 import { problem } from '../problems.ts';
 
@@ -28,6 +28,10 @@ const ExportQuery = Type.Object(
       default: 'ndjson',
       description:
         'A row for each call with a header, or a line of JSON as `GET /v1/calls/{callSid}` answers it.',
+    }),
+    bom: Type.Boolean({
+      default: false,
+      description: 'Of csv: whether a byte order mark comes first, by which Excel knows UTF-8.',
     }),
   },
   filterOptions,
@@ -66,7 +70,8 @@ export const exportRoutes: FastifyPluginCallbackTypebox<ExportRoutesOptions> = (
       exposeHeadRoute: false,
     },
     async (request, reply) => {
-      const { format } = request.query;
+      const { format, bom } = request.query;
+      if (bom && format !== 'csv') throw problem.invalidField('bom', 'is for csv alone');
       const gone = new AbortController();
       const cut = () => void reply.raw.destroy();
       reply.raw.once('close', () => gone.abort());
@@ -76,11 +81,12 @@ export const exportRoutes: FastifyPluginCallbackTypebox<ExportRoutesOptions> = (
           throw error instanceof TooManyExportsError ? problem.tooManyExports() : error;
         });
       const { write, type } = FORMATS[format];
+      const text = bom ? withBom(write(batches)) : write(batches);
       // A stream that fails half-way ends the connection, so that no client takes a part for the whole.
       return reply
         .type(type)
         .header('content-disposition', `attachment; filename="${fileName(format)}"`)
-        .send(Readable.from(write(batches), { objectMode: false }));
+        .send(Readable.from(text, { objectMode: false }));
     },
   );
 

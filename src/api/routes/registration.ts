@@ -1,8 +1,7 @@
 import type { Registration } from '../../call/call.ts';
+import { MAX_METADATA_BYTES } from '../../call/limits.ts';
 import { problem } from '../problems.ts';
 import { RegistrationBody } from '../schemas.ts';
-
-const MAX_METADATA_BYTES = 8 * 1024;
 
 /** The accounts that are configured. */
 export interface AccountNames {

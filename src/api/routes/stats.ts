@@ -1,22 +1,14 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
-import {
-  StatsTooSlowError,
-  TooManyRowsError,
-  TooManyStatsError,
-  UnknownTimeZoneError,
-} from '../../archive/errors.ts';
-import {
-  type ArchiveStats,
-  MAX_STATS_ROWS,
-  type StatsQuestion,
-  type StatsRow,
-} from '../../archive/read/statistics.ts';
+import { StatsTooSlowError, TooManyRowsError, TooManyStatsError } from '../../archive/errors.ts';
+import { BUCKETS } from '../../archive/read/buckets.ts';
+import { type ArchiveStats, MAX_STATS_ROWS } from '../../archive/read/statistics.ts';
+import type { StatsQuestion, StatsRow } from '../../archive/read/stats-question.ts';
 import { OUTCOMES } from '../../call/call.ts';
 import { FIRST_TIME, STORABLE_CHARACTER } from '../../call/limits.ts';
 import { EXAMPLE_STATS } from '../examples.ts';
 import { filterOf, filterOptions, scopeFields } from '../filter.ts';
-import { type ProblemError, problem } from '../problems.ts';
+import { problem } from '../problems.ts';
 import { Nullable, Time } from '../schemas.ts';
 
 export interface StatsRoutesOptions {
@@ -26,14 +18,14 @@ export interface StatsRoutesOptions {
 const StatsQuery = Type.Object(
   {
     ...scopeFields,
-    bucket: Type.Enum(['hour', 'day'], {
+    bucket: Type.Enum([...BUCKETS], {
       type: 'string',
       default: 'day',
-      description: 'How long each part of the time is.',
+      description: 'How long each part of the time is; a week begins on Monday.',
     }),
     timezone: Type.String({
       default: 'UTC',
-      description: 'Whose days and hours: UTC or an IANA name.',
+      description: 'Where hours, days, weeks and months begin: UTC or an IANA name.',
       examples: ['Europe/London'],
     }),
     groupBy: Type.Optional(
@@ -52,7 +44,12 @@ const PercentilesJson = Nullable(Type.Object({ p50: Type.Number(), p90: Type.Num
 const StatsJson = Type.Object(
   {
     timezone: Type.String(),
-    bucket: Type.Enum(['hour', 'day']),
+    bucket: Type.Enum([...BUCKETS]),
+    percentiles: Type.Enum(['exact', 'within 1 %'], {
+      type: 'string',
+      description:
+        'How far percentiles may be from those of the calls; `within 1 %` where they come from rollups. Counts are exact.',
+    }),
     data: Type.Array(
       Type.Object({
         bucket: Time,
@@ -67,10 +64,14 @@ const StatsJson = Type.Object(
       }),
     ),
   },
-  { description: '`seconds` is how long calls were in a status.', examples: [EXAMPLE_STATS] },
+  {
+    description: '`seconds` is how long calls that are settled were in a status.',
+    examples: [EXAMPLE_STATS],
+  },
 );
 
-const BUCKET_MS = { hour: 3_600_000, day: 86_400_000 };
+/** The shortest of them. */
+const BUCKET_MS = { hour: 3_600_000, day: 86_400_000, week: 7 * 86_400_000, month: 28 * 86_400_000 };
 const DEFAULT_DAYS = 30;
 
 export const statsRoutes: FastifyPluginCallbackTypebox<StatsRoutesOptions> = (app, { stats }, done) => {
@@ -103,10 +104,10 @@ export const statsRoutes: FastifyPluginCallbackTypebox<StatsRoutesOptions> = (ap
         timeZone: readTimeZone(timezone),
         groupBy: readGroupBy(groupBy),
       };
-      const rows = await stats.read(question).catch((error: unknown) => {
+      const { rows, percentiles } = await stats.read(question).catch((error: unknown) => {
         throw problemOf(error);
       });
-      return { timezone, bucket, data: rows.map(rowJson) };
+      return { timezone, bucket, percentiles, data: rows.map(rowJson) };
     },
   );
 
@@ -118,12 +119,12 @@ function daysBefore(to: Date): Date {
 }
 
 /**
- * Takes UTC and names with a slash. Postgres reads another name (`CET`) as an abbreviation with a fixed offset first,
- * and turns the sign of an offset round. Throws `invalid_request`.
+ * Takes UTC and names with a slash: another name (`CET`) is an abbreviation to many, with a fixed offset. Throws
+ * `invalid_request`.
  */
 function readTimeZone(timezone: string): string {
-  if (!/^(utc|[a-z_]+(\/[\w+-]+)+)$/i.test(timezone) || !isKnown(timezone)) throw unknownTimeZone();
-  return timezone;
+  if (/^(utc|[a-z_]+(\/[\w+-]+)+)$/i.test(timezone) && isKnown(timezone)) return timezone;
+  throw problem.invalidField('timezone', 'must be UTC or an IANA name such as Europe/London');
 }
 
 function isKnown(timeZone: string): boolean {
@@ -135,17 +136,12 @@ function isKnown(timeZone: string): boolean {
   }
 }
 
-function unknownTimeZone(): ProblemError {
-  return problem.invalidField('timezone', 'must be UTC or an IANA name such as Europe/London');
-}
-
 function readGroupBy(groupBy: string | undefined): StatsQuestion['groupBy'] {
   if (groupBy === undefined) return null;
   return groupBy === 'account' ? { account: true } : { metadata: groupBy.slice('metadata.'.length) };
 }
 
 function problemOf(error: unknown): unknown {
-  if (error instanceof UnknownTimeZoneError) return unknownTimeZone();
   if (error instanceof TooManyRowsError) {
     return problem.invalidField('groupBy', `gives more than ${MAX_STATS_ROWS} rows: ask for a shorter time`);
   }

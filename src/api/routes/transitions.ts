@@ -3,8 +3,9 @@ import type { FastifyReply } from 'fastify';
 import { FeedPositionAheadError } from '../../archive/errors.ts';
 import { FEED_START, type FeedPosition, feedCursor } from '../../archive/read/cursors.ts';
 import type { Feed, FeedPage, FeedQuery } from '../../archive/read/feed.ts';
+import { sendJson, writtenAs } from '../json-text.ts';
 import { problem } from '../problems.ts';
-import { FeedPageJson, FeedQuery as FeedQuerySchema, transitionJson } from '../schemas.ts';
+import { FeedPageJson, FeedQuery as FeedQuerySchema } from '../schemas.ts';
 import { HELD_WITHIN_MS, type Waiting } from '../waiting.ts';
 
 export interface TransitionRoutesOptions {
@@ -29,21 +30,15 @@ export const transitionRoutes: FastifyPluginCallbackTypebox<TransitionRoutesOpti
           'or an empty page after so many seconds.',
         tags: ['Feed'],
         querystring: FeedQuerySchema,
-        response: { 200: FeedPageJson },
+        response: { 200: writtenAs(FeedPageJson) },
       },
     },
     async ({ query }, reply) => {
       const { limit, account = null, wait } = query;
       const asked = { after: readAfter(query.after), limit, account };
       const { transitions, next } = await read(asked, wait, reply).catch(refuseAhead);
-      return {
-        data: transitions.map(({ callSid, account, ...transition }) => ({
-          callSid,
-          account,
-          ...transitionJson(transition),
-        })),
-        nextCursor: feedCursor.encode(next),
-      };
+      const nextCursor = JSON.stringify(feedCursor.encode(next));
+      return sendJson(reply, `{"data":[${transitions.join(',')}],"nextCursor":${nextCursor}}`);
     },
   );
 

@@ -1,4 +1,4 @@
-import { isCallSid, isStorableTime } from '../../call/limits.ts';
+import { isStorableTime } from '../../call/limits.ts';
 
 /** Positions as text that is opaque to clients. A text that was given out once goes on being read. */
 export interface Cursor<Position> {
@@ -10,38 +10,37 @@ export interface Cursor<Position> {
 /** Where a page of the list of calls ended. */
 export interface Position {
   registeredAt: Date;
-  callSid: string;
+  id: string;
 }
 
-/** After which transition a page of the feed begins; `xid` is text, since it is wider than a number. */
+/** After which transition a page of the feed begins. */
 export interface FeedPosition {
   xid: string;
-  callSid: string;
+  callId: string;
   seq: number;
 }
 
 /** Before the very first transition. */
-export const FEED_START: FeedPosition = { xid: '0', callSid: '', seq: 0 };
+export const FEED_START: FeedPosition = { xid: '0', callId: '0', seq: 0 };
 
+/** What Postgres can compare with. Numbers of so many digits are text here: JavaScript's own are narrower. */
 const MAX_XID = 2n ** 64n - 1n;
-const MAX_SEQ = 2 ** 31 - 1;
+const MAX_ID = 2n ** 63n - 1n;
+const MAX_SEQ = 2 ** 15 - 1;
 
 export const callCursor = cursor<Position>(
-  ({ registeredAt, callSid }) => [registeredAt.getTime(), callSid],
-  ([time, callSid]) => {
-    if (typeof time !== 'number' || typeof callSid !== 'string') return null;
+  ({ registeredAt, id }) => [registeredAt.getTime(), id],
+  ([time, id]) => {
+    if (typeof time !== 'number' || !isCount(id, MAX_ID)) return null;
     const registeredAt = new Date(time);
-    return isStorableTime(registeredAt) && isCallSid(callSid) ? { registeredAt, callSid } : null;
+    return isStorableTime(registeredAt) ? { registeredAt, id } : null;
   },
 );
 
 export const feedCursor = cursor<FeedPosition>(
-  ({ xid, callSid, seq }) => [xid, callSid, seq],
-  ([xid, callSid, seq]) => {
-    if (!isXid(xid) || typeof callSid !== 'string' || !isSeq(seq)) return null;
-    // A feed without a transition gives out its start.
-    return isCallSid(callSid) || callSid === FEED_START.callSid ? { xid, callSid, seq } : null;
-  },
+  ({ xid, callId, seq }) => [xid, callId, seq],
+  ([xid, callId, seq]) =>
+    isCount(xid, MAX_XID) && isCount(callId, MAX_ID) && isSeq(seq) ? { xid, callId, seq } : null,
 );
 
 /**
@@ -73,8 +72,8 @@ function tupleIn(text: string): readonly unknown[] {
   }
 }
 
-function isXid(value: unknown): value is string {
-  return typeof value === 'string' && /^(0|[1-9]\d{0,19})$/.test(value) && BigInt(value) <= MAX_XID;
+function isCount(value: unknown, max: bigint): value is string {
+  return typeof value === 'string' && /^(0|[1-9]\d{0,19})$/.test(value) && BigInt(value) <= max;
 }
 
 function isSeq(value: unknown): value is number {

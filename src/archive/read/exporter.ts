@@ -1,27 +1,27 @@
-import { and, type SQL, sql } from 'drizzle-orm';
+import { type SQL, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import type { Client } from 'pg';
-import type { Call } from '../../call/call.ts';
 import { answering } from '../database.ts';
 import { TooManyExportsError } from '../errors.ts';
 import { closeClient, hangUp, openClient, withClient } from '../postgres-client.ts';
 import { type SessionLimits, USUAL_LIMITS } from '../session.ts';
-import { type CallFilter, conditions } from './call-filter.ts';
-import { type CallRow, callOf, SELECT_CALLS } from './call-row.ts';
+import { all, type CallFilter, fits, foundBy } from './call-filter.ts';
+import { callRows, NEWEST_FIRST } from './call-json.ts';
 
 export interface Exporter {
   /**
-   * All calls that match with their histories, newest registration first, all of one moment: in batches, each read
-   * from Postgres when it is asked for. The first has been read when the promise resolves, so what fails by then has
+   * All calls that match with their histories, newest registration first, all of one moment, each as the JSON that the
+   * API answers: in batches, each read from Postgres when it is asked for. The first has been read when the promise resolves, so what fails by then has
    * given nothing away. `signal` ends it at once, also in the middle of a statement, and must be given when the reader
    * is done. `onLost` is called when Postgres has ended it, which a reader that pauses would not learn.
    *
    * Throws `ArchiveUnavailableError`, and `TooManyExportsError` where as many run as may.
    */
-  open(filter: CallFilter, signal: AbortSignal, onLost: () => void): Promise<AsyncGenerator<Call[]>>;
+  open(filter: CallFilter, signal: AbortSignal, onLost: () => void): Promise<AsyncGenerator<string[]>>;
 }
 
-const BATCH_ROWS = 500;
+/** As many as become text within some milliseconds: the process does other work between them. */
+const BATCH_ROWS = 200;
 
 /**
  * While an export is open, Postgres keeps every row that was changed since it began. So it ends an export whose reader
@@ -49,7 +49,10 @@ export function createExporter({ url, atMost }: { url: string; atMost: number })
   };
 }
 
-async function* resumed(first: IteratorResult<Call[]>, rest: AsyncGenerator<Call[]>): AsyncGenerator<Call[]> {
+async function* resumed(
+  first: IteratorResult<string[]>,
+  rest: AsyncGenerator<string[]>,
+): AsyncGenerator<string[]> {
   try {
     if (!first.done) yield first.value;
     yield* rest;
@@ -64,7 +67,7 @@ async function* read(
   filter: CallFilter,
   signal: AbortSignal,
   { onLost, onEnd }: { onLost: () => void; onEnd: () => void },
-): AsyncGenerator<Call[]> {
+): AsyncGenerator<string[]> {
   let client: Client | null = null;
   let stop = () => {};
   try {
@@ -79,9 +82,9 @@ async function* read(
     await client.query(BEGIN);
     await drizzle(client).execute(declaration(filter));
     for (;;) {
-      const { rows } = await client.query<CallRow>(`fetch forward ${BATCH_ROWS} from exported`);
+      const { rows } = await client.query<{ json: string }>(`fetch forward ${BATCH_ROWS} from exported`);
       if (rows.length === 0) return;
-      yield rows.map(callOf);
+      yield rows.map(({ json }) => json);
     }
   } finally {
     signal.removeEventListener('abort', stop);
@@ -102,8 +105,6 @@ async function terminate(url: string, pid: number | undefined): Promise<void> {
 
 /** A cursor by SQL: Postgres then plans for the first rows, and each fetch takes as many as are wanted. */
 function declaration(filter: CallFilter): SQL {
-  return sql`
-declare exported no scroll cursor for ${SELECT_CALLS}
- where ${and(...conditions(filter)) ?? sql`true`}
- order by registered_at desc, call_sid desc`;
+  const chosen = sql`select * from polykeep_internal.calls c where ${all([fits(filter), foundBy(filter)])}`;
+  return sql`declare exported no scroll cursor for ${callRows(chosen)} ${NEWEST_FIRST}`;
 }

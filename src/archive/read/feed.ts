@@ -1,58 +1,70 @@
 import type { Pool } from 'pg';
-import type { Transition } from '../../call/call.ts';
 import { batched } from '../batch.ts';
 import { answering } from '../database.ts';
 import { FeedPositionAheadError } from '../errors.ts';
+import { TRANSITION_FIELDS } from './call-json.ts';
 import type { FeedPosition } from './cursors.ts';
+import { object, text } from './json-text.ts';
 
 /** How many transitions one statement looks at for a page of an account: of a rare one it could look at them all. */
 const MAX_SCAN = 2_000;
 /** How many such statements one request runs before it gives a page without transitions. */
 const MAX_SCANS = 25;
 
+const TRANSITION = object([
+  ['callSid', text('t.call_sid')],
+  ['account', text('a.name')],
+  ...TRANSITION_FIELDS,
+]);
+
+/** The next $6 transitions behind ($1, $2, $3): those of one transaction are few, and sorted as they are read. */
+const NEXT = (columns: string) => `
+         select ${columns} from polykeep_internal.transitions t
+          where (t.xid, t.call_id, t.seq) > ($1::xid8, $2::int8, $3::int2) and t.xid < h.xmin
+          order by t.xid, t.call_id, t.seq
+          limit $6`;
+
 /**
  * All transactions below the snapshot's xmin are over, so no row can appear there any more: a reader that has gone by
- * has missed nothing. `offset 0` has Postgres look up the account row by row: a plain join it may begin with `calls`, and
+ * has missed nothing. `offset 0` has Postgres look up the calls row by row: a plain join it may begin with `calls`, and
  * read that whole table for one page.
  */
 const READ_FEED = `
 with horizon as (
   select pg_snapshot_xmin(pg_current_snapshot()) as xmin
 ), matched as materialized (
-  select t.xid, t.call_sid, c.account, t.seq, t.status, t.reason, t.changed_after, t.observed_at, t.last_updated
+  select t.*, c.call_sid, c.account
     from horizon h
+   cross join lateral (${NEXT('*')}) t
    cross join lateral (
-         select * from transitions t
-          where (t.xid, t.call_sid, t.seq) > ($1::xid8, $2::text, $3::int) and t.xid < h.xmin
-          order by t.xid, t.call_sid, t.seq
-          limit $6) t
-   cross join lateral (select account from calls c where c.call_sid = t.call_sid offset 0) c
-   where $4::text is null or c.account = $4::text
-   order by t.xid, t.call_sid, t.seq
+         select call_sid, account from polykeep_internal.calls c where c.id = t.call_id offset 0) c
+   where $4::text is null or c.account = (select id from polykeep_internal.accounts where name = $4::text)
+   order by t.xid, t.call_id, t.seq
    limit $5
 ), last_scanned as (
-  select t.xid, t.call_sid, t.seq, count(*) over ()::int as scanned
+  select t.xid, t.call_id, t.seq, count(*) over ()::int as scanned
     from horizon h
-   cross join lateral (
-         select t.xid, t.call_sid, t.seq from transitions t
-          where (t.xid, t.call_sid, t.seq) > ($1::xid8, $2::text, $3::int) and t.xid < h.xmin
-          order by t.xid, t.call_sid, t.seq
-          limit $6) t
+   cross join lateral (${NEXT('t.xid, t.call_id, t.seq')}) t
    where (select count(*) from matched) < $5
-   order by t.xid desc, t.call_sid desc, t.seq desc
+   order by t.xid desc, t.call_id desc, t.seq desc
    limit 1
+), written as (
+  select t.xid, t.call_id, t.seq, ${TRANSITION} as json
+    from matched t
+    left join polykeep_internal.accounts a on a.id = t.account
+    left join polykeep_internal.statuses ts on ts.id = t.status
 )
 select h.xmin::text, coalesce(l.scanned, 0) as scanned,
-       l.xid::text as last_xid, l.call_sid as last_call_sid, l.seq as last_seq,
-       m.xid::text, m.call_sid, m.account, m.seq, m.status, m.reason, m.changed_after, m.observed_at, m.last_updated
+       l.xid::text as "lastXid", l.call_id as "lastCallId", l.seq as "lastSeq",
+       w.xid::text, w.call_id as "callId", w.seq, w.json
   from horizon h
   left join last_scanned l on true
-  left join matched m on true
- order by m.xid, m.call_sid, m.seq`;
+  left join written w on true
+ order by w.xid, w.call_id, w.seq`;
 
 const FEED_HEAD = `
-select (select t.xid from transitions t where t.xid < s.xmin order by t.xid desc limit 1)::text as newest,
-       coalesce((select t.xid from transitions t order by t.xid desc limit 1) >= s.xmin, false) as lags
+select (select t.xid from polykeep_internal.transitions t where t.xid < s.xmin order by t.xid desc limit 1)::text as newest,
+       coalesce((select t.xid from polykeep_internal.transitions t order by t.xid desc limit 1) >= s.xmin, false) as lags
   from (select pg_snapshot_xmin(pg_current_snapshot()) as xmin) s`;
 
 export interface FeedQuery {
@@ -62,13 +74,9 @@ export interface FeedQuery {
   account: string | null;
 }
 
-interface FeedTransition extends Transition {
-  callSid: string;
-  account: string;
-}
-
 export interface FeedPage {
-  transitions: FeedTransition[];
+  /** Each as JSON, as the API answers it. */
+  transitions: string[];
   /**
    * Where the next page begins: always behind a transition that is there for good. Numbers of transactions that left
    * none may be given out again after a crash.
@@ -87,7 +95,7 @@ interface FeedHead {
 
 /** All throw `ArchiveUnavailableError` where Postgres is away. */
 export interface Feed {
-  /** Every transition once, in the order (xid, callSid, seq). Throws `FeedPositionAheadError`. */
+  /** Every transition once, in the order (xid, callId, seq). Throws `FeedPositionAheadError`. */
   read(query: FeedQuery): Promise<FeedPage>;
   /** As `read`, for many at once: they leave connections of the pool to others. */
   readBatched(query: FeedQuery): Promise<FeedPage>;
@@ -98,21 +106,13 @@ interface Scan {
   xmin: string;
   /** How many transitions were looked at for a page that is not full, and the last of them. */
   scanned: number;
-  last_xid: string | null;
-  last_call_sid: string | null;
-  last_seq: number | null;
+  lastXid: string | null;
+  lastCallId: string | null;
+  lastSeq: number | null;
 }
 
-interface FeedRow extends Scan {
-  xid: string;
-  call_sid: string;
-  account: string;
-  seq: number;
-  status: string;
-  reason: string | null;
-  changed_after: Date | null;
-  observed_at: Date;
-  last_updated: Date | null;
+interface FeedRow extends Scan, FeedPosition {
+  json: string;
 }
 
 /** Without a transition the one row tells of the scan alone. */
@@ -129,7 +129,7 @@ export function createFeed(pool: Pool): Feed {
 
   async function readOnce({ after, limit, account }: FeedQuery): Promise<FeedPage> {
     const atMost = account === null ? limit : MAX_SCAN;
-    const values = [after.xid, after.callSid, after.seq, account, limit, atMost];
+    const values = [after.xid, after.callId, after.seq, account, limit, atMost];
     // No named statement: the plan is for these values, not for any.
     const { rows } = await answering(pool.query<FeedRow | EmptyRow>(READ_FEED, values));
     const [first] = rows;
@@ -138,8 +138,8 @@ export function createFeed(pool: Pool): Feed {
     const last = page.at(-1);
     const isFull = last !== undefined && page.length === limit;
     return {
-      transitions: page.map(transitionOf),
-      next: isFull ? { xid: last.xid, callSid: last.call_sid, seq: last.seq } : (lastScanned(first) ?? after),
+      transitions: page.map(({ json }) => json),
+      next: isFull ? { xid: last.xid, callId: last.callId, seq: last.seq } : (lastScanned(first) ?? after),
       isEnd: !isFull && (first?.scanned ?? 0) < atMost,
     };
   }
@@ -165,23 +165,10 @@ export function createFeed(pool: Pool): Feed {
 }
 
 function lastScanned(scan: Scan | undefined): FeedPosition | null {
-  const { last_xid: xid = null, last_call_sid: callSid = null, last_seq: seq = null } = scan ?? {};
-  return xid === null || callSid === null || seq === null ? null : { xid, callSid, seq };
+  const { lastXid: xid = null, lastCallId: callId = null, lastSeq: seq = null } = scan ?? {};
+  return xid === null || callId === null || seq === null ? null : { xid, callId, seq };
 }
 
 function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
-}
-
-function transitionOf(row: FeedRow): FeedTransition {
-  return {
-    callSid: row.call_sid,
-    account: row.account,
-    seq: row.seq,
-    status: row.status,
-    reason: row.reason,
-    changedAfter: row.changed_after,
-    observedAt: row.observed_at,
-    lastUpdated: row.last_updated,
-  };
 }

@@ -9,12 +9,18 @@ export const SILENT_AFTER_MS = 30 * 60_000;
 
 /** `$1` are the statuses to tell apart: others are free text. */
 const UNSETTLED = `
-select account, case when status is null then 'none' when status = any($1::text[]) then status else 'other' end as status,
-       count(*)::int as count,
-       count(*) filter (where silence > $2::float8 * interval '1 ms')::int as silent,
+select a.name as account,
+       case when s.name is null then 'none' when s.name = any($1::text[]) then s.name else 'other' end as status,
+       sum(count)::int as count, sum(silent)::int as silent,
        greatest(extract(epoch from max(silence)), 0)::float8 as "longestSilenceS"
-  from calls, lateral (select now() - coalesce(last_seen_at, registered_at) as silence) as since
- where settled_at is null
+  from (select c.account, c.status, count(*) as count,
+               count(*) filter (where silence > $2::float8 * interval '1 ms') as silent, max(silence) as silence
+          from polykeep_internal.unsettled u
+          join polykeep_internal.calls c on c.id = u.call_id
+         cross join lateral (select now() - coalesce(c.last_seen_at, c.registered_at) as silence) as since
+         group by c.account, c.status) c
+  left join polykeep_internal.accounts a on a.id = c.account
+  left join polykeep_internal.statuses s on s.id = c.status
  group by 1, 2`;
 
 /** The followers' writes go on meanwhile, so the count takes no more of Postgres than one core for 5 s. */
@@ -36,7 +42,7 @@ export interface UnsettledCalls {
   read(): Promise<UnsettledGroup[]>;
 }
 
-/** Counts the calls that are not settled, by the index of them. */
+/** Counts the calls that are not settled. */
 export function createUnsettledCalls(pool: Pool, statuses: Iterable<string>): UnsettledCalls {
   const known = [...statuses];
   return {
