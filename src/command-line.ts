@@ -8,13 +8,17 @@ const USAGE = `usage: polykeep COMMAND
   worker    a worker alone      (DATABASE_URL and REDIS_URL required)
   migrate   bring the schema of DATABASE_URL up to date, and end
   grant-reader NAME
-            make a role that may read the schema reporting and nothing else, and print its URL
-  track FILE [--url URL] [--key KEY]
+            make a role that may read the schema polykeep and nothing else, and print its URL
+  track FILE [--dry-run] [--url URL] [--key KEY]
             register the calls of a csv, or of a file with one callSid per line (-: standard input), with a running
-            polykeep
+            polykeep; --dry-run only reads and checks the file
   export    calls to a file: --format csv|ndjson|parquet --output FILE (- for standard output)
             [--status S] [--outcome O] [--account A] [--registered-from TIME] [--registered-to TIME]
-            [--metadata KEY=VALUE]
+            [--settled-from TIME] [--settled-to TIME] [--reason R] [--call-sid-prefix P]
+            [--metadata KEY=VALUE] [--bom] (of csv: the mark by which Excel knows UTF-8)
+  check --statistics
+            count all calls anew, beside those who write, and put right what statistics have otherwise; exit code 1
+            where there was something
   demo      watch a few calls, from registration to a history that outlives PolyAI's`;
 
 /**
@@ -61,6 +65,11 @@ async function run(command: string, args: string[]): Promise<void> {
     case 'export': {
       const { exportCalls } = await import('./commands/export-calls.ts');
       return exportCalls(args, await configOf(command));
+    }
+    case 'check': {
+      const { check } = await import('./commands/check.ts');
+      process.exitCode = await check(args, await configOf(command));
+      return;
     }
     case 'demo': {
       const { runDemo } = await import('./demo.ts');

@@ -2,10 +2,9 @@ import { createWriteStream } from 'node:fs';
 import { realpath, rename, rm, stat } from 'node:fs/promises';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { csv, ndjson } from '../api/export-formats.ts';
+import { type Batches, csv, ndjson, withBom } from '../api/export-formats.ts';
 import { createExporter } from '../archive/read/exporter.ts';
 import { refuseNewerDatabase } from '../archive/schema/version.ts';
-import type { Call } from '../call/call.ts';
 import type { Config } from '../config/config.ts';
 import { archiveUrl } from './archive-url.ts';
 import { readExportOptions } from './export-options.ts';
@@ -18,7 +17,7 @@ const FORMATS = { csv, ndjson, parquet };
  * output. Throws an error of one plain line.
  */
 export async function exportCalls(args: readonly string[], config: Config): Promise<void> {
-  const { format, output, filter } = readExportOptions(args);
+  const { format, output, bom, filter } = readExportOptions(args);
   const url = await archiveUrl(config);
   const ending = new AbortController();
   const stop = () => ending.abort(new Error('stopped'));
@@ -29,7 +28,8 @@ export async function exportCalls(args: readonly string[], config: Config): Prom
       ending.abort(new Error('Postgres has ended it')),
     );
     const counted = { calls: 0, bytes: 0 };
-    const chunks = countBytes(FORMATS[format](countCalls(batches, counted)), counted);
+    const formatted = FORMATS[format](countCalls(batches, counted));
+    const chunks = countBytes(bom ? withBom(formatted) : formatted, counted);
     await (output === '-'
       ? pour(chunks, process.stdout, ending.signal)
       : save(chunks, output, ending.signal));
@@ -69,7 +69,7 @@ interface Counted {
   bytes: number;
 }
 
-async function* countCalls(batches: AsyncIterable<Call[]>, counted: Counted): AsyncGenerator<Call[]> {
+async function* countCalls(batches: Batches, counted: Counted): AsyncGenerator<readonly string[]> {
   for await (const calls of batches) {
     counted.calls += calls.length;
     yield calls;

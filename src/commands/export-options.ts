@@ -12,23 +12,29 @@ const FIELDS = {
   account: 'account',
   'registered-from': 'registeredFrom',
   'registered-to': 'registeredTo',
+  'settled-from': 'settledFrom',
+  'settled-to': 'settledTo',
+  reason: 'reason',
+  'call-sid-prefix': 'callSidPrefix',
 } as const;
 
 interface ExportOptions {
   format: (typeof FILE_FORMATS)[number];
   /** A path, or `-` for standard output. */
   output: string;
+  /** Whether a byte order mark comes first; of csv alone. */
+  bom: boolean;
   filter: CallFilter;
 }
 
 /** Throws an error of one plain line that names the option. */
 export function readExportOptions(args: readonly string[]): ExportOptions {
-  const { format: named = 'ndjson', output, metadata = [], ...options } = parse(args);
+  const { format: named = 'ndjson', output, bom = false, metadata = [], ...options } = parse(args);
   const format = FILE_FORMATS.find((name) => name === named);
   if (format === undefined) throw new Error(`--format: must be ${FILE_FORMATS.join(' or ')}`);
   if (output === undefined || output === '') throw new Error('--output: a file name is required, or -');
-  if (format === 'parquet' && output === '-') throw new Error('--output: parquet needs a file name');
-  return { format, output, filter: filterOf(options, metadata) };
+  if (bom && format !== 'csv') throw new Error('--bom: is for csv alone');
+  return { format, output, bom, filter: filterOf(options, metadata) };
 }
 
 function parse(args: readonly string[]) {
@@ -39,11 +45,16 @@ function parse(args: readonly string[]) {
       options: {
         format: text,
         output: text,
+        bom: { type: 'boolean' },
         status: text,
         outcome: text,
         account: text,
         'registered-from': text,
         'registered-to': text,
+        'settled-from': text,
+        'settled-to': text,
+        reason: text,
+        'call-sid-prefix': text,
         metadata: { type: 'string', multiple: true },
       },
     }).values;

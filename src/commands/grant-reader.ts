@@ -5,7 +5,7 @@ import type { Config } from '../config/config.ts';
 import { archiveUrl } from './archive-url.ts';
 
 /**
- * Makes a role that reads the schema reporting and nothing else; gives the URL it logs in with. Throws an `Error` of
+ * Makes a role that reads the schema polykeep and nothing else; gives the URL it logs in with. Throws an `Error` of
  * one plain line where there is no database, where it is newer, where Postgres refuses, and as `makeReaderRole` does.
  */
 export async function grantReader(

@@ -1,8 +1,7 @@
 import type { BasicType } from 'hyparquet-writer';
 import { ByteWriter, ParquetWriter, schemaFromColumnData } from 'hyparquet-writer';
-import { FLAT_FIELDS } from '../api/export-formats.ts';
+import { type Batches, FLAT_FIELDS } from '../api/export-formats.ts';
 import { CallJson } from '../api/schemas.ts';
-import type { Call } from '../call/call.ts';
 
 /** Held in memory at once. */
 const ROWS_PER_GROUP = 10_000;
@@ -13,15 +12,15 @@ const COLUMNS = Object.entries({ ...FLAT_FIELDS, transitions: CallJson.propertie
 );
 
 /** A Parquet file, a row group at a time. */
-export async function* parquet(batches: AsyncIterable<Call[]>): AsyncGenerator<Uint8Array> {
+export async function* parquet(batches: Batches): AsyncGenerator<Uint8Array> {
   const writer = new ByteWriter();
   const file = new ParquetWriter({ writer, schema: schemaFromColumnData({ columnData: columnData([]) }) });
-  const write = (calls: Call[]) => {
+  const write = (calls: readonly string[]) => {
     file.write({ columnData: columnData(calls), rowGroupSize: ROWS_PER_GROUP });
     return taken(writer);
   };
 
-  let group: Call[] = [];
+  let group: string[] = [];
   for await (const calls of batches) {
     group.push(...calls);
     if (group.length < ROWS_PER_GROUP) continue;
@@ -45,11 +44,22 @@ function basicType(schema: object, types: readonly unknown[]): BasicType {
   return types.includes('integer') ? 'INT32' : 'JSON';
 }
 
-function columnData(calls: readonly Call[]) {
-  const rows = calls.map(
-    (call): Record<string, unknown> => ({ ...call, transitionCount: call.transitions.length }),
-  );
-  return COLUMNS.map((column) => ({ ...column, data: rows.map((row) => row[column.name]) }));
+function columnData(calls: readonly string[]) {
+  const rows = calls.map((json): Record<string, unknown> => {
+    const call: CallJson = JSON.parse(json);
+    return { ...call, transitionCount: call.transitions.length };
+  });
+  return COLUMNS.map(({ name, type, nullable }) => ({
+    name,
+    type,
+    nullable,
+    data: rows.map((row) => cell(row[name], type)),
+  }));
+}
+
+/** JSON has times as text. */
+function cell(value: unknown, type: BasicType): unknown {
+  return type === 'TIMESTAMP' && typeof value === 'string' ? new Date(value) : value;
 }
 
 /** What was written since the last time; the writer goes on counting from where the file is. */

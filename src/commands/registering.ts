@@ -3,7 +3,7 @@ import { Value } from 'typebox/value';
 import { type Dispatcher, request } from 'undici';
 import { BatchResultJson } from '../api/schemas.ts';
 import { retryDelay } from '../backoff.ts';
-import type { FileCall } from './calls-file.ts';
+import type { FileCall } from './file-call.ts';
 
 /** polykeep refuses the batch, or did not answer for too long. */
 export class RegisteringError extends Error {

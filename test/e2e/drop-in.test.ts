@@ -141,11 +141,11 @@ describe('a status request', () => {
     const here = await ask(statusPath('OUT-nowhere'), { headers: withToken });
     const there = await ask(statusPath('OUT-nowhere'), { headers: withToken, at: polyai.url });
     expect(here).toMatchObject({ status: 404, text: there.text });
-    expect(await database.query('select from calls')).toHaveLength(0);
+    expect(await database.query('select from polykeep.calls')).toHaveLength(0);
   });
 
   it('for what can be no callSid is refused in PolyAI’s envelope, and asked of nobody', async () => {
-    for (const callSid of ['%00', 'x'.repeat(201)]) {
+    for (const callSid of ['%00', 'x'.repeat(201), 'a%2Fb', 'a%20b']) {
       const answer = await ask(statusPath(callSid), { headers: withToken });
       expect(answer.status).toBe(400);
       expect(JSON.parse(answer.text)).toMatchObject({ error: expect.stringMatching(/^callSid: /) });
@@ -286,7 +286,7 @@ describe('a trigger', () => {
     });
     expect(answer).toMatchObject({ status: 400, text: there.text });
     expect((await ask('/v1/outbound-calling', { method: 'POST', body })).status).toBe(401);
-    expect(await database.query('select from calls')).toHaveLength(0);
+    expect(await database.query('select from polykeep.calls')).toHaveLength(0);
   });
 
   it.each([
@@ -334,7 +334,7 @@ describe('a trigger', () => {
     await sidecar.stop();
     const answer = await placing;
     expect(answer.status).toBe(200);
-    expect(await database.query('select call_sid from calls')).toEqual([JSON.parse(answer.text)]);
+    expect(await database.query('select call_sid from polykeep.calls')).toEqual([JSON.parse(answer.text)]);
   });
 
   it('that reaches nobody placed no call, and says so', async () => {
@@ -362,7 +362,7 @@ describe('a trigger', () => {
     const { call_sid: callSid } = JSON.parse(answer.text);
     expect(polyai.triggers).toHaveLength(1);
     await postgres.mend();
-    await expect.poll(() => database.query('select from calls')).toHaveLength(1);
+    await expect.poll(() => database.query('select from polykeep.calls')).toHaveLength(1);
     await settled(callSid);
     expect(polyai.calls.size).toBe(1);
   });

@@ -4,6 +4,7 @@ import { readConfig } from '../../src/config/config.ts';
 import type { Step } from '../../src/simulator/life.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { type Role, type Sidecar, startSidecar } from '../../src/wiring/sidecar.ts';
+import { storeCalls } from '../support/calls.ts';
 import { client } from '../support/client.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { livesUntilSeen } from '../support/lives.ts';
@@ -98,7 +99,7 @@ describe.each([
 
   it('counts what the sweeper takes up', async () => {
     const callSid = lives.place();
-    await database.query(`insert into calls (call_sid, account) values ($1, 'default')`, [callSid]);
+    await storeCalls(database, [{ callSid }]);
     const url = urlOf(await start('serve', environment()));
     await expect.poll(async () => (await client(url).call(callSid)).outcome).toBe('success');
     expect((await scrape(url)).value('polykeep_swept_up_total')).toBe(1);

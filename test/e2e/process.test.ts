@@ -283,7 +283,7 @@ it('an embedded database that is newer is refused with a plain line, and its Pos
   });
   await sql.connect();
   await sql.query(
-    `insert into drizzle.__drizzle_migrations (hash, created_at) values ('of a later version', 4e12)`,
+    `insert into polykeep_internal.migrations (hash, created_at) values ('of a later version', 4e12)`,
   );
   await sql.end();
   expect(await polykeep.end('SIGTERM')).toBe(0);
@@ -301,7 +301,7 @@ it('the embedded database can be asked by SQL, with the URL beside the data', as
   const sql = new Client({ connectionString: url });
   await sql.connect();
   try {
-    const { rows } = await sql.query('select call_sid from reporting.calls');
+    const { rows } = await sql.query('select call_sid from polykeep.calls');
     expect(rows).toEqual([{ call_sid: 'sql' }]);
   } finally {
     await sql.end();

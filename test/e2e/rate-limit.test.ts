@@ -42,7 +42,9 @@ it('calls that wait for their turn longer than a lease keep their place, and are
   // Each has its turn before any has a second one, whatever number of leases that takes; but for one that is on its way
   // from a lease to the next: who is behind it may go first meanwhile, though not twice.
   while (simulator.journal.total < CALLS + 5) {
-    const overdue = await database.query("select from calls where followed_until < now() - interval '1 s'");
+    const overdue = await database.query(
+      "select from polykeep_internal.unsettled where followed_until < now() - interval '1 s'",
+    );
     expect(overdue).toHaveLength(0);
     const polls = callSids.map((callSid) => simulator.journal.count(callSid));
     expect(Math.max(...polls) - Math.min(...polls)).toBeLessThanOrEqual(2);

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { registerFile } from '../../src/commands/track.ts';
+import { registerFile } from '../../src/commands/register-file.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { type Ran, runPolykeep } from '../support/command-line.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
@@ -32,7 +32,9 @@ beforeAll(async () => {
   url = await sidecar.url();
 });
 
-afterEach(() => test.query('truncate calls cascade'));
+afterEach(() =>
+  test.query('truncate polykeep_internal.calls, polykeep_internal.unsettled, polykeep_internal.transitions'),
+);
 
 afterAll(async () => {
   await sidecar.end('SIGTERM');
@@ -55,7 +57,7 @@ async function fileWith(text: string): Promise<string> {
   return path;
 }
 
-const stored = () => test.query('select call_sid, account, metadata from calls order by call_sid');
+const stored = () => test.query('select call_sid, account, metadata from polykeep.calls order by call_sid');
 
 describe('polykeep track', () => {
   it('registers a csv with account and metadata, and again without harm', async () => {
@@ -81,29 +83,79 @@ describe('polykeep track', () => {
     expect(again).toMatchObject({ code: 0, stdout: 'created 0, existing 3, invalid 0\n' });
   });
 
-  it('registers one callSid per line from standard input, whatever is in it', async () => {
+  it('registers one callSid per line from standard input', async () => {
     const ran = await track(['-', '--url', url, '--key', KEY], {
-      input: 'OUT-1\nthe "best" call\n\nOUT-1\n日本',
+      input: 'OUT-1\n\n  \n OUT-2\t\r\nOUT-1\na:b~c._-',
       env: {},
     });
     expect(ran).toEqual({ code: 0, stdout: 'created 3, existing 1, invalid 0\n', stderr: '' });
     expect((await stored()).map((row) => Object.values(row)[0])).toEqual(
-      expect.arrayContaining(['OUT-1', 'the "best" call', '日本']),
+      expect.arrayContaining(['OUT-1', 'OUT-2', 'a:b~c._-']),
     );
   });
 
-  it('names what is invalid by its line, and registers the others', async () => {
+  it('registers nothing of a file with a wrong line, and names each by file, line and field', async () => {
+    const before = batchRequests();
     const path = await fileWith(
-      `call_sid,account,city\nOUT-1,,Rome\nOUT-2,nobody,Rome\n,,Paris\nOUT-3,,Rome,Italy\n${'x'.repeat(201)},,\nOUT-4,,\n`,
+      `call_sid,account,city\nOUT-1,,Rome\nOUT 2,,Rome\n,,Paris\nOUT-3,,Rome,Italy\n${'x'.repeat(201)},,\n` +
+        `OUT-4,,${'x'.repeat(9_000)}\nOUT-5,,a\0b\nOUT-6,,\n`,
     );
     const ran = await track([path, '--url', url]);
-    expect(ran).toMatchObject({ code: 1, stdout: 'created 2, existing 0, invalid 4\n' });
+    expect(ran).toMatchObject({ code: 1, stdout: 'created 0, existing 0, invalid 6\n' });
     expect(ran.stderr.trim().split('\n')).toEqual([
-      expect.stringMatching(/^line 3 \(OUT-2\): account: /),
-      'line 4: callSid: is empty',
-      'line 5 (OUT-3): has 4 columns instead of 3',
-      expect.stringMatching(/^line 6 \(x+\): callSid: /),
+      `${path}, line 3 ("OUT 2"): callSid: must be letters, digits and -_.:~ alone, and not . or ..`,
+      `${path}, line 4: callSid: is empty`,
+      `${path}, line 5 (OUT-3): has 4 columns instead of 3`,
+      `${path}, line 6 ("${'x'.repeat(60)}…"): callSid: must NOT have more than 200 characters`,
+      `${path}, line 7 (OUT-4): metadata: is larger than 8 KB`,
+      `${path}, line 8 (OUT-5): metadata.city: must not have a NUL or half a character`,
     ]);
+    expect(await stored()).toEqual([]);
+    expect(batchRequests()).toBe(before);
+  });
+
+  it.each([
+    ['no list of calls', 'id;campaign\n1;spring', ', line 1: is neither a header'],
+    ['an end that cannot be read', `OUT-1\n${'OUT-2\n'.repeat(3_000)}"OUT-3`, ', line 3002: a quote'],
+  ])('says in one line that a file is none: %s', async (_, text, said) => {
+    const path = await fileWith(text);
+    const ran = await track([path, '--url', url]);
+    expect(ran).toMatchObject({ code: 1, stdout: '' });
+    expect(ran.stderr).toMatch(/^[^\n]+; nothing was registered\n$/);
+    expect(ran.stderr).toContain(`polykeep: ${path}${said}`);
+    expect(await stored()).toEqual([]);
+  });
+
+  it('names what polykeep refuses in the same way, and registers the others', async () => {
+    const path = await fileWith('callSid,account\nOUT-1,\nOUT-2,nobody\nOUT-3,default');
+    const ran = await track([path, '--url', url]);
+    expect(ran).toEqual({
+      code: 1,
+      stdout: 'created 2, existing 0, invalid 1\n',
+      stderr: `${path}, line 3 (OUT-2): account: is not a configured account\n`,
+    });
+  });
+
+  describe('with --dry-run', () => {
+    // Nobody is there to be asked.
+    const nowhere = ['--dry-run', '--url', 'http://127.0.0.1:1'];
+
+    it('says how many calls it would register', async () => {
+      const path = await fileWith('callSid,account\nOUT-1,\nOUT-2,nobody\n');
+      expect(await track([path, ...nowhere], { env: {} })).toEqual({
+        code: 0,
+        stdout: 'would register 2, invalid 0\n',
+        stderr: '',
+      });
+    });
+
+    it('says what is wrong, and that it would register none', async () => {
+      expect(await track(['-', ...nowhere], { input: 'OUT-1\nOUT-2,\n' })).toEqual({
+        code: 1,
+        stdout: 'would register 0, invalid 1\n',
+        stderr: 'standard input, line 2 (OUT-2): has 2 columns instead of 1\n',
+      });
+    });
   });
 
   it('lists twenty of many invalid ones', async () => {
@@ -112,7 +164,7 @@ describe('polykeep track', () => {
     expect(ran).toMatchObject({ code: 1, stdout: 'created 300, existing 0, invalid 1200\n' });
     const told = ran.stderr.trim().split('\n');
     expect(told).toHaveLength(21);
-    expect(told[0]).toMatch(/^line 2 \(OUT-0\)/);
+    expect(told[0]).toMatch(/^standard input, line 2 \(OUT-0\): account: /);
     expect(told[20]).toBe('… and 1180 more');
   });
 
@@ -130,16 +182,11 @@ describe('polykeep track', () => {
 
   const batchRequests = () => sidecar.log.filter((line) => line.path === '/v1/calls/batch').length;
 
-  it.each([
-    ['a header without callSid', 'id,campaign\n1,2', 'the first line names no column callSid'],
-    ['another separator', 'callSid;campaign\n1;2', 'the first line names no column callSid'],
-    ['a column twice', 'callSid,call_sid\n1,2', 'the header names callSid twice'],
-    ['a metadata column twice', 'callSid,a,metadata.a\n1,2,3', 'the header names metadata.a twice'],
-    ['a column without a name', 'callSid,\n1,2', 'column 2 has no name'],
-    ['a quote that is not closed', 'callSid,a\n1,"2\n3', 'Quote Not Closed'],
-  ])('registers nothing of a file with %s', async (_, text, said) => {
-    const summary = await registerFile(Readable.from([text]), { url, apiKey: KEY }, () => {});
-    expect(summary).toMatchObject({ created: 0, gaveUp: expect.stringContaining(said) });
+  it('gives up on a file that has changed since it was checked', async () => {
+    for (const text of ['OUT-1\nOUT 2', 'callSid;a\nOUT-1;b']) {
+      const summary = await registerFile(Readable.from([Buffer.from(text)]), { url, apiKey: KEY }, () => {});
+      expect(summary).toMatchObject({ created: 0, gaveUp: 'the file has changed since it was checked' });
+    }
     expect(await stored()).toEqual([]);
   });
 
@@ -172,9 +219,13 @@ describe('while polykeep is away', () => {
     const proxy = await tcpProxy(url);
     await proxy.cut();
     const lines = Array.from({ length: 1_500 }, (_, n) => `OUT-${n}\n`);
-    const registered = registerFile(Readable.from(lines), { url: proxy.url, apiKey: KEY }, noProgress);
+    const registered = registerFile(
+      Readable.from(lines.map((line) => Buffer.from(line))),
+      { url: proxy.url, apiKey: KEY },
+      noProgress,
+    );
     await proxy.mend();
-    expect(await registered).toMatchObject({ created: 1_500, existing: 0, invalid: 0, gaveUp: null });
+    expect(await registered).toMatchObject({ created: 1_500, existing: 0, gaveUp: null });
     await proxy.close();
   });
 
@@ -201,7 +252,7 @@ describe('while polykeep is away', () => {
         response.end(JSON.stringify({ results: [{ callSid: 'OUT-1', result: 'created' }] }));
       });
       const summary = await registerFile(
-        Readable.from(['OUT-1']),
+        Readable.from([Buffer.from('OUT-1')]),
         { url: at, apiKey: undefined },
         noProgress,
       );
@@ -213,7 +264,7 @@ describe('while polykeep is away', () => {
     it('and it gives up where that does not end', async () => {
       const at = await answering((_, response) => response.writeHead(503).end('{"detail":"no"}'));
       const options = { url: at, apiKey: undefined, patienceMs: 1_000 };
-      const summary = await registerFile(Readable.from(['OUT-1']), options, noProgress);
+      const summary = await registerFile(Readable.from([Buffer.from('OUT-1')]), options, noProgress);
       expect(summary).toMatchObject({
         created: 0,
         gaveUp: `gave up on ${at}/v1/calls/batch after 1 s: 503 no`,
@@ -224,7 +275,7 @@ describe('while polykeep is away', () => {
     it('and what is no polykeep is not taken for one', async () => {
       const at = await answering((_, response) => response.end('hello'));
       const summary = await registerFile(
-        Readable.from(['OUT-1']),
+        Readable.from([Buffer.from('OUT-1')]),
         { url: at, apiKey: undefined },
         noProgress,
       );

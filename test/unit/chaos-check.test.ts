@@ -342,6 +342,18 @@ describe('promises', () => {
 });
 
 describe('the cluster', () => {
+  it('statistics that are not those of the calls', () => {
+    const [group, day] = ['[8,"uk",null,null,null]', '[0,"uk",null,null,null]'];
+    const of = (counted: string, quarter: string, inDay: string) => {
+      const kept = { quarters: { [group]: quarter }, retired: {}, days: { [day]: inDay } };
+      return kinds(evidence({ statistics: { counted: { [group]: counted }, kept } }));
+    };
+    expect(of('2 calls, 5 ms', '2 calls, 5 ms', '2 calls')).toEqual([]);
+    expect(of('2 calls, 5 ms', '2 calls, 6 ms', '2 calls')).toEqual(['miscounted']);
+    expect(of('2 calls, 5 ms', '2 calls, 5 ms', '3 calls')).toEqual(['miscounted']);
+    expect(of('3 calls, 5 ms', '2 calls, 5 ms', '2 calls')).toEqual(['miscounted']);
+  });
+
   it('what Redis still holds', () => {
     expect(kinds(evidence({ leftInRedis: ['polykeep:calls:a'] }))).toEqual(['left in Redis']);
   });

@@ -46,7 +46,15 @@ it('a token is all that is needed; the rest has the documented defaults', () => 
     MAX_TRACKING_MS: 86400000,
     WORKER_CONCURRENCY: 20000,
     LOG_LEVEL: 'info',
+    statsBy: [],
   });
+});
+
+it('STATS_BY is a list of keys, each once', () => {
+  const read = (keys: string) => readConfig('serve', { ...minimal, STATS_BY: keys }).statsBy;
+  expect(read('campaign, team,campaign')).toEqual(['campaign', 'team']);
+  expect(() => read('campaign,')).toThrow(/^STATS_BY: has an empty key/);
+  expect(() => read('a,b,c,d,e,f,g,h,i,j,k')).toThrow(/^STATS_BY: must have no more than 10 keys/);
 });
 
 it('takes its own variables alone, and an empty one as unset', () => {

@@ -2,26 +2,19 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Cursor, callCursor, FEED_START, feedCursor } from '../../src/archive/read/cursors.ts';
 
-const callSids = fc.oneof(
-  fc.uuid().map((uuid) => `OUT-${uuid}`),
-  fc
-    .string({ unit: 'grapheme', minLength: 1, maxLength: 30 })
-    .filter((text) => text.isWellFormed() && !/^\.{1,2}$/.test(text)),
-  fc.integer().map(String),
-  fc.constant('\u{1F4DE}'.repeat(200)),
-);
+const ids = fc.bigInt(0n, 2n ** 63n - 1n).map(String);
 const callPositions = fc.record({
   registeredAt: fc.date({
     min: new Date('0001-01-01T00:00:00.000Z'),
     max: new Date('9999-12-31T23:59:59.999Z'),
     noInvalidDate: true,
   }),
-  callSid: callSids,
+  id: ids,
 });
 const feedPositions = fc.record({
   xid: fc.bigInt(0n, 2n ** 64n - 1n).map(String),
-  callSid: fc.oneof(callSids, fc.constant('')),
-  seq: fc.integer({ min: 0, max: 2 ** 31 - 1 }),
+  callId: ids,
+  seq: fc.integer({ min: 0, max: 2 ** 15 - 1 }),
 });
 
 const cursorOf = (tuple: unknown) => Buffer.from(JSON.stringify(tuple)).toString('base64url');
@@ -70,35 +63,34 @@ describe('a cursor of the list of calls', () => {
   keepsItsRules(callCursor, callPositions);
 
   it('goes on being read as it was given out', () => {
-    const position = { registeredAt: new Date('2026-03-15T10:00:01.482Z'), callSid: 'OUT-1' };
-    expect(callCursor.encode(position)).toBe('WzE3NzM1Njg4MDE0ODIsIk9VVC0xIl0');
-    expect(callCursor.decode('WzE3NzM1Njg4MDE0ODIsIk9VVC0xIl0')).toEqual(position);
+    const position = { registeredAt: new Date('2026-03-15T10:00:01.482Z'), id: '1' };
+    expect(callCursor.encode(position)).toBe('WzE3NzM1Njg4MDE0ODIsIjEiXQ');
+    expect(callCursor.decode('WzE3NzM1Njg4MDE0ODIsIjEiXQ')).toEqual(position);
   });
 
   it('has no position that a call cannot have', () => {
-    expect(callCursor.decode(cursorOf([0, 'a']))).not.toBeNull();
+    expect(callCursor.decode(cursorOf([0, '7']))).not.toBeNull();
     for (const tuple of [
       {},
       [],
       [0],
-      [0, 'a', 1],
-      ['0', 'a'],
-      [0, 1],
-      [0.5, 'a'],
-      [1e99, 'a'],
-      [8_640_000_000_000_000, 'a'],
-      [Date.parse('0000-12-31T23:59:59.999Z'), 'a'],
+      [0, '7', 1],
+      ['0', '7'],
+      [0, 7],
+      [0.5, '7'],
+      [1e99, '7'],
+      [8_640_000_000_000_000, '7'],
+      [Date.parse('0000-12-31T23:59:59.999Z'), '7'],
       [0, ''],
-      [0, '..'],
-      [0, 'a\0'],
-      [0, 'a\n'],
-      [0, '\ud800'],
-      [0, 'x'.repeat(201)],
+      [0, '-7'],
+      [0, '07'],
+      [0, '7\n'],
+      [0, '9223372036854775808'],
     ]) {
       expect(callCursor.decode(cursorOf(tuple)), JSON.stringify(tuple)).toBeNull();
     }
-    expect(callCursor.decode(`${cursorOf([0, 'a'])}=`)).toBeNull();
-    expect(callCursor.decode(Buffer.from('[0, "a"]').toString('base64url'))).toBeNull();
+    expect(callCursor.decode(`${cursorOf([0, '7'])}=`)).toBeNull();
+    expect(callCursor.decode(Buffer.from('[0, "7"]').toString('base64url'))).toBeNull();
   });
 });
 
@@ -106,10 +98,9 @@ describe('a cursor of the feed', () => {
   keepsItsRules(feedCursor, feedPositions);
 
   it('goes on being read as it was given out', () => {
-    const position = { xid: '770', callSid: 'OUT-550e8400-e29b-41d4-a716-446655440001', seq: 1 };
-    const text = 'WyI3NzAiLCJPVVQtNTUwZTg0MDAtZTI5Yi00MWQ0LWE3MTYtNDQ2NjU1NDQwMDAxIiwxXQ';
-    expect(feedCursor.encode(position)).toBe(text);
-    expect(feedCursor.decode(text)).toEqual(position);
+    const position = { xid: '770', callId: '1', seq: 1 };
+    expect(feedCursor.encode(position)).toBe('WyI3NzAiLCIxIiwxXQ');
+    expect(feedCursor.decode('WyI3NzAiLCIxIiwxXQ')).toEqual(position);
   });
 
   it('has a start, before the first transition', () => {
@@ -117,23 +108,23 @@ describe('a cursor of the feed', () => {
   });
 
   it('has no position that a transition cannot have', () => {
-    expect(feedCursor.decode(cursorOf(['1', 'a', 1]))).not.toBeNull();
+    expect(feedCursor.decode(cursorOf(['1', '7', 1]))).not.toBeNull();
     for (const tuple of [
       {},
       [],
-      ['1', 'a'],
-      ['1', 'a', 1, 1],
-      [1, 'a', 1],
-      ['01', 'a', 1],
-      ['-1', 'a', 1],
-      ['18446744073709551616', 'a', 1],
-      ['1', 1, 1],
-      ['1', 'a\0', 1],
-      ['1', '\ud800', 1],
-      ['1', 'a', '1'],
-      ['1', 'a', -1],
-      ['1', 'a', 0.5],
-      ['1', 'a', 2 ** 31],
+      ['1', '7'],
+      ['1', '7', 1, 1],
+      [1, '7', 1],
+      ['01', '7', 1],
+      ['-1', '7', 1],
+      ['18446744073709551616', '7', 1],
+      ['1', 7, 1],
+      ['1', '', 1],
+      ['1', '9223372036854775808', 1],
+      ['1', '7', '1'],
+      ['1', '7', -1],
+      ['1', '7', 0.5],
+      ['1', '7', 2 ** 15],
     ]) {
       expect(feedCursor.decode(cursorOf(tuple)), JSON.stringify(tuple)).toBeNull();
     }
