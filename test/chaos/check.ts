@@ -3,6 +3,7 @@ import { checkCluster } from './check-cluster.ts';
 import { checkConclusions } from './check-conclusions.ts';
 import { checkPolls, longestGap } from './check-polls.ts';
 import { checkReadiness } from './check-readiness.ts';
+import { checkStatistics } from './check-statistics.ts';
 import { doubts } from './doubts.ts';
 import type { Evidence } from './evidence.ts';
 import type { Violation } from './violation.ts';
@@ -21,6 +22,7 @@ export function check(evidence: Evidence): Verdict {
     ...checkCluster(evidence),
     ...checkConclusions(evidence),
     ...checkReadiness(evidence),
+    ...checkStatistics(evidence),
   ];
   let inDoubt = 0;
   let longestGapMs = 0;

@@ -1,6 +1,7 @@
 import type { CallJson } from '../../src/api/schemas.ts';
 import type { PollEntry } from '../../src/simulator/journal.ts';
 import type { BodyStyle, Change } from '../../src/simulator/life.ts';
+import type { ReadRollups, RollupTexts } from '../support/rollup-count.ts';
 import type { Incident } from './incidents.ts';
 
 /** All that a run left behind, as plain data: what is held against each other at the end. */
@@ -19,6 +20,8 @@ export interface Evidence {
   readiness: ReadinessSample[];
   /** What Redis still held when every call was settled. */
   leftInRedis: string[];
+  /** What calls count for at the end: by a count over all of them, and as it is kept. */
+  statistics: { counted: RollupTexts; kept: ReadRollups };
   exits: Exit[];
   deaths: Death[];
   /** Answers to registrations that were neither 2xx nor 503. */

@@ -91,9 +91,9 @@ function spread(
   }));
 }
 
-/** Opaque, and now and then such that BullMQ or a URL does not take it as it is. */
+/** Opaque, and now and then such that BullMQ does not take it as it is. */
 function callSidOf(number: number, seed: number, style: BodyStyle): string {
   if (number % 50 === 7) return `${number}`;
-  if (number % 50 === 8) return `call:${number}/é?`;
+  if (number % 50 === 8) return `call:${number}~._`;
   return style === 'mid-2026' ? `OUT-${seed}-${number}` : `${seed}-${number}`;
 }

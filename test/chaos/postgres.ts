@@ -97,7 +97,7 @@ export async function startChaosPostgres(incidents: IncidentLog): Promise<ChaosP
     lockTable: (forMs) =>
       turns.take(async () => {
         const back = incidents.begin('table locked', '', `for ${forMs} ms`);
-        const sql = `begin; lock table calls in access exclusive mode; select pg_sleep(${forMs / 1000}); commit`;
+        const sql = `begin; lock table polykeep_internal.calls in access exclusive mode; select pg_sleep(${forMs / 1000}); commit`;
         await ask(postgres.url, sql, forMs + LOCKING_MS).finally(back);
       }),
     cut: () =>
@@ -110,12 +110,13 @@ export async function startChaosPostgres(incidents: IncidentLog): Promise<ChaosP
       }),
     async lapsedCalls() {
       const sql = `select call_sid, (extract(epoch from now() - followed_until) * 1000)::float8 as for_ms
-                     from calls where settled_at is null and followed_until < now()`;
+                     from polykeep_internal.unsettled join polykeep_internal.calls on id = call_id
+                    where followed_until < now()`;
       const rows = await ask(postgres.url, sql).catch(() => null);
       return rows?.map((row) => ({ callSid: String(row.call_sid), forMs: Number(row.for_ms) })) ?? null;
     },
     async conclusions() {
-      const sql = `select call_sid, outcome from calls where settled_at is not null and outcome = any('{${CONCLUSIONS}}')`;
+      const sql = `select call_sid, outcome from polykeep.calls where outcome = any('{${CONCLUSIONS}}')`;
       const rows = await ask(postgres.url, sql).catch(() => null);
       return rows?.map((row) => ({ callSid: String(row.call_sid), outcome: String(row.outcome) })) ?? null;
     },

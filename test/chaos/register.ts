@@ -6,6 +6,8 @@ import type { Supervised } from './supervised.ts';
 
 const ANSWER_WITHIN_MS = 15_000;
 const AGAIN_AFTER_MS = 300;
+/** Of the calls' metadata; statistics are kept by it. */
+export const STATS_KEY = 'kind';
 
 /** Places the calls and registers them, again and again until polykeep has said that it keeps them. */
 export async function placeAndRegister(
@@ -14,11 +16,8 @@ export async function placeAndRegister(
   signal: AbortSignal,
 ): Promise<void> {
   for (const call of calls) simulator.place(call);
-  const [first] = calls;
-  const [path, body] =
-    calls.length === 1
-      ? ['/v1/calls', { callSid: first?.callSid }]
-      : ['/v1/calls/batch', { calls: calls.map(({ callSid }) => ({ callSid })) }];
+  const bodies = calls.map(({ callSid }) => ({ callSid, metadata: { [STATS_KEY]: callSid.slice(-1) } }));
+  const [path, body] = calls.length === 1 ? ['/v1/calls', bodies[0]] : ['/v1/calls/batch', { calls: bodies }];
   while (!signal.aborted) {
     const status = await post(api, path, body, signal);
     if (status === 200 || status === 201) return;

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CallJson } from '../../src/api/schemas.ts';
+import { closeClient, openClient } from '../../src/archive/postgres-client.ts';
 import { seededRandom } from '../../src/simulator/random.ts';
 import { startSimulator } from '../../src/simulator/simulator.ts';
 import { client } from '../support/client.ts';
+import { countCalls, readRollups } from '../support/rollup-count.ts';
 import type { LogLine } from '../support/sidecar.ts';
 import { aborted, pause, within } from './deadline.ts';
 import type { Evidence, Settings } from './evidence.ts';
@@ -10,7 +12,7 @@ import { IncidentLog, type Say } from './incidents.ts';
 import type { Plan } from './plan.ts';
 import { startChaosPostgres } from './postgres.ts';
 import { startChaosRedis } from './redis.ts';
-import { placeAndRegister } from './register.ts';
+import { placeAndRegister, STATS_KEY } from './register.ts';
 import { type Cluster, strike } from './strike.ts';
 import { Supervised } from './supervised.ts';
 import { trustOf } from './trust.ts';
@@ -66,11 +68,12 @@ export async function run(plan: Plan, say: Say, signal: AbortSignal): Promise<Re
   const archived = await within(READ_MS, 'reading the archive', client(await api.url()).list());
   ending.abort();
   await Promise.all([...cluster.workers, api].map((process) => process.close()));
+  const statistics = await within(READ_MS, 'counting all calls', statisticsOf(cluster.postgres.url));
   incidents.say('over');
 
   const processes = [...cluster.workers, api];
   return {
-    evidence: { ...evidenceOf(plan, cluster, archived), ...watched, leftInRedis, oddAnswers },
+    evidence: { ...evidenceOf(plan, cluster, archived), ...watched, leftInRedis, statistics, oddAnswers },
     logs: processes.flatMap(({ logs, name }) => logs.flat().map((line) => ({ ...line, process: name }))),
   };
 }
@@ -96,6 +99,16 @@ function evidenceOf({ settings, workers }: Plan, cluster: Cluster, archived: rea
     exits: processes.flatMap(({ exits }) => exits),
     deaths: processes.flatMap(({ deaths }) => deaths),
   };
+}
+
+/** By a count of the calls, and as they are kept. */
+async function statisticsOf(url: string): Promise<Evidence['statistics']> {
+  const client = await openClient(url, 'chaos');
+  try {
+    return { counted: await countCalls(client, [STATS_KEY]), kept: await readRollups(client) };
+  } finally {
+    await closeClient(client);
+  }
 }
 
 async function setUp(plan: Plan, incidents: IncidentLog, running: AsyncDisposableStack): Promise<Cluster> {
@@ -132,6 +145,7 @@ async function setUp(plan: Plan, incidents: IncidentLog, running: AsyncDisposabl
 function environmentOf(settings: Settings): Record<string, string> {
   return {
     POLYAI_AUTH_TOKEN: TOKEN,
+    STATS_BY: STATS_KEY,
     PORT: '0',
     WORKER_PORT: '0',
     HOST: '127.0.0.1',

@@ -24,6 +24,8 @@ export type ViolationKind =
   /** Not ready, though all has been well for long. */
   | 'readiness stuck'
   | 'left in Redis'
+  /** Statistics are not those of the calls. */
+  | 'miscounted'
   | 'exit'
   | 'death'
   | 'odd answer';

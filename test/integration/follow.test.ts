@@ -2,7 +2,6 @@ import { type Logger, pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { type Account, type Connection, createAccount } from '../../src/accounts/account.ts';
 import { createRateLimit } from '../../src/accounts/rate-limit.ts';
-import { createReader } from '../../src/archive/read/reader.ts';
 import { createRegistrar } from '../../src/archive/write/registrar.ts';
 import { createWriter } from '../../src/archive/write/writer.ts';
 import type { Call, FollowedCall } from '../../src/call/call.ts';
@@ -22,6 +21,7 @@ import { leapingClock } from '../support/leaping-clock.ts';
 import { silentLog } from '../support/log.ts';
 import { noMetrics } from '../support/metrics.ts';
 import { PROTOCOLS } from '../support/protocols.ts';
+import { readCall } from '../support/read-call.ts';
 import { sightingNow } from '../support/sighting.ts';
 
 const TOKEN = 'a-token-of-some-length';
@@ -135,8 +135,9 @@ function follower(more: Partial<FollowSettings> = {}, log: Logger = silentLog) {
     const result = await follow(callSid, before?.handOn ?? null, never);
     // Postgres tells how old the call is, and its clock does not leap.
     await test.query(
-      `update calls set registered_at = registered_at - $2 * interval '1 ms',
-                        reopened_at = reopened_at - $2 * interval '1 ms' where call_sid = $1`,
+      `update polykeep_internal.calls
+          set registered_at = registered_at - $2 * interval '1 ms', reopened_at = reopened_at - $2 * interval '1 ms'
+        where call_sid = $1`,
       [callSid, clock.monotonic() - since],
     );
     return result;
@@ -150,7 +151,7 @@ async function register(callSid: string): Promise<string> {
 }
 
 async function read(callSid: string): Promise<Call> {
-  const call = await createReader(test.orm).readCall(callSid);
+  const call = await readCall(test.pool, callSid);
   if (call === null) throw new Error(`${callSid} is not there`);
   return call;
 }
@@ -214,7 +215,9 @@ describe('a call', () => {
     expect(call.polls).toBe(simulator.journal.total);
     expect(call.polls).toBeGreaterThan(10);
     const [promise] = await test.query(
-      'select followed_until > now() as kept from calls where call_sid = $1',
+      `select followed_until > now() as kept
+         from polykeep_internal.unsettled u join polykeep_internal.calls c on c.id = u.call_id
+        where call_sid = $1`,
       [callSid],
     );
     expect(promise).toEqual({ kept: true });
@@ -235,9 +238,9 @@ describe('a call', () => {
     simulator.misbehave({ kind: 'delay', ms: 200 });
     const following = follow(callSid, null, new AbortController().signal);
     await expect.poll(() => simulator.journal.total).toBeGreaterThan(0);
-    await test.query('delete from calls where call_sid = $1', [callSid]);
+    await test.query('delete from polykeep_internal.calls where call_sid = $1', [callSid]);
     expect(await following).toEqual({ kind: 'done' });
-    expect(await createReader(test.orm).readCall(callSid)).toBeNull();
+    expect(await readCall(test.pool, callSid)).toBeNull();
   });
 });
 
@@ -249,13 +252,15 @@ describe('a follower', () => {
       `create function refuse() returns trigger language plpgsql as
        $$ begin raise exception 'refused' using errcode = '22000'; end $$`,
     );
-    await test.query('create trigger refusal before insert on transitions execute function refuse()');
+    await test.query(
+      'create trigger refusal before insert on polykeep_internal.transitions execute function refuse()',
+    );
     expect(await followOn(callSid, 1)).toEqual({
       kind: 'handBack',
       handOn: { dueInMs: 0, streak: null, changedAfter: null, sinceAskedMs: null },
     });
     expect(clock.sleeps.at(-1)).toBe(5_000);
-    await test.query('drop trigger refusal on transitions');
+    await test.query('drop trigger refusal on polykeep_internal.transitions');
     expect(await followOn(callSid)).toEqual({ kind: 'done' });
     expect(await read(callSid)).toMatchObject({ outcome: 'success' });
   });

@@ -104,7 +104,7 @@ describe('a request that Postgres never answers', () => {
       options: {
         registrar: { register: never, registerAll: never },
         reader: {
-          ...createReader(server.database.orm),
+          ...createReader(server.database.pool),
           listCalls: never,
           readCall: never,
           readCallBatched: never,

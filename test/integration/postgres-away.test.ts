@@ -65,7 +65,9 @@ async function follow(): Promise<string> {
 
 /** A call that is between two leases waits for Postgres before it is polled again. */
 async function cutInALease(): Promise<void> {
-  await expect.poll(() => database.query(`select from calls where not ${IN_A_LEASE}`)).toEqual([]);
+  await expect
+    .poll(() => database.query(`select from polykeep_internal.unsettled where not ${IN_A_LEASE}`))
+    .toEqual([]);
   await way.cut();
 }
 
@@ -162,7 +164,7 @@ describe('after a failover of Postgres that kept the connections', () => {
     const isOld = `(select backend_start from pg_stat_activity where pid = pg_backend_pid()) < '${new Date().toISOString()}'`;
     await faultyCalls(database).fail('25006', isOld);
     for (const callSid of callSids) simulator.setStatus(callSid, 'success');
-    const settled = () => database.query(`select from calls where outcome = 'success'`);
+    const settled = () => database.query(`select from polykeep.calls where outcome = 'success'`);
     await expect.poll(settled, { timeout: 5_000 }).toHaveLength(20);
     await expect.poll(() => polykeep().get('/health/ready')).toMatchObject({ status: 'ok' });
   });
@@ -173,7 +175,11 @@ describe('while Postgres answers and does not work', () => {
     const callSid = simulator.place({ script: [{ status: 'queued', forMs: Infinity }] });
     await polykeep().register(callSid);
     await expect.poll(async () => (await polykeep().call(callSid)).status).toBe('queued');
-    const other = await openSession(database, 'begin', 'lock table calls in access exclusive mode');
+    const other = await openSession(
+      database,
+      'begin',
+      'lock table polykeep_internal.calls in access exclusive mode',
+    );
     const since = performance.now();
     readAllTheTime(callSid, 200);
     simulator.setStatus(callSid, 'success');
