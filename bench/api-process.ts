@@ -16,10 +16,10 @@ const UP_WITHIN_MS = 30_000;
  * An `api` process that follows nothing. Its log goes to a file, one line for each request as ever: whoever read it
  * would take time from what is measured.
  */
-export async function startApi(bench: Bench, databaseUrl: string): Promise<Bare & { pid: number }> {
+export async function startApi(bench: Bench, databaseUrl: string, main = MAIN): Promise<Bare> {
   const port = await freePort();
-  const log = await open(join(bench.folder, 'api.log'), 'w');
-  const child = spawn(process.execPath, [MAIN, 'api'], {
+  const log = await open(join(bench.folder, `api-${port}.log`), 'w');
+  const child = spawn(process.execPath, [main, 'api'], {
     env: {
       PATH: process.env.PATH,
       DATABASE_URL: databaseUrl,

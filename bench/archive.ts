@@ -7,6 +7,7 @@ import { Client } from 'pg';
 import { spawnSidecar } from '../test/support/sidecar.ts';
 import { startBare } from './bare-process.ts';
 import { exportByCommand, exportByRequest } from './exports.ts';
+import { measureLargeAnswers } from './large-answers.ts';
 import { casesFor, type Measured, measure } from './requests.ts';
 
 /**
@@ -21,6 +22,7 @@ const { values } = parseArgs({
     case: { type: 'string', default: '' },
   },
 });
+const PAGES_FOR_MS = 3_000;
 const databaseUrl = process.env.DATABASE_URL;
 if (databaseUrl === undefined) throw new Error('DATABASE_URL: the archive that bench/seed.ts has made');
 const folder = await mkdtemp(join(tmpdir(), 'polykeep-bench-'));
@@ -72,6 +74,9 @@ function requestTable(measured: readonly Measured[]): string {
 }
 
 async function exports(): Promise<void> {
+  for (const { name, eventLoopP99 } of await measureLargeAnswers(environment, PAGES_FOR_MS)) {
+    console.log(`event loop, p99 while it gives ${name}: ${eventLoopP99.toFixed(0)} ms`);
+  }
   console.log('| export | rows | MB | seconds | MB resident before | peak | over before |');
   console.log('|---|--:|--:|--:|--:|--:|--:|');
   for (const run of [
@@ -95,7 +100,8 @@ async function describeMachine(databaseUrl: string): Promise<string> {
     transitions: string;
   }>(`
     select current_setting('server_version') as version, current_setting('shared_buffers') as buffers,
-           (select count(*) from calls) as calls, (select count(*) from transitions) as transitions`);
+           (select count(*) from polykeep_internal.calls) as calls,
+           (select count(*) from polykeep_internal.transitions) as transitions`);
   await client.end();
   const [row] = rows;
   const commit = execFileSync('git', ['describe', '--always', '--dirty'], { encoding: 'utf8' }).trim();

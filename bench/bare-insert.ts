@@ -24,7 +24,7 @@ app.post<{ Body: { callSid: string; metadata: Record<string, string> } }>(
   async ({ body: { callSid, metadata } }, reply) => {
     await pool.query({
       name: 'insert_call',
-      text: `insert into calls (call_sid, account, metadata) values ($1, 'default', $2)`,
+      text: 'insert into polykeep_internal.calls (call_sid, account, metadata) values ($1, 1, $2)',
       values: [callSid, metadata],
     });
     return reply.code(201).send({ callSid });

@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline';
 
 export interface Bare {
   url: string;
+  pid: number;
   stop(): Promise<unknown>;
 }
 
@@ -19,6 +20,7 @@ export async function startBare(program: string, databaseUrl: string): Promise<B
   if (typeof url !== 'string') throw new Error(`${program} did not start`);
   return {
     url,
+    pid: child.pid ?? 0,
     stop() {
       child.kill('SIGTERM');
       return exited;

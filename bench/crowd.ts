@@ -1,20 +1,28 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import { Client } from 'pg';
 import { archiveId } from '../src/archive/identity.ts';
-import { type SidecarProcess, spawnSidecar } from '../test/support/sidecar.ts';
+import { spawnSidecar } from '../test/support/sidecar.ts';
+import { eventLoopOf, WATCH_EVENT_LOOP } from './event-loop-of.ts';
 
-const EVENT_LOOP = fileURLToPath(new URL('./event-loop.ts', import.meta.url));
 const LOOK_EVERY_MS = 250;
 const TAKEN_UP_WITHIN_MS = 60_000;
 
 /** Calls that were queued an hour ago and have been since: no status is young, so that intervals are as long as can be. */
 const SEED = `
-insert into calls (call_sid, account, status, metadata, registered_at, first_seen_at, last_seen_at, followed_until, polls)
-select call_sid, 'default', 'queued', '{"campaign": "bench"}', now() - interval '1 hour', now() - interval '1 hour',
-       now() - interval '10 s', now() - interval '10 s', 1000
-  from unnest($1::text[]) call_sid`;
+with account as (
+  insert into polykeep_internal.accounts (name) values ('default') returning id
+), status as (
+  insert into polykeep_internal.statuses (name) values ('queued') returning id
+), registered as (
+  insert into polykeep_internal.calls
+    (call_sid, account, status, metadata, registered_at, first_seen_at, last_seen_at, polls)
+  select call_sid, account.id, status.id, '{"campaign": "bench"}', now() - interval '1 hour',
+         now() - interval '1 hour', now() - interval '10 s', 1000
+    from unnest($1::text[]) call_sid, account, status
+  returning id
+)
+insert into polykeep_internal.unsettled (call_id, followed_until) select id, now() - interval '10 s' from registered`;
 
 export interface CrowdOptions {
   databaseUrl: string;
@@ -45,7 +53,7 @@ export async function startCrowd(options: CrowdOptions): Promise<Crowd> {
         POLYAI_BASE_URL: upstreamUrl,
         // No more than its part, so that the first worker leaves the others theirs.
         WORKER_CONCURRENCY: `${Math.max(1, Math.ceil(callSids.length / workers))}`,
-        NODE_OPTIONS: `--import=${EVENT_LOOP}`,
+        ...WATCH_EVENT_LOOP,
       },
       'worker',
     ),
@@ -69,7 +77,7 @@ async function seed(databaseUrl: string, callSids: readonly string[]): Promise<v
   const client = new Client({ connectionString: databaseUrl });
   await client.connect();
   await client.query(SEED, [callSids]);
-  await client.query('vacuum analyze calls');
+  await client.query('vacuum analyze polykeep_internal.calls, polykeep_internal.unsettled');
   await client.end();
 }
 
@@ -83,15 +91,5 @@ async function allTakenUp(redisUrl: string, active: string, calls: number): Prom
     }
   } finally {
     redis.disconnect();
-  }
-}
-
-async function eventLoopOf({ process, stderr }: SidecarProcess): Promise<number> {
-  const before = stderr().length;
-  process.kill('SIGUSR2');
-  for (;;) {
-    const [, ms] = /"eventLoopP99Ms":([\d.]+)}/.exec(stderr().slice(before)) ?? [];
-    if (ms !== undefined) return Number(ms);
-    await sleep(LOOK_EVERY_MS / 10);
   }
 }

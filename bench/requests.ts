@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 import { Pool } from 'undici';
-import { feedCursor } from '../src/archive/read/cursors.ts';
+import { type FeedPosition, feedCursor } from '../src/archive/read/cursors.ts';
 import { quantile } from './quantile.ts';
 
 /** One kind of request, whose paths are asked for in turn. */
@@ -42,13 +42,13 @@ export async function casesFor(databaseUrl: string): Promise<Case[]> {
     const text = `select ${columns} from ${table} tablesample bernoulli (1) order by random() limit ${PATHS}`;
     return (await client.query<Row>(text)).rows;
   };
-  const calls = await sample<{ call_sid: string }>('call_sid', 'calls');
-  const seen = await sample<{ xid: string; call_sid: string; seq: number }>(
-    'xid::text, call_sid, seq',
-    'transitions',
+  const calls = await sample<{ call_sid: string }>('call_sid', 'polykeep_internal.calls');
+  const seen = await sample<FeedPosition>(
+    'xid::text, call_id as "callId", seq',
+    'polykeep_internal.transitions',
   );
   await client.end();
-  const cursors = seen.map(({ xid, call_sid, seq }) => feedCursor.encode({ xid, callSid: call_sid, seq }));
+  const cursors = seen.map((position) => feedCursor.encode(position));
   const failures = (campaign: string) => `/v1/calls?outcome=failure&metadata.campaign=${campaign}&limit=100`;
   const since = (days: number) => new Date(Date.now() - days * DAY_MS).toISOString();
   const bySixteen = [1, 16];
@@ -60,12 +60,31 @@ export async function casesFor(databaseUrl: string): Promise<Case[]> {
       paths: calls.map(({ call_sid }) => `/v1/calls/${call_sid}`),
       concurrencies: bySixteen,
     },
+    { name: 'page, newest', paths: ['/v1/calls?limit=100'], concurrencies: bySixteen },
+    { name: 'page, newest 1000', paths: ['/v1/calls?limit=1000'], concurrencies: bySixteen },
     { name: 'page: failure, campaign often', paths: [failures('always-1')], concurrencies: bySixteen },
     { name: 'page: failure, campaign seldom', paths: [failures('always-9')], concurrencies: bySixteen },
     { name: 'page: failure, campaign long ago', paths: [failures('season-11')], concurrencies: bySixteen },
     {
       name: 'page: account, registeredFrom',
       paths: [1, 7, 30, 80].map((days) => `/v1/calls?account=emea&registeredFrom=${since(days)}&limit=100`),
+      concurrencies: bySixteen,
+    },
+    {
+      name: 'page: callSidPrefix',
+      paths: calls.map(({ call_sid }) => `/v1/calls?callSidPrefix=${call_sid.slice(0, 12)}&limit=100`),
+      concurrencies: bySixteen,
+    },
+    {
+      name: 'page: reason, of none',
+      paths: ['/v1/calls?reason=never%20given&limit=100'],
+      concurrencies: bySixteen,
+    },
+    {
+      name: 'page: settled in an hour',
+      paths: [1, 7, 30, 80].map(
+        (days) => `/v1/calls?settledFrom=${since(days)}&settledTo=${since(days - 1 / 24)}&limit=100`,
+      ),
       concurrencies: bySixteen,
     },
     {
@@ -79,9 +98,25 @@ export async function casesFor(databaseUrl: string): Promise<Case[]> {
       concurrencies: bySixteen,
     },
     { name: 'stats, 30 days', paths: ['/v1/stats?bucket=day'], concurrencies: byTwo },
+    // At 10,000,000 calls: p50 of the first 100 ms at most, of the next three 300 ms.
     {
       name: 'stats, 30 days, by campaign',
       paths: ['/v1/stats?bucket=day&groupBy=metadata.campaign'],
+      concurrencies: byTwo,
+    },
+    {
+      name: 'stats, a year by week',
+      paths: [`/v1/stats?bucket=week&registeredFrom=${since(365)}`],
+      concurrencies: byTwo,
+    },
+    {
+      name: 'stats, 30 days, Los Angeles',
+      paths: ['/v1/stats?bucket=day&timezone=America/Los_Angeles'],
+      concurrencies: byTwo,
+    },
+    {
+      name: 'stats, 7 days, one customer',
+      paths: [`/v1/stats?bucket=day&metadata.customer=C-1&registeredFrom=${since(7)}`],
       concurrencies: byTwo,
     },
   ];

@@ -120,7 +120,7 @@ async function wholeLives(calls: number): Promise<void> {
     const before = { ...(await usage(sidecars)), wal: await walBytes() };
     await place(sidecars, calls);
     while (
-      (await one<{ open: number }>('select count(*)::int as open from calls where outcome is null')).open
+      (await one<{ open: number }>('select count(*)::int as open from polykeep_internal.unsettled')).open
     )
       await sleep(1_000);
     await sleep(10_000);
@@ -132,6 +132,7 @@ async function wholeLives(calls: number): Promise<void> {
       followerMillisPerCall: ((after.followerSeconds - before.followerSeconds) / calls) * 1e3,
       postgresMillisPerCall: ((after.postgresSeconds - before.postgresSeconds) / calls) * 1e3,
       walBytesPerCall: (after.wal - before.wal) / calls,
+      ...(await hotUpdates()),
       connections: await connections(),
     });
   });
@@ -156,7 +157,9 @@ async function withSidecars(life: string, work: (sidecars: Sidecars) => Promise<
   await Promise.all([api.end('SIGTERM'), follower.end('SIGTERM')]);
   simulator.kill();
   await redis.flushall();
-  await sql.query('truncate calls cascade');
+  await sql.query(
+    'truncate polykeep_internal.calls, polykeep_internal.unsettled, polykeep_internal.transitions',
+  );
 }
 
 async function urlOf(simulator: ChildProcess): Promise<string> {
@@ -222,6 +225,13 @@ async function rssMb(pid: number): Promise<number> {
 
 async function redisBytes(): Promise<number> {
   return Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))?.[1]);
+}
+
+/** Which part of the updates of a call's row touched no index. */
+async function hotUpdates(): Promise<{ hot: number }> {
+  return one<{ hot: number }>(`
+    select n_tup_hot_upd::float8 / n_tup_upd as hot
+      from pg_stat_user_tables where schemaname = 'polykeep_internal' and relname = 'calls'`);
 }
 
 async function walBytes(): Promise<number> {

@@ -27,8 +27,10 @@ const QUICK_WINDOW_MS = 3_000;
 const COMMITTED = `
 select call_sid, extract(epoch from pg_xact_commit_timestamp(xid::xid))::float8 * 1000 as at,
        extract(epoch from observed_at)::float8 * 1000 as seen_at
-  from transitions
- where status = 'calling'`;
+  from polykeep_internal.transitions t
+  join polykeep_internal.calls c on c.id = t.call_id
+  join polykeep_internal.statuses s on s.id = t.status
+ where s.name = 'calling'`;
 
 interface Lags {
   changes: number;

@@ -48,6 +48,8 @@ export const Environment = Type.Object({
   MAX_TRACKING_MS: duration(86_400_000),
   /** Of a call, after it settled; without it calls are kept for ever. */
   RETENTION_DAYS: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000 })),
+  /** Keys of metadata that statistics are kept by. */
+  STATS_BY: Type.Optional(Type.String()),
   WORKER_CONCURRENCY: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 20_000 }),
   /** Of a running polykeep, for the commands that talk to one. */
   POLYKEEP_API_KEY: Type.Optional(Type.String({ pattern: VISIBLE_PATTERN })),
@@ -56,11 +58,13 @@ export const Environment = Type.Object({
 
 export type Environment = Static<typeof Environment>;
 
-export interface Config extends Omit<Environment, 'API_KEYS' | 'POLYAI_AUTH_TOKEN'> {
+export interface Config extends Omit<Environment, 'API_KEYS' | 'POLYAI_AUTH_TOKEN' | 'STATS_BY'> {
   /** Of the single-account variables and the accounts file; none for commands that talk to no PolyAI. */
   accounts: readonly AccountSettings[];
   /** Without any, only this machine can reach the API. */
   apiKeys: readonly ApiKey[];
+  /** The keys of `STATS_BY`, each once. */
+  statsBy: readonly string[];
 }
 
 const LOOPBACK = /^(localhost|::1|127(\.\d{1,3}){3})$/;
@@ -75,7 +79,7 @@ const validate = new Ajv({
 }).compile<Environment>(Environment);
 
 /** Which of polykeep's commands reads the configuration: they need different parts of it. */
-export type Command = 'serve' | 'api' | 'worker' | 'migrate' | 'export' | 'grant-reader' | 'track';
+export type Command = 'serve' | 'api' | 'worker' | 'migrate' | 'export' | 'grant-reader' | 'track' | 'check';
 
 /** What each command cannot do without. Processes that share the work share Postgres and Redis. */
 const REQUIRED: Record<Command, readonly (keyof Environment)[]> = {
@@ -86,6 +90,7 @@ const REQUIRED: Record<Command, readonly (keyof Environment)[]> = {
   'grant-reader': [],
   track: [],
   export: [],
+  check: [],
 };
 
 /** They need an account to talk to PolyAI with. */
@@ -128,10 +133,22 @@ export function readConfig(
     problems.push('POLL_INTERVAL_MIN_MS: must not be more than POLL_INTERVAL_MAX_MS');
   }
   const apiKeys = candidate.API_KEYS === undefined ? [] : readApiKeys(candidate.API_KEYS, problems);
+  const statsBy = readStatsBy(candidate.STATS_BY, problems);
   const accounts = FOLLOWS.includes(command) ? readAccounts(candidate, environment, problems) : [];
   if (problems.length > 0) throw new ConfigError(problems);
-  const { API_KEYS: _keys, POLYAI_AUTH_TOKEN: _token, ...rest } = candidate;
-  return { ...rest, accounts, apiKeys };
+  const { API_KEYS: _keys, POLYAI_AUTH_TOKEN: _token, STATS_BY: _statsBy, ...rest } = candidate;
+  return { ...rest, accounts, apiKeys, statsBy };
+}
+
+/** Each is one more row that most writes of a call add to. */
+const MAX_STATS_KEYS = 10;
+
+function readStatsBy(text: string | undefined, problems: string[]): string[] {
+  if (text === undefined) return [];
+  const keys = new Set(text.split(',').map((key) => key.trim()));
+  if (keys.has('')) problems.push('STATS_BY: has an empty key: must be keys of metadata with commas between');
+  if (keys.size > MAX_STATS_KEYS) problems.push(`STATS_BY: must have no more than ${MAX_STATS_KEYS} keys`);
+  return [...keys];
 }
 
 /** What is wrong with the variables taken together, whatever is wrong with each. */

@@ -3,6 +3,7 @@ import type { PollMetrics } from '../accounts/account.ts';
 import type { Accounts } from '../accounts/accounts.ts';
 import type { RequestMetrics } from '../api/server.ts';
 import type { ArchiveHealth } from '../archive/health.ts';
+import type { UnfoldedChanges } from '../archive/read/unfolded.ts';
 import type { UnsettledCalls } from '../archive/read/unsettled.ts';
 import type { ArchiveWriter, WriteMetrics } from '../archive/write/writer.ts';
 import type { CallQueue } from '../queue/call-queue.ts';
@@ -13,6 +14,7 @@ import { createPollMetrics } from './poll-metrics.ts';
 import { watchProcess } from './process-metrics.ts';
 import { watchQueue } from './queue-gauges.ts';
 import { createRequestMetrics } from './request-metrics.ts';
+import { watchRollups } from './rollup-gauge.ts';
 import { createWriteMetrics, watchWriter } from './write-metrics.ts';
 
 /** What the rooms report their work to, and what Prometheus is told of it. */
@@ -33,6 +35,7 @@ export interface Watched {
   archive: Pick<ArchiveHealth, 'isUp'>;
   queue: Pick<CallQueue, 'followed' | 'depth' | 'state'>;
   unsettled: UnsettledCalls;
+  unfolded: UnfoldedChanges;
 }
 
 /** `droppedLines`: of the log, since the start. */
@@ -51,10 +54,14 @@ export function createMetrics(role: string, droppedLines = () => 0): Metrics {
     writes: createWriteMetrics(registry),
     sweeps: { sweptUp: (calls) => sweptUp.inc(calls) },
     requests: createRequestMetrics(registry),
-    watch({ accounts, writer, archive, queue, unsettled }) {
+    watch({ accounts, writer, archive, queue, unsettled, unfolded }) {
       watchAccounts(registry, accounts);
       watchWriter(registry, writer);
-      beforeScrape = [watchQueue(registry, queue), watchArchive(registry, { unsettled, accounts, archive })];
+      beforeScrape = [
+        watchQueue(registry, queue),
+        watchArchive(registry, { unsettled, accounts, archive }),
+        watchRollups(registry, unfolded),
+      ];
     },
     async text() {
       await Promise.all(beforeScrape.map((update) => update()));

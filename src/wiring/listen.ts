@@ -9,6 +9,7 @@ import { createFeed } from '../archive/read/feed.ts';
 import { createReader } from '../archive/read/reader.ts';
 import { createStats } from '../archive/read/statistics.ts';
 import { createEraser } from '../archive/write/eraser.ts';
+import { createMetadataEditor } from '../archive/write/metadata.ts';
 import { createRegistrar } from '../archive/write/registrar.ts';
 import { within } from '../clock.ts';
 import { connectionLimits, openFilesLimit } from '../open-files.ts';
@@ -26,7 +27,7 @@ const LAST_WORDS_MS = 100;
 export async function listen(common: Common): Promise<string> {
   const { config, databaseUrl, database, news, writer, accounts, queue, jobs, log, running } = common;
   const registrar = createRegistrar(database.pool);
-  const reader = createReader(database.orm);
+  const reader = createReader(database.pool);
   const feed = createFeed(database.pool);
   const { followSoon, stopFollowing } = createDispatch(queue, log);
   const placedCalls = createPlacedCalls({ registrar, report: writer.report, followSoon, log });
@@ -39,6 +40,7 @@ export async function listen(common: Common): Promise<string> {
     feed,
     waiting: createWaiting({ reader, feed, news, log }),
     eraser: createEraser(database.pool),
+    metadata: createMetadataEditor(database.pool),
     stats: createStats(reports.pool),
     exporter: createExporter({ url: databaseUrl, atMost: EXPORTS_AT_ONCE }),
     accounts,

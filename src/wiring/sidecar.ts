@@ -7,6 +7,7 @@ import { openDatabase } from '../archive/database.ts';
 import { createArchiveHealth } from '../archive/health.ts';
 import { archiveId } from '../archive/identity.ts';
 import { createNews } from '../archive/news.ts';
+import { createUnfoldedChanges } from '../archive/read/unfolded.ts';
 import { createUnsettledCalls } from '../archive/read/unsettled.ts';
 import { migrateDatabase } from '../archive/schema/migrations.ts';
 import { createWriter } from '../archive/write/writer.ts';
@@ -90,7 +91,8 @@ async function start(
   const counting = openDatabase(databaseUrl, log, { max: 1 });
   running.defer(() => unlessHung(counting.close()));
   const unsettled = createUnsettledCalls(counting.pool, KNOWN_STATUSES);
-  metrics.watch({ accounts, writer, archive: archiveHealth, queue, unsettled });
+  const unfolded = createUnfoldedChanges(counting.pool);
+  metrics.watch({ accounts, writer, archive: archiveHealth, queue, unsettled, unfolded });
   const common = {
     config,
     databaseUrl,

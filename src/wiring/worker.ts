@@ -3,6 +3,8 @@ import { systemClock as clock } from '../clock.ts';
 import { createFollower } from '../follow/follower.ts';
 import type { FollowSettings } from '../follow/one-lease.ts';
 import { createRetention } from '../upkeep/retention.ts';
+import { createRollups } from '../upkeep/rollups.ts';
+import { createStatsKeys } from '../upkeep/stats-keys.ts';
 import { createSweeper } from '../upkeep/sweeper.ts';
 import { type Common, longestInterval, unlessHung } from './common.ts';
 
@@ -10,6 +12,9 @@ const SWEEP_EVERY_MS = 15_000;
 /** How long a call that was swept up may wait in the queue before it is swept up again. */
 const QUEUE_PATIENCE_MS = 60_000;
 const RETENTION_EVERY_MS = 300_000;
+/** What is not folded yet costs each question for statistics; each fold writes every row of rollups that has changed. */
+const FOLD_EVERY_MS = 10_000;
+const KEYS_EVERY_MS = 15_000;
 
 /** Takes calls from the queue, and looks for those that nobody follows. */
 export async function startFollowing(common: Common): Promise<void> {
@@ -48,7 +53,18 @@ export async function startFollowing(common: Common): Promise<void> {
   });
   sweeper.start();
   running.defer(() => unlessHung(sweeper.stop()));
+  startRollups(common);
   startRetention(common);
+}
+
+function startRollups({ config, database, log, running }: Common): void {
+  const { pool } = database;
+  const rollups = createRollups({ pool, everyMs: FOLD_EVERY_MS, clock, log });
+  rollups.start();
+  running.defer(() => unlessHung(rollups.stop()));
+  const keys = createStatsKeys({ pool, keys: config.statsBy, everyMs: KEYS_EVERY_MS, clock, log });
+  keys.start();
+  running.defer(() => unlessHung(keys.stop()));
 }
 
 function startRetention({ config, database, log, running }: Common): void {
