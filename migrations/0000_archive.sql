@@ -115,12 +115,12 @@ CREATE INDEX "transitions_by_call" ON "polykeep_internal"."transitions" USING bt
 --> statement-breakpoint
 CREATE INDEX "transitions_by_transaction" ON "polykeep_internal"."transitions" USING btree ("xid");
 --> statement-breakpoint
-CREATE INDEX "transitions_by_reason" ON "polykeep_internal"."transitions" USING hash ("reason") WHERE "polykeep_internal"."transitions"."reason" is not null;
+CREATE INDEX "transitions_by_reason" ON "polykeep_internal"."transitions" USING btree (hashtext("reason")) WHERE "polykeep_internal"."transitions"."reason" is not null;
 --> statement-breakpoint
 -- A call's row is written some four times while it is young: free room on its page lets it stay there (HOT), where no
--- index is touched. Measured: at 75 it stays in 99 % of the updates, at 90 in 95 %, at 100 in 92 %. As the rows grow into
--- the room, a call at rest takes no more of the disk; at 65 it would take 22 bytes more.
-ALTER TABLE "polykeep_internal"."calls" SET (fillfactor = 75, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05);
+-- index is touched. Measured: at 75 it stays in 99 % of the updates of 5,000 calls that begin at once, at 80 in 98 %, at
+-- 90 in 95 %, at 100 in 92 %. Rows that come finished, as those of a dump, leave the room unused.
+ALTER TABLE "polykeep_internal"."calls" SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05);
 --> statement-breakpoint
 ALTER TABLE "polykeep_internal"."transitions" SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05);
 --> statement-breakpoint

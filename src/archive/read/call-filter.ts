@@ -43,7 +43,8 @@ export function foundBy({ outcome, reason }: CallFilter): SQL {
     outcome === 'none' ? sql`c.id in (select call_id from polykeep_internal.unsettled)` : undefined,
     reason === undefined
       ? undefined
-      : sql`c.id in (select t.call_id from polykeep_internal.transitions t where t.reason = ${reason})`,
+      : sql`c.id in (select t.call_id from polykeep_internal.transitions t
+                      where hashtext(t.reason) = hashtext(${reason}) and t.reason = ${reason})`,
   ]);
 }
 

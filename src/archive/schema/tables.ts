@@ -117,7 +117,7 @@ export const transitions = internal.table(
     // Those of one transaction are few, and sorted as they are read: all their keys would be as large as the calls.
     index('transitions_by_transaction').on(table.xid),
     // By its hash: a reason may be longer than a key of a B-tree.
-    index('transitions_by_reason').using('hash', table.reason).where(sql`${table.reason} is not null`),
+    index('transitions_by_reason').on(sql`hashtext(${table.reason})`).where(sql`${table.reason} is not null`),
   ],
 );
 
