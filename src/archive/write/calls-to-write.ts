@@ -30,8 +30,7 @@ select c.id, c.call_sid as "callSid", c.account, c.status, c.outcome, c.reason,
        case when c.last_seen_at is not null
             then greatest(0, date_part('epoch', clock_timestamp() - c.last_seen_at) * 1000) end as "silentMs"
   from polykeep_internal.calls c
- where c.call_sid = any($1::text[])
- order by c.call_sid`;
+ where c.call_sid = any($1::text[])`;
 
 /**
  * Names are read by a statement of their own, after the rows: a row that was locked until a moment ago is given as it now
@@ -73,20 +72,44 @@ async function read(
   }));
 }
 
+/** More statuses than these are not worth their memory: PolyAI may invent any number. */
+const KEPT_AT_MOST = 1_000;
+
+/** Names that each connection has read, by kind and number: neither is ever changed. */
+const kept = new WeakMap<PoolClient, Map<string, string>>();
+
 async function namesOf(
   client: PoolClient,
   rows: readonly CodedRow[],
 ): Promise<(kind: 'account' | 'status', id: number) => string> {
-  const accounts = new Set(rows.map(({ account }) => account));
-  const statuses = new Set(rows.flatMap(({ status }) => (status === null ? [] : [status])));
-  const values = [[...accounts], [...statuses]];
-  const query = { name: 'names_of_codes', text: NAMES, values };
-  const found = await client.query<{ kind: string; id: number; name: string }>(query);
-  const names = new Map(found.rows.map(({ kind, id, name }) => [`${kind} ${id}`, name]));
+  const names = namesKeptOf(client);
+  const unknown = (kind: string, ids: readonly number[]) =>
+    [...new Set(ids)].filter((id) => !names.has(`${kind} ${id}`));
+  const accounts = unknown(
+    'account',
+    rows.map(({ account }) => account),
+  );
+  const statuses = unknown(
+    'status',
+    rows.flatMap(({ status }) => (status === null ? [] : [status])),
+  );
+  if (accounts.length + statuses.length > 0) {
+    const query = { name: 'names_of_codes', text: NAMES, values: [accounts, statuses] };
+    const found = await client.query<{ kind: string; id: number; name: string }>(query);
+    for (const { kind, id, name } of found.rows) names.set(`${kind} ${id}`, name);
+  }
   return (kind, id) => {
     const name = names.get(`${kind} ${id}`);
     if (name === undefined)
       throw new Error(`the archive has no ${kind} of number ${id}: its row was deleted`);
     return name;
   };
+}
+
+function namesKeptOf(client: PoolClient): Map<string, string> {
+  const names = kept.get(client);
+  if (names !== undefined && names.size < KEPT_AT_MOST) return names;
+  const none = new Map<string, string>();
+  kept.set(client, none);
+  return none;
 }
