@@ -1,5 +1,6 @@
 import type { PoolClient } from 'pg';
 import { type CallState, OUTCOME_CODES, OUTCOMES } from '../../call/call.ts';
+import { keptByConnection } from './kept-by-connection.ts';
 
 /** A call's row, as it is to be written: the state beside what else a follower, or the writer, needs. */
 export interface CallToWrite extends CallState {
@@ -72,17 +73,14 @@ async function read(
   }));
 }
 
-/** More statuses than these are not worth their memory: PolyAI may invent any number. */
-const KEPT_AT_MOST = 1_000;
-
-/** Names that each connection has read, by kind and number: neither is ever changed. */
-const kept = new WeakMap<PoolClient, Map<string, string>>();
+/** By kind and number. */
+const namesKnownTo = keptByConnection<string>();
 
 async function namesOf(
   client: PoolClient,
   rows: readonly CodedRow[],
 ): Promise<(kind: 'account' | 'status', id: number) => string> {
-  const names = namesKeptOf(client);
+  const names = namesKnownTo(client);
   const unknown = (kind: string, ids: readonly number[]) =>
     [...new Set(ids)].filter((id) => !names.has(`${kind} ${id}`));
   const accounts = unknown(
@@ -104,12 +102,4 @@ async function namesOf(
       throw new Error(`the archive has no ${kind} of number ${id}: its row was deleted`);
     return name;
   };
-}
-
-function namesKeptOf(client: PoolClient): Map<string, string> {
-  const names = kept.get(client);
-  if (names !== undefined && names.size < KEPT_AT_MOST) return names;
-  const none = new Map<string, string>();
-  kept.set(client, none);
-  return none;
 }

@@ -2,7 +2,7 @@ import type { QueryConfig } from 'pg';
 import { type CallState, OUTCOME_CODES, type Sighting } from '../../call/call.ts';
 import type { FoldedCall } from '../../call/fold.ts';
 import { payloadText } from './payload.ts';
-import { type SentColumn, unnested } from './unnest.ts';
+import { unnested } from './unnest.ts';
 
 /** The statements that write what followers report, each one round trip for any number of calls. */
 
@@ -145,14 +145,13 @@ export interface Amendment {
   sighting: Sighting;
 }
 
-const AMENDED_COLUMNS: SentColumn<Amendment>[] = [
+const AMENDED = unnested<Amendment>([
   ['call_id', 'int8', ({ callId }) => callId],
   ['seq', 'int2', ({ seq }) => seq],
   ['reason', 'text', ({ sighting }) => sighting.reason],
   ['last_updated', 'timestamptz', ({ sighting }) => sighting.lastUpdated],
   ['payload', 'text', ({ sighting }) => payloadText(sighting)],
-];
-const AMENDED = unnested(AMENDED_COLUMNS);
+]);
 
 const AMEND_TRANSITIONS = `
 update polykeep_internal.transitions t

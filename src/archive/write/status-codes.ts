@@ -1,13 +1,8 @@
 import type { PoolClient } from 'pg';
+import { keptByConnection } from './kept-by-connection.ts';
 
-/** PolyAI may invent any number of statuses. */
-const KEPT_AT_MOST = 1_000;
-
-/**
- * The numbers that each connection has found committed. Nobody deletes one, and whoever puts another database in the
- * place of this one has ended its connections first.
- */
-const found = new WeakMap<PoolClient, Map<string, number>>();
+/** The numbers that were found committed: nobody deletes one. */
+const knownTo = keptByConnection<number>();
 
 interface Row {
   id: number;
@@ -40,12 +35,4 @@ export async function statusCodes(
   if (missing.length === 0) return known;
   const added = await client.query<Row>(ADD, [missing]);
   return new Map([...known, ...added.rows.map(({ id, name }) => [name, id] as const)]);
-}
-
-function knownTo(client: PoolClient): Map<string, number> {
-  const kept = found.get(client);
-  if (kept !== undefined && kept.size < KEPT_AT_MOST) return kept;
-  const empty = new Map<string, number>();
-  found.set(client, empty);
-  return empty;
 }
