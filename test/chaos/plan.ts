@@ -68,7 +68,6 @@ export function longPlan({ seed, seconds, calls }: Scale): Plan {
   const polyai = outside({ from: QUIET_MS, until: calmAt - 8_000 }, gray.polyai);
   const everyMs = Math.min(6_000, polyai.reduce((sum, one) => sum + one.until - one.from, 0) / MISBEHAVIOURS);
   const misbehave = dealer(random, misbehaviours(settings.pollTimeoutMs));
-  const forgotten = forgottenCalls(seed, calls);
   return {
     seed,
     workers,
@@ -80,16 +79,7 @@ export function longPlan({ seed, seconds, calls }: Scale): Plan {
       retentionMs: RETENTION_MS,
       notFoundGraceMs: 300_000,
     },
-    registrations: [
-      { at: 1_000, calls: forgotten },
-      ...drawRegistrations(random, {
-        seed,
-        calls: calls - forgotten.length,
-        registeredBy: totalMs / 2,
-        endedBy: totalMs * 0.8,
-      }),
-    ],
-    forgetting: { at: totalMs * 0.3, callSids: forgotten.map(({ callSid }) => callSid) },
+    ...placing(random, { seed, calls, totalMs, registeredBy: totalMs / 2, endedBy: totalMs * 0.8 }),
     troubles: [
       ...withAwakenings(
         [
@@ -106,6 +96,26 @@ export function longPlan({ seed, seconds, calls }: Scale): Plan {
     ],
     calmAt,
     settledBy: totalMs,
+  };
+}
+
+/** Which calls are placed when, and which of them PolyAI forgets in the middle of their lives. */
+function placing(
+  random: () => number,
+  {
+    seed,
+    calls,
+    totalMs,
+    ...times
+  }: { seed: number; calls: number; totalMs: number; registeredBy: number; endedBy: number },
+): Pick<Plan, 'registrations' | 'forgetting'> {
+  const forgotten = forgottenCalls(seed, calls);
+  return {
+    registrations: [
+      { at: 1_000, calls: forgotten },
+      ...drawRegistrations(random, { seed, calls: calls - forgotten.length, ...times }),
+    ],
+    forgetting: { at: totalMs * 0.3, callSids: forgotten.map(({ callSid }) => callSid) },
   };
 }
 
@@ -165,7 +175,6 @@ export function shortPlan({ seed, seconds, calls }: Scale): Plan {
   const grayPolyai = packed(random, [{ from: 2_000, until: calmAt }], kinds.polyai);
   const polyai = outside({ from: 2_000, until: calmAt }, grayPolyai);
   const misbehave = dealer(random, misbehaviours(settings.pollTimeoutMs));
-  const forgotten = forgottenCalls(seed, calls);
   return {
     seed,
     workers,
@@ -178,16 +187,7 @@ export function shortPlan({ seed, seconds, calls }: Scale): Plan {
       retentionMs: 30_000,
       notFoundGraceMs: 120_000,
     },
-    registrations: [
-      { at: 1_000, calls: forgotten },
-      ...drawRegistrations(random, {
-        seed,
-        calls: calls - forgotten.length,
-        registeredBy: totalMs / 3,
-        endedBy: totalMs * 0.7,
-      }),
-    ],
-    forgetting: { at: totalMs * 0.3, callSids: forgotten.map(({ callSid }) => callSid) },
+    ...placing(random, { seed, calls, totalMs, registeredBy: totalMs / 3, endedBy: totalMs * 0.7 }),
     troubles: [
       ...schedule(random, early, dealer(random, unsettling(workers, false))),
       ...schedule(

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import type { Follow, HandedOn } from '../../src/follow/lease.ts';
 import { createBullmqQueue } from '../../src/queue/bullmq.ts';
 import type { CallQueue } from '../../src/queue/call-queue.ts';
+import { holding, untilAborted } from '../support/holding.ts';
 import { silentLog } from '../support/log.ts';
 import { isOnPath } from '../support/redis-choice.ts';
 import { spawnRedisServer } from '../support/redis-server.ts';
@@ -44,24 +45,7 @@ function bullmq({ redisUrl = inject('redisUrl'), concurrency = 1_000, log = sile
   return queue;
 }
 
-const untilAborted = (signal: AbortSignal) => sleep(600_000, undefined, { signal }).catch(() => {});
 const key = (name: string) => `${prefix}:calls:${name}`;
-
-/** Follows until it is aborted, and has who is followed now, who was, and who was let go. */
-function holding() {
-  const held = new Set<string>();
-  const taken: string[] = [];
-  const letGo: string[] = [];
-  const follow: Follow = async (callSid, _handedOn, signal) => {
-    held.add(callSid);
-    taken.push(callSid);
-    await untilAborted(signal);
-    held.delete(callSid);
-    letGo.push(callSid);
-    return { kind: 'handBack', handOn: HANDED_ON };
-  };
-  return { held, taken, letGo, follow };
-}
 
 /** Where in the queue the call's job is. */
 async function places(callSid: string): Promise<string[]> {
@@ -117,14 +101,14 @@ describe('a job that BullMQ holds but does not deliver', () => {
 
     await queue.requeue(['stuck']);
     expect(await places('stuck')).toEqual(['wait']);
-    const { held, follow } = holding();
+    const { held, follow } = holding(HANDED_ON);
     await queue.work(follow);
     await expect.poll(() => held.has('stuck')).toBe(true);
   });
 
   it('is not disturbed by a requeue while a live lock says that it is followed', async () => {
     const queue = bullmq();
-    const { held, taken, follow } = holding();
+    const { held, taken, follow } = holding(HANDED_ON);
     await queue.work(follow);
     await queue.enqueue(['followed']);
     await expect.poll(() => held.has('followed')).toBe(true);
@@ -137,7 +121,7 @@ describe('a job that BullMQ holds but does not deliver', () => {
 describe('a call that a process takes up again while it still follows it', () => {
   it('is followed once, and its new lock is renewed', async () => {
     const queue = bullmq();
-    const { held, taken, letGo, follow } = holding();
+    const { held, taken, letGo, follow } = holding(HANDED_ON);
     await queue.work(follow);
     await queue.enqueue(['again']);
     await expect.poll(() => held.has('again')).toBe(true);
@@ -159,7 +143,7 @@ describe('a call that a process takes up again while it still follows it', () =>
 describe('a lost lock', () => {
   it('aborts its follower', async () => {
     const queue = bullmq();
-    const { held, letGo, follow } = holding();
+    const { held, letGo, follow } = holding(HANDED_ON);
     await queue.work(follow);
     await queue.enqueue(['robbed', 'kept']);
     await expect.poll(() => held.size).toBe(2);

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Follow, HandedOn } from '../../src/follow/lease.ts';
 import { createBullmqQueue } from '../../src/queue/bullmq.ts';
 import type { CallQueue } from '../../src/queue/call-queue.ts';
+import { holding } from '../support/holding.ts';
 import { isOnPath } from '../support/redis-choice.ts';
 import { type RedisServer, spawnRedisServer } from '../support/redis-server.ts';
 import { tcpProxy } from '../support/tcp-proxy.ts';
@@ -58,22 +59,6 @@ function shortLeases() {
     return { kind: 'handBack', handOn: HAND_ON };
   };
   return { leases, follow, least: () => Math.min(...leases.values()) };
-}
-
-/** Leases that end only when they are made to. */
-function holding() {
-  const held = new Set<string>();
-  const taken: string[] = [];
-  const letGo: string[] = [];
-  const follow: Follow = async (callSid, _handedOn, signal) => {
-    held.add(callSid);
-    taken.push(callSid);
-    await sleep(600_000, undefined, { signal }).catch(() => {});
-    held.delete(callSid);
-    letGo.push(callSid);
-    return { kind: 'handBack', handOn: HAND_ON };
-  };
-  return { held, taken, letGo, follow };
 }
 
 const callsOf = (n: number) => Array.from({ length: n }, (_, i) => `call-${i}`);
@@ -172,7 +157,7 @@ describe.each(REFUSALS)('a Redis that %s', (_, refuse, cure, words) => {
 });
 
 it('a fault that outlasts the locks ends no lease of any worker, and the locks are taken again', async () => {
-  const { held, taken, letGo, follow } = holding();
+  const { held, taken, letGo, follow } = holding(HAND_ON);
   const queue = bullmq({ concurrency: 800 });
   await queue.work(follow);
   // One finds half a second before the other that Redis takes writes again.
