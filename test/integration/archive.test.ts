@@ -41,6 +41,13 @@ async function register(callSid = newCallSid(), metadata = {}): Promise<string> 
   return callSid;
 }
 
+/** As after a delete by hand, or a dump of some tables alone. */
+async function leaveBehind(callSid: string): Promise<void> {
+  const text =
+    'insert into polykeep_internal.unsettled (call_id) select id from polykeep_internal.calls where call_sid = $1';
+  await test.query(text, [callSid]);
+}
+
 /** All calls that fit, a page at a time. */
 async function inPages(reader: ArchiveReader, filter: CallFilter, limit: number): Promise<Call[]> {
   const found: Call[] = [];
@@ -88,6 +95,14 @@ describe('registration', () => {
     expect(stored).toMatchObject({ ...first, status: null, outcome: null, polls: 0, transitions: [] });
     if (created.kind !== 'created') throw new Error(created.kind);
     expect(callJson(created.call)).toEqual(stored && callJson(stored));
+  });
+
+  it('of a concluded call follows it again, also where a promise to follow it was left behind', async () => {
+    const callSid = await register();
+    await archive().writer.report({ callSid, conclusion: { outcome: 'lost', at: new Date() } });
+    await leaveBehind(callSid);
+    const registered = archive().registrar.register({ callSid, account: 'default', metadata: {} });
+    await expect(registered).resolves.toEqual({ kind: 'reopened' });
   });
 
   it('of one call by many at once is new for exactly one of them', async () => {
@@ -406,6 +421,14 @@ describe('what is read', () => {
       await test.query('select seq, status from polykeep.transitions where call_sid = $1', [callSid]),
     ).toEqual([{ seq: 1, status: 'busy' }]);
   });
+});
+
+it('a sighting takes a conclusion back, also where a promise to follow the call was left behind', async () => {
+  const callSid = await register();
+  await archive().writer.report({ callSid, conclusion: { outcome: 'lost', at: new Date() } });
+  await leaveBehind(callSid);
+  const seen = await archive().writer.report({ callSid, sighting: sightingNow('calling') });
+  expect(seen?.state).toMatchObject({ status: 'calling', outcome: null });
 });
 
 describe('a session', () => {

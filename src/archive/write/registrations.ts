@@ -112,6 +112,7 @@ with changed as (
   returning c.id, c.call_sid, c.registered_at, c.reopened_at is not distinct from now()::timestamptz(3) as is_reopened
 ), followed as (
   insert into polykeep_internal.unsettled (call_id) select id from changed where is_reopened
+      on conflict do nothing
 )
 select call_sid as "callSid", registered_at as "registeredAt", false as "isNew", is_reopened as "isReopened"
   from changed`;

@@ -69,9 +69,10 @@ export function letGo(callIds: readonly string[]): QueryConfig {
   return { name: 'let_go', text, values: [callIds] };
 }
 
-/** These calls are followed again, and nobody has promised to. */
+/** These calls are followed again. A promise that was left behind is as good as none: it ends, and they are swept up. */
 export function followAgain(callIds: readonly string[]): QueryConfig {
-  const text = 'insert into polykeep_internal.unsettled (call_id) select unnest($1::int8[])';
+  const text =
+    'insert into polykeep_internal.unsettled (call_id) select unnest($1::int8[]) on conflict do nothing';
   return { name: 'follow_again', text, values: [callIds] };
 }
 
