@@ -32,12 +32,21 @@ export function emptySum(): RollupSum {
 
 /** Adds the row to the sum, or with `sign` -1 takes it out. */
 export function addRow(sum: RollupSum, row: ContributionRow, sign = 1): void {
+  addNumbers(sum, row, sign);
+  addDurations(sum.queued, row.queued, sign);
+  addDurations(sum.calling, row.calling, sign);
+}
+
+/** What a row has beside its durations. */
+export function addNumbers(
+  sum: RollupSum,
+  row: Pick<ContributionRow, 'calls' | 'settle_ms' | 'polls' | 'failed_polls'>,
+  sign: number,
+): void {
   sum.calls += sign * row.calls;
   sum.settleMs += sign * Number(row.settle_ms);
   sum.polls += sign * Number(row.polls);
   sum.failedPolls += sign * Number(row.failed_polls);
-  addDurations(sum.queued, row.queued, sign);
-  addDurations(sum.calling, row.calling, sign);
 }
 
 /** As `addRow`. */

@@ -1,16 +1,9 @@
 import type { Pool, PoolClient } from 'pg';
 import type { Logger } from 'pino';
-import { dayOfQuarter } from '../archive/quarters.ts';
+import { DAY, dayOfQuarter, QUARTER, RETIRED_QUARTER } from '../archive/quarters.ts';
 import { addRow, type ContributionRow } from '../archive/rollup-sum.ts';
 import { inTransaction } from '../archive/transaction.ts';
-import {
-  addSums,
-  createRollupSums,
-  DAY,
-  QUARTER,
-  RETIRED_QUARTER,
-  ROLLUPS_LOCK,
-} from '../archive/write/rollups.ts';
+import { addSums, createRollupSums, ROLLUPS_LOCK } from '../archive/write/rollups.ts';
 import type { Clock } from '../clock.ts';
 import { createRounds, type Rounds } from './rounds.ts';
 

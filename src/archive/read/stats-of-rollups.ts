@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg';
 import { ALL_CALLS, contributionsOf } from '../contributions.ts';
 import { StatsTooSlowError } from '../errors.ts';
-import { QUARTER_MS } from '../quarters.ts';
+import { DAY, QUARTER, QUARTER_MS, RETIRED_QUARTER } from '../quarters.ts';
 import type { ContributionRow } from '../rollup-sum.ts';
 import { rollupTerms, type Term } from './rollup-terms.ts';
 import { createStatsGroups, type StatsGroups } from './stats-groups.ts';
@@ -112,11 +112,11 @@ const ROLLUPS = `
 declare rollups no scroll cursor for
 select r.level, r.bucket, r.account, r.outcome, r.value, r.calls, r.queued, r.calling
   from polykeep_internal.rollups r
- where ${IS_SELECTED} and r.level = 2 and r.bucket = any($4::int[])
+ where ${IS_SELECTED} and r.level = ${DAY} and r.bucket = any($4::int[])
 union all
 select r.level, r.bucket, r.account, r.outcome, r.value, r.calls, r.queued, r.calling
   from polykeep_internal.rollups r
- where ${IS_SELECTED} and r.level in (0, 1) and r.bucket = any($5::int[])`;
+ where ${IS_SELECTED} and r.level in (${QUARTER}, ${RETIRED_QUARTER}) and r.bucket = any($5::int[])`;
 
 /** A row of rollups, as far as statistics need it. */
 interface ReadRow {
@@ -137,7 +137,7 @@ async function readRollups(client: PoolClient, { task, span, selection, groups }
   for (;;) {
     const { rows } = await client.query<ReadRow>(`fetch ${READ_AT_ONCE} from rollups`);
     for (const row of rows) {
-      const terms: readonly Term[] = (row.level === 2 ? days : quarters).get(row.bucket) ?? [];
+      const terms: readonly Term[] = (row.level === DAY ? days : quarters).get(row.bucket) ?? [];
       for (const { index, sign } of terms) groups.addRollup(span.offset + index, row, sign);
     }
     if (rows.length < READ_AT_ONCE) break;

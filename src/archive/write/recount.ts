@@ -1,13 +1,11 @@
 import type { ClientBase } from 'pg';
 import { ALL_CALLS, contributionsOf } from '../contributions.ts';
-import { dayOfQuarter, QUARTER_MS, QUARTERS_A_DAY } from '../quarters.ts';
+import { DAY, dayOfQuarter, QUARTER, QUARTER_MS, QUARTERS_A_DAY } from '../quarters.ts';
 import { addRow, addSum, type ContributionRow, isZero } from '../rollup-sum.ts';
 import {
   addSums,
   createRollupSums,
-  DAY,
   mergeRow,
-  QUARTER,
   ROLLUPS_LOCK,
   type RollupGroup,
   type RollupRow,

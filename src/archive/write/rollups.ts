@@ -1,14 +1,9 @@
 import type { ClientBase } from 'pg';
-import { addSum, emptySum, isZero, type RollupSum } from '../rollup-sum.ts';
+import { addNumbers, addSum, emptySum, isZero, type RollupSum } from '../rollup-sum.ts';
 import { type SentColumn, unnested } from './unnest.ts';
 
 /** Whoever writes rollups holds this advisory lock: one transaction at a time. */
 export const ROLLUPS_LOCK = 7_066_521_394;
-
-/** The levels of `rollups`: calls that are there and those that retention deleted, by the quarter; both, by the day. */
-export const QUARTER = 0;
-export const RETIRED_QUARTER = 1;
-export const DAY = 2;
 
 /** Which row of rollups. */
 export interface RollupGroup {
@@ -117,10 +112,7 @@ export async function addSums(client: ClientBase, added: RollupSums): Promise<vo
 
 /** Adds what the row has to the sum, or with `sign` -1 takes it out. */
 export function mergeRow(sum: RollupSum, row: RollupRow, sign = 1): void {
-  sum.calls += sign * row.calls;
-  sum.settleMs += sign * Number(row.settle_ms);
-  sum.polls += sign * Number(row.polls);
-  sum.failedPolls += sign * Number(row.failed_polls);
+  addNumbers(sum, row, sign);
   if (row.queued !== null) sum.queued.mergeBytes(row.queued, sign);
   if (row.calling !== null) sum.calling.mergeBytes(row.calling, sign);
 }
