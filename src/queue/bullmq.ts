@@ -72,6 +72,7 @@ export function createBullmqQueue(options: BullmqQueueOptions): BullmqCallQueue 
       try {
         return await told('requeuing calls', () => inPages(callSids, addPageAnew));
       } catch (error) {
+        // The probe has told of it. Whatever Redis has against them, the calls are to be followed.
         if (worker === null) throw error;
       }
     }

@@ -15,8 +15,8 @@ interface WriteProbeOptions {
 }
 
 /**
- * Whether Redis takes writes. One that answers a ping and refuses a write (its memory is full, it became a replica, its
- * disk fails) is down. Each change is logged once, with what Redis said.
+ * Whether Redis takes what calls need. One that answers a ping and refuses that (its memory is full, it became a replica,
+ * its disk fails, it allows no scripts) is down. Each change is logged once, with what Redis said.
  */
 export interface WriteProbe {
   /** As the last probe found it; true before the first one is over. */
