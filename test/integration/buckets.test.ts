@@ -66,6 +66,19 @@ describe('buckets', () => {
     );
   });
 
+  it('have no hour more where the clocks change within one: Chatham, at 2:45', async () => {
+    const starts = (day: string) =>
+      bucketStarts('hour', 'Pacific/Chatham', Date.parse(`${day}T13:15Z`), Date.parse(`${day}T15:00Z`));
+    // In spring on to 3:45, in autumn back to 1:45.
+    for (const day of ['2020-09-26', '2020-04-04']) {
+      const hours = [`${day}T13:15Z`, `${day}T14:15Z`].map((hour) => Date.parse(hour));
+      expect(starts(day)).toEqual(hours);
+      const seconds = hours.map((hour) => hour / 1000);
+      const inside = [...seconds, ...seconds.map((second) => second + 2_699)];
+      expect(await truncated('hour', 'Pacific/Chatham', inside)).toEqual([...hours, ...hours]);
+    }
+  });
+
   it('are in order, and lie in the time that is asked for', () => {
     fc.assert(
       fc.property(fc.constantFrom(...BUCKETS), fc.constantFrom(...ZONES), time, (bucket, timeZone, from) => {

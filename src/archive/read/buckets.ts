@@ -28,8 +28,10 @@ export function bucketStarts(bucket: Bucket, timeZone: string, from: number, to:
   let last = -Infinity;
   for (const { from: begin, to: end, offset } of stretches(timeZone, from - BEFORE_MS, to)) {
     const first = numberOf(bucket, begin + offset);
-    // The clocks went forward over the beginning of a bucket; an hour begins with each change of them.
-    if (first > last || bucket === 'hour') starts.push(begin);
+    // The clocks went forward over the beginning of a bucket; an hour begins with each change of them, but for one by a
+    // whole hour within an hour, which goes on.
+    const isNew = bucket === 'hour' ? startOf(bucket, first) - offset !== starts.at(-1) : first > last;
+    if (isNew) starts.push(begin);
     for (let number = Math.max(first, bucket === 'hour' ? first : last) + 1; ; number++) {
       const start = startOf(bucket, number) - offset;
       if (start >= end) break;
