@@ -121,6 +121,8 @@ describe.each(REFUSALS)('a Redis that %s', (_, refuse, cure, words) => {
 
     await refuse();
     await expect.poll(() => queue.state()).toBe('down');
+    // As the sweeper does: a call that was between two leases just then is in Redis alone.
+    await queue.requeue(calls);
     const before = new Map(leases);
     const since = () => Math.min(...calls.map((call) => (leases.get(call) ?? 0) - (before.get(call) ?? 0)));
     await expect.poll(since).toBeGreaterThan(20);
