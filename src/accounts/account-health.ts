@@ -6,6 +6,8 @@ import { type Finding, type PollResult, PollSigns } from './poll-signs.ts';
 const MAX_TEXT = 100;
 /** How soon what the time alone shows is seen. */
 const LOOK_EVERY_MS = 2_000;
+/** Failures of so long ago are no state of an account that nothing is polled of since. */
+const IDLE_MS = 10_000;
 const DENIES = 'PolyAI denies calls that it has shown';
 
 /** How an account's polls go: for readiness, metrics and one log line per change. */
@@ -32,7 +34,8 @@ interface HealthOptions {
  *   is for 10 s, and longer where the calls' intervals are.
  *
  * A status brings each state back to ok. A 404 or 400 of PolyAI's own ends failing and paused: it took the token. A 429
- * says nothing of either. A new connection begins anew.
+ * says nothing of either. A new connection begins anew. Where no call has been followed here for 10 s, failing ends too:
+ * no poll would ever show that PolyAI answers again.
  */
 export class AccountHealth {
   readonly #options: HealthOptions;
@@ -46,6 +49,8 @@ export class AccountHealth {
   readonly #warnedOf = new Set<string>();
   /** Calls here that are followed. */
   #followed = 0;
+  /** When the last one was left. */
+  #idleSince = 0;
   #timer: NodeJS.Timeout | null = null;
 
   constructor(options: HealthOptions) {
@@ -111,17 +116,31 @@ export class AccountHealth {
   /** It is no more. Where none is, silence says nothing. */
   leave(): void {
     this.#followed--;
+    if (this.#followed > 0) return;
+    this.#idleSince = this.#options.clock.monotonic();
+    this.#lookLater();
   }
 
   /** Finds what is sure by now, and looks again later by itself: there may be no further poll for long. */
   look(): void {
     const finding = this.#finding();
     if (finding === 'paused' || (finding !== null && this.#state !== 'paused')) this.#judge(finding, '');
-    if (!this.#signs.isOpen || this.#timer !== null) return;
-    this.#timer = setTimeout(() => {
+    if (this.#signs.isOpen) this.#lookLater();
+  }
+
+  #lookLater(): void {
+    this.#timer ??= setTimeout(() => {
       this.#timer = null;
       if (this.#followed > 0) this.look();
+      else this.#rest();
     }, LOOK_EVERY_MS).unref();
+  }
+
+  /** No call is followed: a new one may come soon, or its lease go on in another process. */
+  #rest(): void {
+    if (this.#state !== 'failing') return;
+    if (this.#options.clock.monotonic() - this.#idleSince < IDLE_MS) return this.#lookLater();
+    this.#become('ok', '', 'no call of the account is left to poll: how PolyAI answers is not known');
   }
 
   #finding(): Finding | null {
@@ -145,7 +164,7 @@ export class AccountHealth {
     }
   }
 
-  #become(next: HealthState, reason: string): void {
+  #become(next: HealthState, reason: string, resumed = RESUMED[this.#state]): void {
     const { account, log } = this.#options;
     const before = this.#state;
     this.#state = next;
@@ -154,7 +173,7 @@ export class AccountHealth {
     if (next === 'failing') return this.#warnOf(kindOf(reason), fields);
     if (next === before) return;
     this.#warnedOf.clear();
-    if (next === 'ok') log.info({ ...fields, before }, RESUMED[before]);
+    if (next === 'ok') log.info({ ...fields, before }, resumed);
     else if (next === 'paused') log.error(fields, 'account paused: PolyAI refuses its token');
     else log.warn(fields, 'PolyAI knows none of the account’s calls: are its URL, region and token right?');
   }

@@ -14,6 +14,9 @@ const LASTS_MS = 3_000;
 const TELLING_POLLS = 20;
 /** A refused token is tried again only every half minute. */
 const PROBE_MS = 30_000;
+/** So long after the last poll that was denied nobody says any more that calls are. */
+const DENIED_WITHIN_MS = 20_000;
+const DENIES = 'failing: PolyAI denies calls that it has shown';
 
 /** Faults that stop work in every process, with the part that is down then. */
 const STOPPED: ReadonlyMap<IncidentKind, 'postgres' | 'queue'> = new Map([
@@ -28,7 +31,13 @@ const WELL: ReadonlySet<string> = new Set(['active', 'ok']);
 
 /** Readiness follows what is: not ok soon after a fault that stops work, ok soon after it, and at no other time. */
 export function checkReadiness(evidence: Evidence): Violation[] {
-  const byProcess = Map.groupBy(evidence.readiness, ({ process }) => process);
+  const denials = denialsOf(evidence);
+  const byProcess = Map.groupBy(
+    evidence.readiness.map((sample) =>
+      isTrueDenial(sample, denials) ? { ...sample, state: 'ok' as const } : sample,
+    ),
+    ({ process }) => process,
+  );
   return [
     ...[...byProcess].flatMap(([process, samples]) => [
       ...late(process, samples, evidence.incidents),
@@ -36,6 +45,28 @@ export function checkReadiness(evidence: Evidence): Violation[] {
     ]),
     ...lateOfPolyai(evidence),
   ];
+}
+
+/**
+ * While PolyAI denies calls that it has shown and really has forgotten: it showed them from the past, so that they are
+ * asked for still. Where no other call is left that it would show, it is true that it denies.
+ */
+function denialsOf({ calls }: Evidence): Window[] {
+  return calls.flatMap(({ polls, forgottenAt }) =>
+    polls
+      .filter(({ at, httpStatus }) => httpStatus === 404 && forgottenAt !== null && at >= forgottenAt)
+      .map(({ at }) => ({ from: at, until: at + DENIED_WITHIN_MS })),
+  );
+}
+
+/** It says of PolyAI what is so, and of all else that it is well. */
+function isTrueDenial({ state, parts, at }: ReadinessSample, denials: readonly Window[]): boolean {
+  return (
+    state === 'degraded' &&
+    parts?.queue === 'up' &&
+    Object.values(parts.accounts).every((account) => WELL.has(account) || account === DENIES) &&
+    covers(denials, at)
+  );
 }
 
 /** From 20 s after its begin to its end, every process says what is down, whatever else is. */

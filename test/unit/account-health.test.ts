@@ -38,6 +38,15 @@ function account(intervalMaxMs = 5_000) {
 
 const WARN = 40;
 
+/** Polls of calls that were shown before; of another each time unless one is given. */
+function denied(count: number, { health, polls }: ReturnType<typeof account>, callSid?: string): void {
+  for (let n = 0; n < count; n++) {
+    const denied = callSid ?? `call ${n}`;
+    polls(1, 'not_found', 'HTTP 404', denied);
+    health.contradicted(denied);
+  }
+}
+
 describe('an account whose polls fail', () => {
   it('is ok before the first poll, failing after 3 s of failures, and ok again with the first answer', () => {
     const { health, polls, lines } = account();
@@ -101,6 +110,39 @@ describe('an account whose polls fail', () => {
     held.health.learn('too_many', 'HTTP 429', 'another');
     passes(60_000);
     expect(held.health.state).toBe('ok');
+  });
+
+  it.each(['failing', 'denying'])('is ok once no call of it was followed for 10 s: %s', (kind) => {
+    const left = account();
+    left.polls(1, 'status');
+    if (kind === 'failing') left.polls(5, 'unavailable', 'HTTP 502');
+    else denied(20, left);
+    left.health.leave();
+    passes(9_000);
+    left.health.join();
+    passes(60_000);
+    expect(left.health.state).toBe('failing');
+    left.health.leave();
+    passes(9_000);
+    expect(left.health.state).toBe('failing');
+    passes(4_000);
+    expect(left.health).toMatchObject({ state: 'ok', isTrusted: kind === 'failing' });
+    expect(left.lines.slice(1)).toMatchObject([
+      { msg: 'no call of the account is left to poll: how PolyAI answers is not known', before: 'failing' },
+    ]);
+    left.health.join();
+    passes(60_000);
+    expect(left.health.state).toBe('ok');
+  });
+
+  it('is paused or unproven still where no call of it is followed any more', () => {
+    const refused = account();
+    refused.polls(5, 'unauthorized', 'HTTP 401');
+    const strange = account();
+    strange.polls(15, 'not_found', 'HTTP 404');
+    for (const { health } of [refused, strange]) health.leave();
+    passes(60_000);
+    expect([refused.health.state, strange.health.state]).toEqual(['paused', 'unproven']);
   });
 
   it('tells readiness no more than 100 characters of what an answer said', () => {
@@ -219,14 +261,6 @@ it('an account whose calls are polled once a minute is not paused by one that is
 
 describe('an account that PolyAI denies calls of which it has shown', () => {
   const DENIES = 'PolyAI denies calls that it has shown';
-
-  function denied(count: number, { health, polls }: ReturnType<typeof account>, callSid?: string): void {
-    for (let n = 0; n < count; n++) {
-      const denied = callSid ?? `call ${n}`;
-      polls(1, 'not_found', 'HTTP 404', denied);
-      health.contradicted(denied);
-    }
-  }
 
   it('is failing after 10 s of it, says so once, and is ok again with the first status', () => {
     const denying = account();

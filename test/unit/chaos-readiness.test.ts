@@ -126,6 +126,23 @@ describe('readiness stuck', () => {
     expect(kinds({ readiness: samples('worker 0', [[50, 52]], null) })).toEqual([]);
   });
 
+  it('not where PolyAI denies calls of the past indeed, and for so long', () => {
+    const denies = { accounts: { default: 'failing: PolyAI denies calls that it has shown' } };
+    const stuck = (from: number, until: number, parts: Partial<Parts> = denies, forgotten = 40) => {
+      const polls = [45, 50, 55].map((second) => poll(second, null, { httpStatus: 404 }));
+      const calls = [{ ...wellFollowed(), polls, forgottenAt: at(forgotten), archived: null }];
+      const { violations } = check(
+        evidence({ readiness: samples('worker 0', [[from, until]], parts), calls }),
+      );
+      return violations.filter(({ kind }) => kind === 'readiness stuck').length;
+    };
+    expect(stuck(50, 74)).toBe(0);
+    expect(stuck(50, 85)).toBe(1);
+    expect(stuck(50, 74, denies, 60)).toBe(1);
+    expect(stuck(50, 74, { ...denies, queue: 'down' })).toBe(1);
+    expect(stuck(50, 74, { accounts: { default: 'failing: HTTP 502' } })).toBe(1);
+  });
+
   it('by what struck another process, or by a log that nobody reads', () => {
     const readiness = samples('worker 0', [[20, 40]]);
     expect(kinds({ readiness, incidents: [incident('worker paused', 20, 40, 'worker 0')] })).toEqual([]);
