@@ -37,23 +37,20 @@ export function createRollupSums(): RollupSums {
   };
 }
 
-const GROUP_COLUMNS: readonly SentColumn<RollupGroup>[] = [
-  ['level', 'int2', ({ level }) => level],
-  ['bucket', 'int', ({ bucket }) => bucket],
-  ['key', 'int', ({ key }) => key],
-  ['account', 'int', ({ account }) => account],
-  ['outcome', 'int2', ({ outcome }) => outcome],
-  ['value', 'text', ({ value }) => value],
-];
-const GROUPS = unnested<RollupGroup>(GROUP_COLUMNS);
+function groupColumns<Row>(groupOf: (row: Row) => RollupGroup): SentColumn<Row>[] {
+  return [
+    ['level', 'int2', (row) => groupOf(row).level],
+    ['bucket', 'int', (row) => groupOf(row).bucket],
+    ['key', 'int', (row) => groupOf(row).key],
+    ['account', 'int', (row) => groupOf(row).account],
+    ['outcome', 'int2', (row) => groupOf(row).outcome],
+    ['value', 'text', (row) => groupOf(row).value],
+  ];
+}
+
+const GROUPS = unnested(groupColumns<RollupGroup>((group) => group));
 const ROWS = unnested<readonly [RollupGroup, RollupSum]>([
-  ...GROUP_COLUMNS.map(
-    ([name, type, value]): SentColumn<readonly [RollupGroup, RollupSum]> => [
-      name,
-      type,
-      ([group]) => value(group),
-    ],
-  ),
+  ...groupColumns<readonly [RollupGroup, RollupSum]>(([group]) => group),
   ['calls', 'int', ([, { calls }]) => calls],
   ['settle_ms', 'int8', ([, { settleMs }]) => settleMs],
   ['polls', 'int8', ([, { polls }]) => polls],

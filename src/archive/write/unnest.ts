@@ -1,8 +1,11 @@
-/** What a column can be sent of. */
-type Value = string | number | boolean | Date | Buffer | null;
+/** What a column can be sent of, apart from times. */
+type Value = string | number | boolean | Buffer | null;
+type ValueType = 'bool' | 'bytea' | 'float8' | 'int' | 'int2' | 'int4' | 'int8' | 'text';
 
 /** A column of rows on their way to Postgres: its name and type in SQL, and its value in a row. */
-export type SentColumn<Row> = readonly [name: string, type: string, value: (row: Row) => Value];
+export type SentColumn<Row> =
+  | readonly [name: string, type: ValueType, value: (row: Row) => Value]
+  | readonly [name: string, type: 'timestamptz', value: (row: Row) => Date | null];
 
 interface Unnested<Row> {
   /** The rows as a table `u`, for a `from`: what `unnest($1::text[], $2::int[])` has in them. */
@@ -31,11 +34,11 @@ export function unnested<Row>(columns: readonly SentColumn<Row>[]): Unnested<Row
 const isTime = (type: string) => type === 'timestamptz';
 
 /** As Postgres reads an array. pg writes it too, in three times the time. */
-function arrayOf(values: readonly Value[]): string {
+function arrayOf(values: readonly (Value | Date)[]): string {
   return `{${values.map(elementOf).join(',')}}`;
 }
 
-function elementOf(value: Value): string {
+function elementOf(value: Value | Date): string {
   if (value === null) return 'NULL';
   if (typeof value === 'string') return `"${/["\\]/.test(value) ? value.replace(/["\\]/g, '\\$&') : value}"`;
   if (Buffer.isBuffer(value)) return `"\\\\x${value.toString('hex')}"`;
