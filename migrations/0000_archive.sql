@@ -300,6 +300,142 @@ COMMENT ON COLUMN "polykeep_internal"."stats_keys"."filled_up_to" IS 'Calls up t
 --> statement-breakpoint
 COMMENT ON COLUMN "polykeep_internal"."stats_keys"."name" IS 'The key.';
 --> statement-breakpoint
+CREATE TABLE "polykeep_internal"."webhooks" (
+	"id" integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "polykeep_internal"."webhooks_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 2147483647 START WITH 1 CACHE 1),
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	"disabled_at" timestamp (3) with time zone,
+	"failing_since" timestamp (3) with time zone,
+	"held_until" timestamp (3) with time zone,
+	"deleted_at" timestamp (3) with time zone,
+	"enabled" boolean DEFAULT true NOT NULL,
+	"rotations" timestamp (3) with time zone[] DEFAULT '{}' NOT NULL,
+	"public_id" text collate "C" DEFAULT 'wh_' || replace(gen_random_uuid()::text, '-', '') NOT NULL,
+	"url" text NOT NULL,
+	"secret_check" text NOT NULL,
+	"events" smallint[] NOT NULL,
+	"account" text collate "C",
+	"metadata" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"description" text,
+	"disabled_reason" text,
+	CONSTRAINT "webhooks_public_id_unique" UNIQUE("public_id")
+);
+--> statement-breakpoint
+CREATE TABLE "polykeep_internal"."deliveries" (
+	"id" bigint GENERATED ALWAYS AS IDENTITY (sequence name "polykeep_internal"."deliveries_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	"call_id" bigint NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT clock_timestamp() NOT NULL,
+	"occurred_at" timestamp (3) with time zone NOT NULL,
+	"next_attempt_at" timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+	"leased_until" timestamp with time zone,
+	"finished_at" timestamp (3) with time zone,
+	"webhook_id" integer NOT NULL,
+	"status" smallint DEFAULT 0 NOT NULL,
+	"event" smallint NOT NULL,
+	"seq" smallint NOT NULL,
+	"outcome" smallint,
+	"attempts" smallint DEFAULT 0 NOT NULL,
+	"history" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	CONSTRAINT "deliveries_by_webhook" PRIMARY KEY("webhook_id","id")
+);
+--> statement-breakpoint
+CREATE TABLE "polykeep_internal"."replays" (
+	"id" integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "polykeep_internal"."replays_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 2147483647 START WITH 1 CACHE 1),
+	"webhook_id" integer NOT NULL,
+	"since" timestamp (3) with time zone NOT NULL,
+	"until" timestamp (3) with time zone NOT NULL,
+	"done_up_to" bigint NOT NULL,
+	"up_to" bigint NOT NULL
+);
+--> statement-breakpoint
+CREATE UNIQUE INDEX "deliveries_by_event" ON "polykeep_internal"."deliveries" USING btree ("call_id","webhook_id","seq","event","occurred_at");
+--> statement-breakpoint
+CREATE INDEX "deliveries_due" ON "polykeep_internal"."deliveries" USING btree ("webhook_id","next_attempt_at") WHERE "polykeep_internal"."deliveries"."status" = 0;
+--> statement-breakpoint
+CREATE INDEX "deliveries_under_way" ON "polykeep_internal"."deliveries" USING btree ("webhook_id") WHERE "polykeep_internal"."deliveries"."leased_until" is not null;
+--> statement-breakpoint
+CREATE INDEX "deliveries_failed" ON "polykeep_internal"."deliveries" USING btree ("webhook_id","id") WHERE "polykeep_internal"."deliveries"."status" = 2;
+--> statement-breakpoint
+-- The queue of what is to be told: its rows are written thrice within a second, and dead ones are to go at once.
+ALTER TABLE "polykeep_internal"."deliveries" SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000, autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05);
+--> statement-breakpoint
+COMMENT ON TABLE "polykeep_internal"."webhooks" IS 'Endpoints that are told of events. Their secrets are derived and nowhere in the database.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."webhooks"."id" IS 'Number of the endpoint.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."webhooks"."created_at" IS 'When it was made.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."webhooks"."disabled_at" IS 'When it was disabled; null while it is enabled.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."webhooks"."failing_since" IS 'The first failed attempt since one succeeded; null while the last one did.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."webhooks"."held_until" IS 'Until when the receiver asked to be left alone.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."webhooks"."deleted_at" IS 'When it was removed: its deliveries are being deleted, and then it is.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."webhooks"."enabled" IS 'Whether events are written for it, and told it.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."webhooks"."rotations" IS 'When each secret took the place of the one before; their number is part of what a secret is derived from.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."webhooks"."public_id" IS 'What clients know it by.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."webhooks"."url" IS 'Where it is.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."webhooks"."secret_check" IS 'Tells whether a process derives its secret from the same root.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."webhooks"."events" IS 'Numbers of the events that it is told: 1 a transition, 2 a settlement.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."webhooks"."account" IS 'Name of the account whose calls it is told of; null: of all.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."webhooks"."metadata" IS 'What the metadata of a call must contain.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."webhooks"."description" IS 'What its maker wrote of it.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."webhooks"."disabled_reason" IS 'Why polykeep, or a client, disabled it.';
+--> statement-breakpoint
+COMMENT ON TABLE "polykeep_internal"."deliveries" IS 'What an endpoint is told: one row for each event, written with the event in one transaction.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."deliveries"."id" IS 'Number of the delivery.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."deliveries"."call_id" IS 'Number of the call in calls.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."deliveries"."created_at" IS 'When it was written.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."deliveries"."occurred_at" IS 'When the transition was observed, or the call settled.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."deliveries"."next_attempt_at" IS 'Nobody takes it up before.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."deliveries"."leased_until" IS 'A process is at it until then; null where none is.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."deliveries"."finished_at" IS 'When it was delivered, or given up.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."deliveries"."webhook_id" IS 'Number of the endpoint in webhooks.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."deliveries"."status" IS '0 pending, 1 delivered, 2 failed.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."deliveries"."event" IS '1 a transition, 2 a settlement.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."deliveries"."seq" IS 'Seq of the transition; of a settlement, how many transitions there were.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."deliveries"."outcome" IS 'Number in outcomes of a settlement.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."deliveries"."attempts" IS 'Attempts since it was last sent anew.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."deliveries"."history" IS 'What came of the attempts, the newest last.';
+--> statement-breakpoint
+COMMENT ON TABLE "polykeep_internal"."replays" IS 'Spans of time that an endpoint is to be told of again.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."replays"."id" IS 'Number of the replay.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."replays"."webhook_id" IS 'Number of the endpoint in webhooks.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."replays"."since" IS 'Beginning of the span.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."replays"."until" IS 'End of the span, which is not in it.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."replays"."done_up_to" IS 'The calls up to this number are done.';
+--> statement-breakpoint
+COMMENT ON COLUMN "polykeep_internal"."replays"."up_to" IS 'The last call to do.';
+--> statement-breakpoint
 -- The payload of a transition whose body says no more than its columns: the forms of src/call/body-form.ts.
 CREATE FUNCTION "polykeep_internal"."payload_of"(form smallint, call_sid text, status text, reason text, created_at timestamptz, last_updated timestamptz)
 RETURNS jsonb LANGUAGE sql STABLE PARALLEL SAFE AS $$

@@ -10,13 +10,16 @@ const RETRY = { firstMs: 100, maxMs: 5_000 };
 const CHECK_EVERY_MS = 15_000;
 const LIMITS: SessionLimits = { ...USUAL_LIMITS, statementMs: 4_000, answerMs: 5_000 };
 
+/** What a word is of: calls that changed, or deliveries to webhooks that wait. */
+export type Topic = 'calls' | 'deliveries';
+
 /** Word of the commits of all processes. A hint, no promise: it may be late, and is lost while Postgres is away. */
 export interface News {
   /**
-   * Has `onNews` called for each word, and each time that words may have been missed before. Opens the one
-   * connection it takes; one that breaks is made anew.
+   * Has `onNews` called for each word of the topic, and each time that words may have been missed before. All listeners
+   * share one connection, which the first one opens; one that breaks is made anew.
    */
-  listen(onNews: () => void): void;
+  listen(onNews: () => void, topic?: Topic): void;
   stop(): Promise<void>;
 }
 
@@ -25,7 +28,7 @@ export interface News {
  * full refuses the whole transaction, and commits that notify wait for each other. While one word is being sent, all
  * others wait to be sent as one. A word that is lost does no harm: whoever waits also looks from time to time.
  */
-export function newsTeller(pool: Pool, log: Logger): () => void {
+export function newsTeller(pool: Pool, log: Logger, topic: Topic = 'calls'): () => void {
   let state: 'idle' | 'telling' | 'more to tell' = 'idle';
 
   async function tell(): Promise<void> {
@@ -35,7 +38,7 @@ export function newsTeller(pool: Pool, log: Logger): () => void {
     }
     do {
       state = 'telling';
-      await pool.query(`select pg_notify('${NEWS_CHANNEL}', '')`).catch((error: unknown) => {
+      await pool.query(`select pg_notify('${NEWS_CHANNEL}', $1)`, [topic]).catch((error: unknown) => {
         log.debug({ err: error }, 'a word of news is lost');
       });
     } while (isMoreToTell());
@@ -58,57 +61,64 @@ export function createNews({ url, log, checkEveryMs = CHECK_EVERY_MS }: NewsOpti
   let client: Client | null = null;
   let timer: NodeJS.Timeout | undefined;
   let failures = 0;
+  const listeners = new Map<() => void, Topic>();
 
-  async function connect(onNews: () => void): Promise<void> {
+  /** A word without a topic may be of anything: that of an older version, or none that was heard. */
+  function tell(topic: string): void {
+    for (const [onNews, ofInterest] of listeners) if (topic === '' || topic === ofInterest) onNews();
+  }
+
+  async function connect(): Promise<void> {
     const connecting = createClient(url, 'polykeep news', LIMITS);
     client = connecting;
-    connecting.on('notification', onNews);
+    connecting.on('notification', ({ payload = '' }) => tell(payload));
     connecting.on('error', (error) => log.debug({ err: error }, 'the connection for news is in trouble'));
-    connecting.once('end', () => connectAgain(connecting, onNews));
+    connecting.once('end', () => connectAgain(connecting));
     try {
       await startClient(connecting, LIMITS);
       await connecting.query(`listen ${NEWS_CHANNEL}`);
       failures = 0;
-      onNews();
-      checkLater(connecting, onNews);
+      tell('');
+      checkLater(connecting);
     } catch (error) {
-      giveUp(connecting, onNews, error);
+      giveUp(connecting, error);
     }
   }
 
   /** A server that went without a word, or was demoted, tells of nothing for ever. */
-  function checkLater(listening: Client, onNews: () => void): void {
+  function checkLater(listening: Client): void {
     if (client !== listening || state === 'stopped') return;
     timer = setTimeout(async () => {
       try {
         await refuseReadOnly(listening);
-        checkLater(listening, onNews);
+        checkLater(listening);
       } catch (error) {
-        giveUp(listening, onNews, error);
+        giveUp(listening, error);
       }
     }, checkEveryMs);
   }
 
-  function giveUp(failed: Client, onNews: () => void, error: unknown): void {
+  function giveUp(failed: Client, error: unknown): void {
     log.debug({ err: error }, 'cannot listen for news');
-    connectAgain(failed, onNews);
+    connectAgain(failed);
     void closeClient(failed);
   }
 
   /** A connection that failed may tell of it twice. */
-  function connectAgain(failed: Client, onNews: () => void): void {
+  function connectAgain(failed: Client): void {
     if (client !== failed || state === 'stopped') return;
     client = null;
     failures++;
     clearTimeout(timer);
-    timer = setTimeout(() => void connect(onNews), retryDelay(failures, RETRY, Math.random));
+    timer = setTimeout(() => void connect(), retryDelay(failures, RETRY, Math.random));
   }
 
   return {
-    listen(onNews) {
+    listen(onNews, topic = 'calls') {
+      listeners.set(onNews, topic);
       if (state !== 'idle') return;
       state = 'listening';
-      void connect(onNews);
+      void connect();
     },
     async stop() {
       state = 'stopped';

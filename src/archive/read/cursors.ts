@@ -23,6 +23,17 @@ export interface FeedPosition {
 /** Before the very first transition. */
 export const FEED_START: FeedPosition = { xid: '0', callId: '0', seq: 0 };
 
+/** Below 0 where `a` comes before `b` in the feed, 0 where they are the same place. */
+export function comparePositions(a: FeedPosition, b: FeedPosition): number {
+  return (
+    compare(BigInt(a.xid), BigInt(b.xid)) || compare(BigInt(a.callId), BigInt(b.callId)) || a.seq - b.seq
+  );
+}
+
+function compare(a: bigint, b: bigint): number {
+  return Number(a > b) - Number(a < b);
+}
+
 /** What Postgres can compare with. Numbers of so many digits are text here: JavaScript's own are narrower. */
 const MAX_XID = 2n ** 64n - 1n;
 const MAX_ID = 2n ** 63n - 1n;
@@ -41,6 +52,12 @@ export const feedCursor = cursor<FeedPosition>(
   ({ xid, callId, seq }) => [xid, callId, seq],
   ([xid, callId, seq]) =>
     isCount(xid, MAX_XID) && isCount(callId, MAX_ID) && isSeq(seq) ? { xid, callId, seq } : null,
+);
+
+/** Of a list of deliveries: the id of the last one. */
+export const deliveryCursor = cursor<string>(
+  (id) => [id],
+  ([id]) => (isCount(id, MAX_ID) ? id : null),
 );
 
 /**

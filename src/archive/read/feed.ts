@@ -77,6 +77,8 @@ export interface FeedQuery {
 export interface FeedPage {
   /** Each as JSON, as the API answers it. */
   transitions: string[];
+  /** Where each of them is. */
+  positions: FeedPosition[];
   /**
    * Where the next page begins: always behind a transition that is there for good. Numbers of transactions that left
    * none may be given out again after a crash.
@@ -139,6 +141,7 @@ export function createFeed(pool: Pool): Feed {
     const isFull = last !== undefined && page.length === limit;
     return {
       transitions: page.map(({ json }) => json),
+      positions: page.map(({ xid, callId, seq }) => ({ xid, callId, seq })),
       next: isFull ? { xid: last.xid, callId: last.callId, seq: last.seq } : (lastScanned(first) ?? after),
       isEnd: !isFull && (first?.scanned ?? 0) < atMost,
     };

@@ -7,9 +7,11 @@ import {
   integer,
   jsonb,
   pgSchema,
+  primaryKey,
   smallint,
   text,
   timestamp,
+  uniqueIndex,
   uuid,
 } from 'drizzle-orm/pg-core';
 import type { Metadata } from '../../call/call.ts';
@@ -188,3 +190,92 @@ export const statsKeys = internal.table('stats_keys', {
 
 /** One row: the archive's own id. Two archives may share a Redis, and must not take each other's calls. */
 export const archive = internal.table('archive', { id: uuid('id').primaryKey().defaultRandom() });
+
+/** Endpoints that are told of events. Their secrets are derived, and are nowhere here. */
+export const webhooks = internal.table('webhooks', {
+  id: integer('id').primaryKey().generatedAlwaysAsIdentity(),
+  createdAt: time('created_at').notNull().defaultNow(),
+  disabledAt: time('disabled_at'),
+  /** Nothing has succeeded since; null while the last attempt did. */
+  failingSince: time('failing_since'),
+  /** The receiver asked by `Retry-After` to be left alone until then. */
+  heldUntil: time('held_until'),
+  /** Its deliveries are being deleted, and then it is. */
+  deletedAt: time('deleted_at'),
+  enabled: boolean('enabled').notNull().default(true),
+  /** When each secret took the place of the one before: their number is part of what the secret is derived from. */
+  rotations: timestamp('rotations', { withTimezone: true, precision: 3 }).array().notNull().default([]),
+  /** What clients know it by. */
+  publicId: plainText('public_id')
+    .notNull()
+    .unique()
+    .default(sql`'wh_' || replace(gen_random_uuid()::text, '-', '')`),
+  url: text('url').notNull(),
+  /** Tells whether a process derives the secret from the same root. */
+  secretCheck: text('secret_check').notNull(),
+  /** Numbers of events. */
+  events: smallint('events').array().notNull(),
+  /** Of this account's calls alone; null: of all. Its name, since it may have no call yet. */
+  account: plainText('account'),
+  metadata: jsonb('metadata').$type<Metadata>().notNull().default({}),
+  description: text('description'),
+  disabledReason: text('disabled_reason'),
+});
+
+/** What an endpoint is told, once for each event: it is written with what it tells of, in the same transaction. */
+export const deliveries = internal.table(
+  'deliveries',
+  {
+    id: id('id').notNull().generatedAlwaysAsIdentity(),
+    callId: id('call_id').notNull(),
+    createdAt: time('created_at').notNull().default(sql`clock_timestamp()`),
+    /** Of a transition: when it was observed; of a settlement: when the call settled. */
+    occurredAt: time('occurred_at').notNull(),
+    /** Nobody takes it up before; while it is under way, when the process that has it has lost it. */
+    nextAttemptAt: timestamp('next_attempt_at', { withTimezone: true })
+      .notNull()
+      .default(sql`clock_timestamp()`),
+    /** A process is at it until then; null where none is. */
+    leasedUntil: timestamp('leased_until', { withTimezone: true }),
+    finishedAt: time('finished_at'),
+    webhookId: integer('webhook_id').notNull(),
+    /** 0: pending, 1: delivered, 2: failed. */
+    status: smallint('status').notNull().default(0),
+    /** 1: a transition, 2: a settlement. */
+    event: smallint('event').notNull(),
+    /** Of the transition; of a settlement: how many there were. */
+    seq: smallint('seq').notNull(),
+    /** Of a settlement. */
+    outcome: smallint('outcome'),
+    /** Since it was last sent anew. */
+    attempts: smallint('attempts').notNull().default(0),
+    /** What came of the attempts, the newest last. */
+    history: jsonb('history').notNull().default([]),
+  },
+  (table) => [
+    primaryKey({ name: 'deliveries_by_webhook', columns: [table.webhookId, table.id] }),
+    // One event is told an endpoint by one row. Also finds what waits before it, and what goes with a call.
+    uniqueIndex('deliveries_by_event').on(
+      table.callId,
+      table.webhookId,
+      table.seq,
+      table.event,
+      table.occurredAt,
+    ),
+    index('deliveries_due').on(table.webhookId, table.nextAttemptAt).where(sql`${table.status} = 0`),
+    index('deliveries_under_way').on(table.webhookId).where(sql`${table.leasedUntil} is not null`),
+    index('deliveries_failed').on(table.webhookId, table.id).where(sql`${table.status} = 2`),
+  ],
+);
+
+/** Spans of time that an endpoint is to be told of again; worked off a few calls at a time. */
+export const replays = internal.table('replays', {
+  id: integer('id').primaryKey().generatedAlwaysAsIdentity(),
+  webhookId: integer('webhook_id').notNull(),
+  since: time('since').notNull(),
+  until: time('until').notNull(),
+  /** The calls up to this one are done. */
+  doneUpTo: id('done_up_to').notNull(),
+  /** The last one to do. */
+  upTo: id('up_to').notNull(),
+});

@@ -5,6 +5,7 @@ import { type FoldedCall, foldReports, tellsOfCall } from '../../call/fold.ts';
 import { inTransaction } from '../transaction.ts';
 import { type CallToWrite, lockCalls, readCalls } from './calls-to-write.ts';
 import { type Change, writeChanges } from './changes.ts';
+import { tellWebhooks } from './outbox.ts';
 import { countedAnew, settleInRollups } from './rollup-changes.ts';
 import { registeredAmong } from './statements.ts';
 
@@ -13,6 +14,8 @@ export interface Committed {
   folded: FoldedCall[];
   /** callSids of calls whose rows another transaction has locked: nothing of them is written. */
   busy: ReadonlySet<string>;
+  /** How many deliveries to webhooks wait since. */
+  toTell: number;
 }
 
 /**
@@ -29,8 +32,9 @@ export function commitReports(pool: Pool, reports: readonly Report[]): Promise<C
     const busy = await busyAmong(client, [...toldOf], locked);
     const rows = [...locked, ...(await readCalls(client, [...new Set(others)]))];
     const folded = foldReports(rows.map(followedCall), reports);
-    if (folded.length > 0) await writeCounted(client, changesOf(rows, folded));
-    return { folded, busy };
+    const changes = changesOf(rows, folded);
+    if (changes.length > 0) await writeCounted(client, changes);
+    return { folded, busy, toTell: await tell(client, changes) };
   });
 }
 
@@ -66,4 +70,9 @@ async function writeCounted(client: PoolClient, calls: readonly Change[]): Promi
     counted.filter(({ folded }) => folded.wasSettled === wasSettled).map(({ before }) => before.id);
   await countedAnew(client, idsOf(true), () => writeChanges(client, calls));
   await settleInRollups(client, idsOf(false));
+}
+
+async function tell(client: PoolClient, changes: readonly Change[]): Promise<number> {
+  const telling = tellWebhooks(changes);
+  return telling === null ? 0 : ((await client.query(telling)).rowCount ?? 0);
 }

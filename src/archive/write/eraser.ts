@@ -34,6 +34,8 @@ with gone as (
   delete from polykeep_internal.calls where id = any($1::int8[])
 ), unfollowed as (
   delete from polykeep_internal.unsettled where call_id = any($1::int8[])
+), untold as (
+  delete from polykeep_internal.deliveries where call_id = any($1::int8[])
 )
 delete from polykeep_internal.transitions where call_id = any($1::int8[])`;
 

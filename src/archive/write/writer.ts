@@ -75,6 +75,7 @@ export function createWriter({
   /** Reports that Postgres does not take, nobody knows why. */
   const unclear = new Set<Report>();
   let writtenAt = performance.now();
+  const tellDeliveries = newsTeller(pool, log, 'deliveries');
 
   async function report(report: Report): Promise<FollowedCall | null> {
     try {
@@ -149,11 +150,12 @@ export function createWriter({
 
   async function commitOnce(reports: readonly Report[]): Promise<Written[]> {
     const begunAt = performance.now();
-    const { folded, busy } = await commitReports(pool, reports);
+    const { folded, busy, toTell } = await commitReports(pool, reports);
     writtenAt = performance.now();
     metrics.wrote(reports.length, performance.now() - begunAt);
     measure(folded, metrics);
     if (folded.some(isNews)) tellNews();
+    if (toTell > 0) tellDeliveries();
     const after = new Map(folded.map((call) => [call.callSid, call.after]));
     return reports.map(({ callSid }) =>
       busy.has(callSid) ? { kind: 'busy' } : { kind: 'done', call: after.get(callSid) ?? null },
