@@ -4,6 +4,7 @@ import type { AccountSettings } from '../accounts/accounts.ts';
 import { type ApiKey, readApiKeys } from '../api/door/api-keys.ts';
 import { plainLines } from '../api/validation.ts';
 import { APIS } from '../polyai/apis.ts';
+import { type Allowance, readAllowance } from '../push/allowance.ts';
 import { readAccountsFile, singleAccount } from './accounts-file.ts';
 import { ConfigError } from './config-error.ts';
 import { FORMATS, VISIBLE_PATTERN, WORDS } from './formats.ts';
@@ -50,6 +51,10 @@ export const Environment = Type.Object({
   RETENTION_DAYS: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000 })),
   /** Keys of metadata that statistics are kept by. */
   STATS_BY: Type.Optional(Type.String()),
+  /** The root that each webhook's secret is derived from. */
+  WEBHOOKS_SECRET: Type.Optional(Type.String({ minLength: 32, pattern: VISIBLE_PATTERN })),
+  /** What webhooks may reach beside public addresses over https. */
+  WEBHOOKS_ALLOW: Type.String({ default: 'loopback' }),
   WORKER_CONCURRENCY: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 20_000 }),
   /** Of a running polykeep, for the commands that talk to one. */
   POLYKEEP_API_KEY: Type.Optional(Type.String({ pattern: VISIBLE_PATTERN })),
@@ -58,13 +63,15 @@ export const Environment = Type.Object({
 
 export type Environment = Static<typeof Environment>;
 
-export interface Config extends Omit<Environment, 'API_KEYS' | 'POLYAI_AUTH_TOKEN' | 'STATS_BY'> {
+export interface Config
+  extends Omit<Environment, 'API_KEYS' | 'POLYAI_AUTH_TOKEN' | 'STATS_BY' | 'WEBHOOKS_ALLOW'> {
   /** Of the single-account variables and the accounts file; none for commands that talk to no PolyAI. */
   accounts: readonly AccountSettings[];
   /** Without any, only this machine can reach the API. */
   apiKeys: readonly ApiKey[];
   /** The keys of `STATS_BY`, each once. */
   statsBy: readonly string[];
+  webhooksAllow: Allowance;
 }
 
 const LOOPBACK = /^(localhost|::1|127(\.\d{1,3}){3})$/;
@@ -134,10 +141,17 @@ export function readConfig(
   }
   const apiKeys = candidate.API_KEYS === undefined ? [] : readApiKeys(candidate.API_KEYS, problems);
   const statsBy = readStatsBy(candidate.STATS_BY, problems);
+  const webhooksAllow = readAllowance(candidate.WEBHOOKS_ALLOW, problems);
   const accounts = FOLLOWS.includes(command) ? readAccounts(candidate, environment, problems) : [];
   if (problems.length > 0) throw new ConfigError(problems);
-  const { API_KEYS: _keys, POLYAI_AUTH_TOKEN: _token, STATS_BY: _statsBy, ...rest } = candidate;
-  return { ...rest, accounts, apiKeys, statsBy };
+  const {
+    API_KEYS: _keys,
+    POLYAI_AUTH_TOKEN: _token,
+    STATS_BY: _by,
+    WEBHOOKS_ALLOW: _allow,
+    ...rest
+  } = candidate;
+  return { ...rest, accounts, apiKeys, statsBy, webhooksAllow };
 }
 
 /** Each is one more row that most writes of a call add to. */

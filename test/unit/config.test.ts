@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type Command, readConfig } from '../../src/config/config.ts';
 import { ConfigError } from '../../src/config/config-error.ts';
 import { outboundCallingApi } from '../../src/polyai/outbound-calling.ts';
+import { readAllowance } from '../../src/push/allowance.ts';
 
 const minimal = { POLYAI_AUTH_TOKEN: 'secret-token' };
 
@@ -30,6 +31,7 @@ it('a token is all that is needed; the rest has the documented defaults', () => 
       },
     ],
     apiKeys: [],
+    webhooksAllow: readAllowance('loopback', []),
     API_MAX_REQUESTS_PER_SECOND: 5_000,
     POLYAI_API: 'outbound-calling',
     POLYAI_HTTP2: false,
@@ -99,6 +101,9 @@ describe('one plain line that names the variable for', () => {
     ['API_KEYS', 'me:read:a-key-of-sixteen-characters,me:write:a-key-of-sixteen-character2'],
     ['API_MAX_REQUESTS_PER_SECOND', '0'],
     ['ACCOUNTS_FILE', 'nowhere/accounts.json'],
+    ['WEBHOOKS_SECRET', 'short'],
+    ['WEBHOOKS_ALLOW', 'https://hooks.internal'],
+    ['WEBHOOKS_ALLOW', '10.0.0.0/33'],
   ])('%s=%s', (name, value) => {
     const found = problems({ ...minimal, [name]: value });
     expect(found).toHaveLength(1);
