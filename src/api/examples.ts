@@ -67,6 +67,12 @@ export const EXAMPLE_FEED_PAGE = {
   nextCursor: feedCursor.encode({ xid: '770', callId: '1', seq: EXAMPLE_TRANSITION.seq }),
 };
 
+export const EXAMPLE_EVENT_STREAM = `id: ${EXAMPLE_FEED_PAGE.nextCursor}
+event: transition
+data: ${JSON.stringify(EXAMPLE_FEED_PAGE.data[0])}
+
+`;
+
 export const EXAMPLE_STATS = {
   timezone: 'Europe/London',
   bucket: 'day',

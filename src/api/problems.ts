@@ -12,7 +12,10 @@ const STATUSES = {
   account_not_configured: 403,
   call_not_found: 404,
   route_not_found: 404,
+  webhook_not_found: 404,
+  delivery_not_found: 404,
   request_timeout: 408,
+  webhooks_not_configured: 409,
   body_too_large: 413,
   uri_too_long: 414,
   unsupported_media_type: 415,
@@ -84,6 +87,18 @@ export const problem = {
   callNotFound: () => new ProblemError('call_not_found', 'callSid: this call was never registered'),
   routeNotFound: (method: string, path: string) =>
     new ProblemError('route_not_found', `no route ${method} ${path}`),
+
+  webhookNotFound: () =>
+    new ProblemError('webhook_not_found', [{ field: 'id', detail: 'there is no such webhook' }]),
+  deliveryNotFound: () =>
+    new ProblemError('delivery_not_found', [
+      { field: 'deliveryId', detail: 'the webhook has no such delivery, or no longer' },
+    ]),
+  webhooksNotConfigured: () =>
+    new ProblemError(
+      'webhooks_not_configured',
+      'WEBHOOKS_SECRET is not set: where DATABASE_URL is, all processes need the same one to sign with',
+    ),
 
   requestTimeout: () => new ProblemError('request_timeout', 'request: did not come in in time'),
   bodyTooLarge: () => new ProblemError('body_too_large', [{ field: 'body', detail: 'larger than 1 MB' }]),

@@ -185,6 +185,14 @@ export const FeedQuery = Type.Object(
   { additionalProperties: false },
 );
 
+export const FeedHeaders = Type.Object({
+  'last-event-id': Type.Optional(
+    Type.String({
+      description: 'Of a stream: the `id` of the last event that came. It goes before `after`.',
+    }),
+  ),
+});
+
 export const FeedPageJson = Type.Object(
   {
     data: Type.Array(

@@ -24,6 +24,8 @@ import { type MetricsRoutesOptions, metricsRoutes } from './routes/metrics.ts';
 import { type QueueBoardOptions, queueBoard } from './routes/queue-board.ts';
 import { type StatsRoutesOptions, statsRoutes } from './routes/stats.ts';
 import { type TransitionRoutesOptions, transitionRoutes } from './routes/transitions.ts';
+import { type WebhookDeliveryRoutesOptions, webhookDeliveryRoutes } from './routes/webhook-deliveries.ts';
+import { type WebhookRoutesOptions, webhookRoutes } from './routes/webhooks.ts';
 import { validatorCompiler } from './validation.ts';
 
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -57,6 +59,8 @@ export interface ServerOptions
     MetadataRoutesOptions,
     StatsRoutesOptions,
     ExportRoutesOptions,
+    WebhookRoutesOptions,
+    WebhookDeliveryRoutesOptions,
     DropInRoutesOptions,
     QueueBoardOptions {
   accounts: CallRoutesOptions['accounts'] & DropInRoutesOptions['accounts'];
@@ -66,8 +70,11 @@ export interface ServerOptions
 /** The API, ready to listen or to be injected into. */
 export function createServer(options: ServerOptions): FastifyInstance {
   const app = guardedServer(options);
-  // A request that waits must not hold up a shutdown.
-  app.addHook('preClose', async () => options.waiting.close());
+  // A request that waits must not hold up a shutdown, nor one that listens.
+  app.addHook('preClose', async () => {
+    options.waiting.close();
+    options.stream.close();
+  });
   describeRoutes(app);
   app.register(healthRoutes, options);
   app.register(metricsRoutes, options);
@@ -77,6 +84,8 @@ export function createServer(options: ServerOptions): FastifyInstance {
   app.register(metadataRoutes, options);
   app.register(statsRoutes, options);
   app.register(exportRoutes, options);
+  app.register(webhookRoutes, options);
+  app.register(webhookDeliveryRoutes, options);
   app.register(dropInRoutes, options);
   app.register(queueBoard, { prefix: '/queues', ...options });
   return app;

@@ -9,6 +9,7 @@ import { within } from '../clock.ts';
 import type { Config } from '../config/config.ts';
 import type { Metrics } from '../metrics/all-metrics.ts';
 import type { CallQueue } from '../queue/call-queue.ts';
+import type { Push } from './push.ts';
 
 /** What followers saw is written within, once the end has begun. */
 export const FLUSH_WITHIN_MS = 4_000;
@@ -23,6 +24,7 @@ export interface Common {
   writer: ArchiveWriter;
   archiveHealth: ArchiveHealth;
   accounts: Accounts;
+  push: Push;
   metrics: Metrics;
   queue: CallQueue;
   /** BullMQ's; null where the queue is in the process. */

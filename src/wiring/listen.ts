@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { createPlacedCalls, type PlacedCalls } from '../api/drop-in/placed-calls.ts';
+import { createFeedStream } from '../api/feed-stream.ts';
 import { createReadiness } from '../api/readiness.ts';
 import { type CoreOptions, createCoreServer, createServer } from '../api/server.ts';
 import { createWaiting } from '../api/waiting.ts';
@@ -13,6 +14,7 @@ import { createMetadataEditor } from '../archive/write/metadata.ts';
 import { createRegistrar } from '../archive/write/registrar.ts';
 import { within } from '../clock.ts';
 import { connectionLimits, openFilesLimit } from '../open-files.ts';
+import { replay } from '../push/replays.ts';
 import { createDispatch } from '../queue/dispatch.ts';
 import { type Common, FLUSH_WITHIN_MS, unlessHung } from './common.ts';
 
@@ -25,7 +27,7 @@ const LAST_WORDS_MS = 100;
 
 /** Builds the API, and returns the URL it listens on. */
 export async function listen(common: Common): Promise<string> {
-  const { config, databaseUrl, database, news, writer, accounts, queue, jobs, log, running } = common;
+  const { config, databaseUrl, database, news, writer, accounts, push, queue, jobs, log, running } = common;
   const registrar = createRegistrar(database.pool);
   const reader = createReader(database.pool);
   const feed = createFeed(database.pool);
@@ -39,11 +41,14 @@ export async function listen(common: Common): Promise<string> {
     reader,
     feed,
     waiting: createWaiting({ reader, feed, news, log }),
+    stream: createFeedStream({ feed, news, log }),
     eraser: createEraser(database.pool),
     metadata: createMetadataEditor(database.pool),
     stats: createStats(reports.pool),
     exporter: createExporter({ url: databaseUrl, atMost: EXPORTS_AT_ONCE }),
     accounts,
+    ...push,
+    replay: (webhook, span) => replay(database.pool, webhook, span),
     queue,
     jobs,
     placedCalls,

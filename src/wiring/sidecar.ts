@@ -17,10 +17,13 @@ import type { Config } from '../config/config.ts';
 import { startEmbeddedPostgres } from '../embedded-postgres/embedded-postgres.ts';
 import { createMetrics, type Metrics } from '../metrics/all-metrics.ts';
 import { connectionLimits, openFilesLimit } from '../open-files.ts';
+import { readBacklog } from '../push/backlog.ts';
 import type { CallQueue } from '../queue/call-queue.ts';
 import { createInProcessQueue } from '../queue/in-process.ts';
 import { FLUSH_WITHIN_MS, longestInterval, unlessHung } from './common.ts';
+import { startDelivering } from './deliver.ts';
 import { listen, listenForOperators } from './listen.ts';
+import { openPush } from './push.ts';
 import { startFollowing } from './worker.ts';
 
 /** `serve` is both in one process. */
@@ -78,11 +81,13 @@ async function start(
 
   const metrics = createMetrics(role, droppedLines);
   // Two deployments may share a Redis: neither may take the other's calls for its own.
-  const prefix = `${redisPrefix}:${await archiveId(databaseUrl)}`;
+  const archive = await archiveId(databaseUrl);
+  const prefix = `${redisPrefix}:${archive}`;
   const accounts = await openAccounts({ config, log, redisPrefix: prefix, metrics, running });
   const { queue, jobs } = await openQueue(config, log, prefix);
   running.defer(() => queue.close());
 
+  const push = await openPush({ config, pool: database.pool, archive, log, running });
   const writer = createWriter({ pool: database.pool, metrics: metrics.writes, log });
   const archiveHealth = createArchiveHealth({ pool: database.pool, writer, log });
   archiveHealth.start();
@@ -92,7 +97,8 @@ async function start(
   running.defer(() => unlessHung(counting.close()));
   const unsettled = createUnsettledCalls(counting.pool, KNOWN_STATUSES);
   const unfolded = createUnfoldedChanges(counting.pool);
-  metrics.watch({ accounts, writer, archive: archiveHealth, queue, unsettled, unfolded });
+  const backlog = () => readBacklog(counting.pool);
+  metrics.watch({ accounts, writer, archive: archiveHealth, queue, unsettled, unfolded, backlog });
   const common = {
     config,
     databaseUrl,
@@ -101,13 +107,17 @@ async function start(
     writer,
     archiveHealth,
     accounts,
+    push,
     metrics,
     queue,
     jobs,
     log,
     running,
   };
-  if (role !== 'api') await startFollowing(common);
+  if (role !== 'api') {
+    await startFollowing(common);
+    startDelivering(common);
+  }
   const url = role === 'worker' ? await listenForOperators(common) : await listen(common);
   // The first thing of the end: whoever waits for Postgres then has the same time left.
   running.defer(() => writer.giveUpIn(FLUSH_WITHIN_MS));

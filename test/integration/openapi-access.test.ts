@@ -6,6 +6,7 @@ import { AGENT, type DropInServer, startDropInServer } from '../support/drop-in-
 import { openapiText } from '../support/openapi.ts';
 import { type Operation, readDocument } from '../support/openapi-document.ts';
 import { TOKEN } from '../support/polyai-requests.ts';
+import { storeWebhook } from '../support/webhooks.ts';
 
 const READ = 'the-key-that-may-read';
 const WRITE = 'the-key-that-may-write';
@@ -40,7 +41,7 @@ describe.each(operations)('$method $path', (operation) => {
     const row: Record<string, unknown> = { route: `${operation.method} ${operation.path}` };
     for (const caller of callers) {
       await server.api.registrar.register({ callSid: CALL_SID, account: 'default', metadata: {} });
-      const answer = await ask(operation, CALLERS[caller]);
+      const answer = await ask(operation, CALLERS[caller], await storeWebhook(server.database));
       row[caller] = answer.status;
       expect(answer.status, caller).toBe(expected(operation, caller));
       if (answer.status === 401 && !isDropIn(operation)) expect(answer.challenge).toBe('Bearer');
@@ -83,8 +84,12 @@ function isDropIn({ security = [] }: Operation): boolean {
   return security.some((needed) => Object.keys(needed).some((name) => name !== 'apiKey'));
 }
 
-async function ask({ method, path, parameters, body }: Operation, headers: Record<string, string>) {
-  const values: Record<string, string> = { callSid: CALL_SID, ...AGENT };
+async function ask(
+  { method, path, parameters, body }: Operation,
+  headers: Record<string, string>,
+  webhook: Record<string, string>,
+) {
+  const values: Record<string, string> = { callSid: CALL_SID, ...AGENT, ...webhook };
   const filled = path.replaceAll(/\{(\w+)\}/g, (_, name: string) => encodeURIComponent(values[name] ?? ''));
   const query = parameters
     .filter((parameter) => parameter.in === 'query' && parameter.required)

@@ -7,6 +7,7 @@ import { type FuzzRequest, requestsFor } from '../support/fuzz-requests.ts';
 import { openapiText } from '../support/openapi.ts';
 import { type Operation, readDocument } from '../support/openapi-document.ts';
 import { TOKEN } from '../support/polyai-requests.ts';
+import { type StoredWebhook, storeWebhook } from '../support/webhooks.ts';
 
 const RUNS = Number(process.env.FUZZ_RUNS ?? 200);
 /** Far longer than any request here takes: who has no answer by then gets none. */
@@ -19,11 +20,14 @@ const document = readDocument(await openapiText());
 const counts = new Map<string, Map<number, number>>();
 let server: DropInServer;
 let pool: Pool;
+let webhook: StoredWebhook;
 
 beforeAll(async () => {
   server = await startDropInServer();
+  await server.api.registrar.registerAll(registrations);
   for (const callSid of KNOWN) server.polyai.place({ callSid });
   server.polyai.place({ callSid: 'of-the-agent', ...AGENT });
+  webhook = await storeWebhook(server.database);
   pool = new Pool(server.url, { headersTimeout: HANGS_AFTER_MS, bodyTimeout: HANGS_AFTER_MS });
 });
 
@@ -46,18 +50,27 @@ describe.each(document.operations)('$method $path', (operation) => {
         timezone: ['UTC', 'Europe/London', 'Asia/Kathmandu'],
         groupBy: ['account', 'metadata.campaign', 'metadata.é'],
         account: ['default', 'agent', 'nobody'],
+        id: [webhook.id, 'wh_unknown'],
+        deliveryId: [webhook.deliveryId, '1'],
+        // Where nobody listens.
+        url: ['http://127.0.0.1:1/hook', 'https://192.168.0.1/', 'http://user:pass@localhost/#x'],
       },
     });
     await fc.assert(
       fc.asyncProperty(requests, async (request) => {
         // What is erased is there again for the next.
-        if (operation.method === 'DELETE') await server.api.registrar.registerAll(registrations);
+        if (operation.method === 'DELETE') await restore();
         expect(problemWith(operation, await ask(request))).toBeNull();
       }),
       { numRuns: RUNS },
     );
   });
 });
+
+async function restore(): Promise<void> {
+  await server.api.registrar.registerAll(registrations);
+  await server.database.query('update polykeep_internal.webhooks set deleted_at = null');
+}
 
 interface Answer {
   status: number;

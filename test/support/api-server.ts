@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { createPlacedCalls } from '../../src/api/drop-in/placed-calls.ts';
+import { createFeedStream } from '../../src/api/feed-stream.ts';
 import type { ServerOptions } from '../../src/api/server.ts';
 import { createWaiting, type Waiting } from '../../src/api/waiting.ts';
 import { type Database, openDatabase } from '../../src/archive/database.ts';
@@ -52,7 +53,8 @@ export function startApiServer({
     ...(checkEveryMs === undefined ? {} : { checkEveryMs }),
   });
   const placedCalls = createPlacedCalls({ registrar, report: writer.report, followSoon: () => {}, log });
-  const app = serverOn(database, url, { registrar, reader, feed, waiting, placedCalls, ...options });
+  const stream = createFeedStream({ feed, news: news ?? { listen: () => {} }, log });
+  const app = serverOn(database, url, { registrar, reader, feed, waiting, stream, placedCalls, ...options });
   return {
     app,
     database,

@@ -69,5 +69,7 @@ export async function storeCalls(
 
 /** Empties the archive of calls, and of what belongs to them. */
 export async function forgetCalls({ query }: Pick<TestDatabase, 'query'>): Promise<void> {
-  await query('truncate polykeep_internal.calls, polykeep_internal.unsettled, polykeep_internal.transitions');
+  await query(
+    'truncate polykeep_internal.calls, polykeep_internal.unsettled, polykeep_internal.transitions, polykeep_internal.deliveries',
+  );
 }

@@ -107,6 +107,7 @@ export function evidence(more: Partial<Evidence> = {}): Evidence {
     exits: [],
     deaths: [],
     oddAnswers: [],
+    told: [],
     ...more,
   };
 }

@@ -1,10 +1,11 @@
 import type { PollMetrics } from '../../src/accounts/account.ts';
 import type { RequestMetrics } from '../../src/api/server.ts';
 import type { WriteMetrics } from '../../src/archive/write/writer.ts';
+import type { PushMetrics } from '../../src/push/sender.ts';
 import type { SweepMetrics } from '../../src/upkeep/sweeper.ts';
 
 /** For tests of what is not measured. */
-export const noMetrics: PollMetrics & WriteMetrics & SweepMetrics & RequestMetrics = {
+export const noMetrics: PollMetrics & WriteMetrics & SweepMetrics & RequestMetrics & PushMetrics = {
   polled: () => {},
   interval: () => {},
   wrote: () => {},
@@ -14,4 +15,7 @@ export const noMetrics: PollMetrics & WriteMetrics & SweepMetrics & RequestMetri
   sweptUp: () => {},
   answered: () => {},
   refused: () => {},
+  attempted: () => {},
+  lag: () => {},
+  disabled: () => {},
 };

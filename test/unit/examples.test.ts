@@ -25,6 +25,28 @@ import {
   RegistrationBody,
 } from '../../src/api/schemas.ts';
 import { checker } from '../../src/api/validation.ts';
+import {
+  EXAMPLE_DELIVERY,
+  EXAMPLE_REPLAY,
+  EXAMPLE_SETTLED_EVENT,
+  EXAMPLE_SHOWN_WEBHOOK,
+  EXAMPLE_TEST_RESULT,
+  EXAMPLE_TRANSITION_EVENT,
+  EXAMPLE_WEBHOOK,
+  EXAMPLE_WEBHOOK_PATCH,
+  EXAMPLE_WEBHOOK_SETTINGS,
+} from '../../src/api/webhook-examples.ts';
+import {
+  DeliveryJson,
+  ReplayBody,
+  SettledEventJson,
+  ShownWebhookJson,
+  TestResultJson,
+  TransitionEventJson,
+  WebhookBody,
+  WebhookJson,
+  WebhookPatchBody,
+} from '../../src/api/webhook-schemas.ts';
 import { feedCursor } from '../../src/archive/read/cursors.ts';
 import { isCallSid } from '../../src/call/limits.ts';
 import { createMetrics } from '../../src/metrics/all-metrics.ts';
@@ -38,6 +60,15 @@ const json = [
   ['the results of a batch', BatchResultJson, EXAMPLE_BATCH_RESULT],
   ['a page of the feed', FeedPageJson, EXAMPLE_FEED_PAGE],
   ['health', HealthJson, EXAMPLE_HEALTH],
+  ['a webhook to be made', WebhookBody, EXAMPLE_WEBHOOK_SETTINGS],
+  ['a change of a webhook', WebhookPatchBody, EXAMPLE_WEBHOOK_PATCH],
+  ['a webhook', WebhookJson, EXAMPLE_WEBHOOK],
+  ['a webhook with its secret', ShownWebhookJson, EXAMPLE_SHOWN_WEBHOOK],
+  ['a test', TestResultJson, EXAMPLE_TEST_RESULT],
+  ['a replay', ReplayBody, EXAMPLE_REPLAY],
+  ['a delivery', DeliveryJson, EXAMPLE_DELIVERY],
+  ['the event of an end', SettledEventJson, EXAMPLE_SETTLED_EVENT],
+  ['the event of a transition', TransitionEventJson, EXAMPLE_TRANSITION_EVENT],
 ] as const;
 
 describe('the example of', () => {

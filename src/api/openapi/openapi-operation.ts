@@ -76,7 +76,8 @@ function answers(responses: unknown): Record<string, Answer> {
 function answer(status: string, schema: object): Answer {
   const description =
     'description' in schema ? schema.description : (STATUS_CODES[status] ?? 'Another answer');
-  if ('content' in schema || ('type' in schema && schema.type === 'null')) return { description, ...schema };
+  if ('type' in schema && schema.type === 'null') return { description, ...schema };
+  if ('content' in schema) return { description, ...schema, content: withNames(schema.content) };
   const [example] = 'examples' in schema && Array.isArray(schema.examples) ? schema.examples : [];
   return {
     description,
@@ -85,7 +86,7 @@ function answer(status: string, schema: object): Answer {
 }
 
 /** A schema in which those that have a name are replaced by references. */
-function withNames(schema: unknown): unknown {
+export function withNames(schema: unknown): unknown {
   if (Array.isArray(schema)) return schema.map(withNames);
   if (typeof schema !== 'object' || schema === null) return schema;
   const name = Object.entries(NAMED).find(([, named]) => named === schema)?.[0];

@@ -6,6 +6,7 @@ import { APIS } from '../../polyai/apis.ts';
 import { servePages } from '../door/headers.ts';
 import { components, documentRoute } from './openapi-operation.ts';
 import { problemExamples } from './openapi-problems.ts';
+import { webhookOperations } from './openapi-webhooks.ts';
 
 const DESCRIPTION = `${manifest.description}
 
@@ -16,6 +17,10 @@ is a request.`;
 const TAGS = [
   { name: 'Calls', description: 'Registering calls, and reading what became of them.' },
   { name: 'Feed', description: 'Every transition exactly once, for those who keep a copy.' },
+  {
+    name: 'Webhooks',
+    description: 'Endpoints that are told of what happens to calls, by Standard Webhooks.',
+  },
   { name: 'Reports', description: 'Many calls at once.' },
   { name: 'PolyAI', description: "PolyAI's own routes: a client changes nothing but its base URL." },
   { name: 'Operations', description: 'How the process is.' },
@@ -51,6 +56,7 @@ export function describeRoutes(app: FastifyInstance): void {
       servers: [{ url: '/' }],
       tags: TAGS,
       security: [{ apiKey: [] }],
+      webhooks: webhookOperations,
       components: { schemas: components, examples: problemExamples, securitySchemes },
     },
     hideUntagged: true,

@@ -1,0 +1,39 @@
+import { openDatabase } from '../archive/database.ts';
+import { newsTeller } from '../archive/news.ts';
+import { systemClock as clock } from '../clock.ts';
+import { createReplayer } from '../push/replayer.ts';
+import { createSender } from '../push/sender.ts';
+import { createDeliveryRetention } from '../upkeep/deliveries.ts';
+import { type Common, unlessHung } from './common.ts';
+
+/** Of what delivers: it takes none of the connections of what follows calls. */
+const CONNECTIONS = 3;
+const RETENTION_EVERY_MS = 300_000;
+
+/** Delivers what waits. Without a root nothing can be signed, and where there is no webhook nothing waits. */
+export function startDelivering(common: Common): void {
+  const { databaseUrl, database, news, push, metrics, log, running } = common;
+  const retention = createDeliveryRetention({
+    pool: database.pool,
+    everyMs: RETENTION_EVERY_MS,
+    clock,
+    log,
+  });
+  retention.start();
+  running.defer(() => unlessHung(retention.stop()));
+  const { secrets, archive, poster } = push;
+  if (secrets === null) return;
+  const { pool, close } = openDatabase(databaseUrl, log, { max: CONNECTIONS });
+  running.defer(() => unlessHung(close()));
+  const replayer = createReplayer({
+    pool,
+    wake: newsTeller(pool, log, 'deliveries'),
+    clock,
+    log,
+  });
+  replayer.start();
+  running.defer(() => unlessHung(replayer.stop()));
+  const sender = createSender({ pool, news, archive, secrets, poster, metrics: metrics.pushes, log });
+  sender.start();
+  running.defer(() => sender.stop());
+}
