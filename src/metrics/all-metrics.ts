@@ -6,12 +6,16 @@ import type { ArchiveHealth } from '../archive/health.ts';
 import type { UnfoldedChanges } from '../archive/read/unfolded.ts';
 import type { UnsettledCalls } from '../archive/read/unsettled.ts';
 import type { ArchiveWriter, WriteMetrics } from '../archive/write/writer.ts';
+import type { Backlog } from '../push/backlog.ts';
+import type { PushMetrics } from '../push/sender.ts';
 import type { CallQueue } from '../queue/call-queue.ts';
 import type { SweepMetrics } from '../upkeep/sweeper.ts';
 import { watchAccounts } from './account-gauges.ts';
 import { watchArchive } from './archive-gauges.ts';
 import { createPollMetrics } from './poll-metrics.ts';
 import { watchProcess } from './process-metrics.ts';
+import { watchBacklog } from './push-gauges.ts';
+import { createPushMetrics } from './push-metrics.ts';
 import { watchQueue } from './queue-gauges.ts';
 import { createRequestMetrics } from './request-metrics.ts';
 import { watchRollups } from './rollup-gauge.ts';
@@ -22,6 +26,7 @@ export interface Metrics {
   readonly polls: PollMetrics;
   readonly writes: WriteMetrics;
   readonly sweeps: SweepMetrics;
+  readonly pushes: PushMetrics;
   readonly requests: RequestMetrics;
   /** From now on Prometheus is told the state of these too. */
   watch(watched: Watched): void;
@@ -36,6 +41,7 @@ export interface Watched {
   queue: Pick<CallQueue, 'followed' | 'depth' | 'state'>;
   unsettled: UnsettledCalls;
   unfolded: UnfoldedChanges;
+  backlog: () => Promise<Backlog>;
 }
 
 /** `droppedLines`: of the log, since the start. */
@@ -53,14 +59,16 @@ export function createMetrics(role: string, droppedLines = () => 0): Metrics {
     polls: createPollMetrics(registry),
     writes: createWriteMetrics(registry),
     sweeps: { sweptUp: (calls) => sweptUp.inc(calls) },
+    pushes: createPushMetrics(registry),
     requests: createRequestMetrics(registry),
-    watch({ accounts, writer, archive, queue, unsettled, unfolded }) {
+    watch({ accounts, writer, archive, queue, unsettled, unfolded, backlog }) {
       watchAccounts(registry, accounts);
       watchWriter(registry, writer);
       beforeScrape = [
         watchQueue(registry, queue),
         watchArchive(registry, { unsettled, accounts, archive }),
         watchRollups(registry, unfolded),
+        watchBacklog(registry, backlog),
       ];
     },
     async text() {

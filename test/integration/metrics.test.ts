@@ -4,6 +4,7 @@ import { createUnsettledCalls, type UnsettledCalls } from '../../src/archive/rea
 import { createWriter } from '../../src/archive/write/writer.ts';
 import { KNOWN_STATUSES } from '../../src/call/lifecycle.ts';
 import { createMetrics, type Metrics, type Watched } from '../../src/metrics/all-metrics.ts';
+import { readBacklog } from '../../src/push/backlog.ts';
 import { storeCalls } from '../support/calls.ts';
 import { type OpenDatabase, openTestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';
@@ -33,7 +34,7 @@ const EMPTY_QUEUE: Watched['queue'] = {
 
 function watching(unsettled: UnsettledCalls, queue = EMPTY_QUEUE): Metrics {
   const metrics = createMetrics('serve');
-  metrics.watch({ ...NOTHING, queue, unsettled });
+  metrics.watch({ ...NOTHING, queue, unsettled, backlog: () => readBacklog(test.pool) });
   return metrics;
 }
 
@@ -47,7 +48,8 @@ it('tells how many changes of statistics are not folded, and nothing where Postg
   let unfolded = createUnfoldedChanges(test.pool);
   const metrics = createMetrics('serve');
   const unsettled = { read: async () => [] };
-  metrics.watch({ ...NOTHING, queue: EMPTY_QUEUE, unsettled, unfolded: { read: () => unfolded.read() } });
+  const read = { unfolded: { read: () => unfolded.read() }, backlog: () => readBacklog(test.pool) };
+  metrics.watch({ ...NOTHING, queue: EMPTY_QUEUE, unsettled, ...read });
   expect((await told(metrics)).value('polykeep_rollup_changes')).toBe(3);
   unfolded = { read: () => Promise.reject(new Error('away')) };
   expect((await told(metrics)).value('polykeep_rollup_changes')).toBeNull();
