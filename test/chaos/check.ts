@@ -4,6 +4,7 @@ import { checkConclusions } from './check-conclusions.ts';
 import { checkPolls, longestGap } from './check-polls.ts';
 import { checkReadiness } from './check-readiness.ts';
 import { checkStatistics } from './check-statistics.ts';
+import { checkTold } from './check-told.ts';
 import { doubts } from './doubts.ts';
 import type { Evidence } from './evidence.ts';
 import type { Violation } from './violation.ts';
@@ -23,6 +24,7 @@ export function check(evidence: Evidence): Verdict {
     ...checkConclusions(evidence),
     ...checkReadiness(evidence),
     ...checkStatistics(evidence),
+    ...checkTold(evidence),
   ];
   let inDoubt = 0;
   let longestGapMs = 0;

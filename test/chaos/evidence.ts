@@ -26,6 +26,23 @@ export interface Evidence {
   deaths: Death[];
   /** Answers to registrations that were neither 2xx nor 503. */
   oddAnswers: string[];
+  told: ToldEvidence[];
+}
+
+/** What one endpoint took. */
+export interface ToldEvidence {
+  receiver: string;
+  /** In the order in which it answered 2xx. */
+  accepted: ToldEvent[];
+  /** Why requests were none of polykeep's. */
+  wrong: string[];
+}
+
+export interface ToldEvent {
+  id: string;
+  type: string;
+  timestamp: string;
+  data: Readonly<Record<string, unknown>>;
 }
 
 /** As the workers are configured, but for the last. */

@@ -1,6 +1,7 @@
 import { seededRandom } from '../../src/simulator/random.ts';
 import type { Settings } from './evidence.ts';
 import { briefGrayKinds, grayKinds, packed } from './gray.ts';
+import type { ReceiverManner } from './receivers.ts';
 import { drawRegistrations, forgottenCalls, type PlannedRegistration } from './registrations.ts';
 import {
   between,
@@ -26,6 +27,7 @@ export interface Plan {
   /** Calls that PolyAI forgets in the middle of their lives. */
   forgetting: { at: number; callSids: string[] };
   protocol: Protocol;
+  receivers: ReceiverManner[];
   /** From then on nothing is done any more. */
   calmAt: number;
   /** Every call has ended at PolyAI, and is to be settled. */
@@ -72,6 +74,7 @@ export function longPlan({ seed, seconds, calls }: Scale): Plan {
     seed,
     workers,
     protocol: drawProtocol(random),
+    receivers: drawReceivers(seed, calmAt),
     settings: {
       ...settings,
       leaseMs: LONG_LEASE_MS,
@@ -158,6 +161,16 @@ function grayTroubles(random: () => number, workers: number, calmAt: number) {
   };
 }
 
+/** By numbers of their own: what a seed draws else stays as it is. */
+function drawReceivers(seed: number, calmAt: number): ReceiverManner[] {
+  const random = seededRandom(seed + 2);
+  return [
+    { kind: 'dead', until: between(random, calmAt * 0.3, calmAt * 0.8) },
+    { kind: 'failing', part: between(random, 0.05, 0.4) },
+    { kind: 'slow', upToMs: between(random, 200, 2_000) },
+  ];
+}
+
 function drawProtocol(random: () => number): Protocol {
   if (random() < 0.5) return 'http';
   return random() < 0.5 ? 'https with h1' : 'https with h2';
@@ -180,6 +193,7 @@ export function shortPlan({ seed, seconds, calls }: Scale): Plan {
     workers,
     // A lease is shorter than a lock here: the calls of a killed worker are overdue until its locks end.
     protocol: drawProtocol(random),
+    receivers: drawReceivers(seed, calmAt),
     settings: {
       ...settings,
       leaseMs: 10_000,

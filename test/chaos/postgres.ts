@@ -35,6 +35,8 @@ export interface ChaosPostgres {
   lapsedCalls(): Promise<LapsedCall[] | null>;
   /** null where Postgres does not answer. */
   conclusions(): Promise<Omit<ConclusionSample, 'at'>[] | null>;
+  /** Has what waits for another attempt to tell a webhook tried now; how much waits, or null without an answer. */
+  hurryDeliveries(): Promise<number | null>;
   dispose(): Promise<void>;
 }
 
@@ -119,6 +121,15 @@ export async function startChaosPostgres(incidents: IncidentLog): Promise<ChaosP
       const sql = `select call_sid, outcome from polykeep.calls where outcome = any('{${CONCLUSIONS}}')`;
       const rows = await ask(postgres.url, sql).catch(() => null);
       return rows?.map((row) => ({ callSid: String(row.call_sid), outcome: String(row.outcome) })) ?? null;
+    },
+    async hurryDeliveries() {
+      const sql = `with hurried as (
+                     update polykeep_internal.deliveries set next_attempt_at = now()
+                      where status = 0 and leased_until is null and next_attempt_at > now() + interval '2 s'
+                   )
+                   select count(*)::int as count from polykeep_internal.deliveries where status = 0`;
+      const rows = await ask(postgres.url, sql).catch(() => null);
+      return rows === null ? null : Number(rows[0]?.count);
     },
     dispose: () =>
       turns.take(async () => {

@@ -11,6 +11,7 @@ import type { Evidence, Settings } from './evidence.ts';
 import { IncidentLog, type Say } from './incidents.ts';
 import type { Plan } from './plan.ts';
 import { startChaosPostgres } from './postgres.ts';
+import { startReceivers } from './receivers.ts';
 import { startChaosRedis } from './redis.ts';
 import { placeAndRegister, STATS_KEY } from './register.ts';
 import { type Cluster, strike } from './strike.ts';
@@ -24,6 +25,8 @@ const SETUP_MS = 240_000;
 const GRACE_MS = 150_000;
 const EMPTY_REDIS_MS = 60_000;
 const READ_MS = 60_000;
+/** The lease of a process that was killed ends after 30 s. */
+const DELIVER_MS = 90_000;
 const LOOK_EVERY_MS = 1_000;
 
 export interface Remains {
@@ -45,6 +48,9 @@ export async function run(plan: Plan, say: Say, signal: AbortSignal): Promise<Re
   const startedAt = performance.now();
   const until = (at: number) => pause(at - (performance.now() - startedAt), all);
 
+  const { receivers: manners, seed } = plan;
+  const receivers = await startReceivers(manners, await api.url(), seededRandom(seed + 3), until);
+  running.defer(() => receivers.stop());
   const watched = watchCluster(cluster, all);
   const registered = plan.registrations.map(async (registration) => {
     await until(registration.at);
@@ -63,7 +69,9 @@ export async function run(plan: Plan, say: Say, signal: AbortSignal): Promise<Re
   ]);
   signal.throwIfAborted();
   incidents.say('calm');
+  receivers.calm();
   await settled(api, plan.settledBy + GRACE_MS - (performance.now() - startedAt), all);
+  await delivered(cluster, all);
   const leftInRedis = await emptied(cluster, all);
   const archived = await within(READ_MS, 'reading the archive', client(await api.url()).list());
   ending.abort();
@@ -73,7 +81,14 @@ export async function run(plan: Plan, say: Say, signal: AbortSignal): Promise<Re
 
   const processes = [...cluster.workers, api];
   return {
-    evidence: { ...evidenceOf(plan, cluster, archived), ...watched, leftInRedis, statistics, oddAnswers },
+    evidence: {
+      ...evidenceOf(plan, cluster, archived),
+      ...watched,
+      leftInRedis,
+      statistics,
+      oddAnswers,
+      told: receivers.told(),
+    },
     logs: processes.flatMap(({ logs, name }) => logs.flat().map((line) => ({ ...line, process: name }))),
   };
 }
@@ -131,6 +146,7 @@ async function setUp(plan: Plan, incidents: IncidentLog, running: AsyncDisposabl
     POLYAI_BASE_URL: simulator.url,
     DATABASE_URL: postgres.url,
     REDIS_URL: redis.url,
+    WEBHOOKS_SECRET: 'the root of the chaos suite, long enough'.replaceAll(' ', '-'),
   };
   const api = new Supervised('api', 'api', environment, incidents);
   const workers = Array.from(
@@ -170,6 +186,19 @@ async function settled(api: Supervised, withinMs: number, signal: AbortSignal): 
       client(await api.url()).list('outcome=none'),
     );
     if (left.length === 0) return;
+    await sleep(LOOK_EVERY_MS);
+  }
+}
+
+/**
+ * Waits until every endpoint has taken what there is for it. What failed twice would wait for minutes: now that nothing
+ * goes wrong any more, it is tried at once.
+ */
+async function delivered({ postgres }: Cluster, signal: AbortSignal): Promise<void> {
+  const deadline = performance.now() + DELIVER_MS;
+  while (performance.now() < deadline) {
+    signal.throwIfAborted();
+    if ((await postgres.hurryDeliveries()) === 0) return;
     await sleep(LOOK_EVERY_MS);
   }
 }

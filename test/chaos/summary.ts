@@ -8,7 +8,10 @@ import type { ViolationKind } from './violation.ts';
 const NAMED_BY_DETAIL: ReadonlySet<IncidentKind> = new Set(['polyai', 'gateway', 'redis refusing']);
 
 /** The run in a few lines. */
-export function summary({ calls, incidents, workerProcesses, exits }: Evidence, verdict: Verdict): string[] {
+export function summary(
+  { calls, incidents, workerProcesses, exits, told }: Evidence,
+  verdict: Verdict,
+): string[] {
   const count = (kind: ViolationKind) => verdict.violations.filter((one) => one.kind === kind).length;
   const polls = calls.reduce((sum, call) => sum + call.polls.length, 0);
   const late = calls.reduce((sum, call) => sum + countLatePolls(call), 0);
@@ -30,8 +33,14 @@ export function summary({ calls, incidents, workerProcesses, exits }: Evidence, 
     `unpromised       ${count('unpromised')}, overdue ${count('overdue')}`,
     `polls after end  ${late}, too many or too late ${count('poll after the end')}`,
     `readiness        ${count('readiness late')} late, ${count('readiness stuck')} stuck`,
+    `told             ${told.map(tally).join(', ')}; wrongly ${count('told wrongly')}`,
     `violations       ${verdict.violations.length}`,
   ];
+}
+
+function tally({ receiver, accepted }: Evidence['told'][number]): string {
+  const again = accepted.length - new Set(accepted.map(({ id }) => id)).size;
+  return `${accepted.length} by the ${receiver} one, ${again} again`;
 }
 
 function faultsByKind(incidents: Evidence['incidents']): string {

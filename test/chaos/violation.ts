@@ -26,6 +26,8 @@ export type ViolationKind =
   | 'left in Redis'
   /** Statistics are not those of the calls. */
   | 'miscounted'
+  /** An endpoint was not told of something, or otherwise than it was. */
+  | 'told wrongly'
   | 'exit'
   | 'death'
   | 'odd answer';

@@ -6,6 +6,7 @@ import { request } from 'undici';
 import { afterEach, beforeEach, expect, inject, it } from 'vitest';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { startReceiver } from '../support/receiver.ts';
 import { type RedisServer, spawnRedisServer } from '../support/redis-server.ts';
 import { dumpDatabase, dumpRedis, secretsIn } from '../support/secrets.ts';
 import { FAST, type SidecarProcess, spawnSidecar } from '../support/sidecar.ts';
@@ -26,6 +27,7 @@ const SECRETS = {
   newToken: 'the-token/of+tomorrow=',
   postgresPassword: 'the-password/of+postgres=@',
   redisPassword: 'the-password/of+redis=@',
+  webhooksRoot: 'the-root/of+all-secrets-of-webhooks=',
 };
 const AGENT = { agentId: 'agent-1', environment: 'live' };
 
@@ -91,6 +93,7 @@ function start(more: Record<string, string> = {}, command = 'serve'): SidecarPro
       API_KEYS: `web:write:${SECRETS.writeKey},bi:read:${SECRETS.readKey}`,
       DATABASE_URL: postgres.url,
       REDIS_URL: redisUrl.href,
+      WEBHOOKS_SECRET: SECRETS.webhooksRoot,
       ...more,
     },
     command,
@@ -164,6 +167,31 @@ it('no token, key or password is told to anybody, whatever goes wrong', async ()
       .poll(async () => (await call(callSid)).failedPolls, { interval: 200 })
       .toBeGreaterThanOrEqual(3);
   }
+
+  // A receiver that repeats the secret, which nobody else is shown.
+  const echoing = await startReceiver();
+  const settings = { url: echoing.url, events: ['call.settled', 'call.transition'] };
+  const made = await ask(`${url}/v1/webhooks`, {
+    method: 'POST',
+    headers: json,
+    body: JSON.stringify(settings),
+  });
+  const { id, secret }: { id: string; secret: string } = JSON.parse(made.text);
+  told = told.replace(secret, '');
+  const key = secret.slice('whsec_'.length);
+  Object.assign(echoing, { secret });
+  echoing.answer = (_, response) => void response.writeHead(500).end(`${secret} is none, nor ${key}`);
+  await ask(`${url}/v1/webhooks/${id}/test`, { method: 'POST' });
+  const ended = polyai.place({ script: [{ status: 'success', forMs: Infinity }] });
+  const ofEnded = JSON.stringify({ callSid: ended, account: 'default' });
+  await ask(`${url}/v1/calls`, { method: 'POST', headers: json, body: ofEnded });
+  await expect
+    .poll(async () => (await ask(`${url}/v1/webhooks/${id}/deliveries`)).text, { interval: 200 })
+    .toContain('[secret] is none');
+  await ask(`${url}/v1/webhooks`);
+  expect(secretsIn(told, { key })).toEqual([]);
+  expect(secretsIn(await dumpDatabase(database), { key })).toEqual([]);
+  await echoing.stop();
 
   // An account whose token is refused, with the token in the refusal.
   const [ofDefault = '', ofEnv = '', ofInline = ''] = callSids;

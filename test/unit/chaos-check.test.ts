@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { check } from '../chaos/check.ts';
-import type { CallEvidence, Evidence } from '../chaos/evidence.ts';
+import type { CallEvidence, Evidence, ToldEvent } from '../chaos/evidence.ts';
 import {
   archived,
   at,
@@ -376,5 +376,41 @@ describe('the cluster', () => {
 
   it('a registration that is answered neither 2xx nor 503', () => {
     expect(kinds(evidence({ oddAnswers: ['/v1/calls: 500'] }))).toEqual(['odd answer']);
+  });
+});
+
+describe('what an endpoint was told', () => {
+  const call = wellFollowed();
+  const event = (type: string, data: object, id: string, seconds = 5): ToldEvent => ({
+    id,
+    type,
+    timestamp: iso(seconds),
+    data: { callSid: call.callSid, ...data },
+  });
+  const transitions = [1, 2, 3].map((seq) => event('call.transition', { seq }, `t${seq}`, seq));
+  const { outcome, settledAt, transitions: history } = archived();
+  const end = event('call.settled', { outcome, settledAt, transitions: history }, 'end');
+  const told = (accepted: ToldEvent[], wrong: string[] = []) =>
+    check(evidence({ told: [{ receiver: 'slow', accepted, wrong }] })).violations.map(({ detail }) => detail);
+
+  it('is all of each call in order, and again under the same id', () => {
+    const [first, ...more] = transitions;
+    expect(told([...transitions, end])).toEqual([]);
+    expect(told([...(first ? [first, ...more, first] : []), end, end])).toEqual([]);
+  });
+
+  it('that never came, came out of order, unverified, or with another id is complained of', () => {
+    const [one, two, three] = transitions;
+    if (one === undefined || two === undefined || three === undefined) throw new Error('no transitions');
+    expect(told([one, two, end])).toEqual(['slow receiver: transition 3 never came']);
+    expect(told(transitions)).toEqual(['slow receiver: its end (success) never came']);
+    expect(told([two, one, three, end])).toEqual([
+      'slow receiver: call.transition 1 came after call.transition 2',
+    ]);
+    expect(told([...transitions, end], ['bad'])).toEqual(['slow receiver: not verified: bad']);
+    expect(told([...transitions, { ...three, id: 'other' }, end])).toEqual([
+      expect.stringContaining('share or change an id'),
+    ]);
+    expect(told([one, two, { ...three, id: 't2' }, end])[0]).toContain('share or change an id');
   });
 });
