@@ -9,6 +9,7 @@ import { lag } from './parts/lag.ts';
 import { polling } from './parts/polling.ts';
 import { profile } from './parts/profile.ts';
 import { tuning } from './parts/tuning.ts';
+import { webhooks } from './parts/webhooks.ts';
 import { readResults, tableText, targetTable, writeResults } from './results.ts';
 
 /**
@@ -16,7 +17,7 @@ import { readResults, tableText, targetTable, writeResults } from './results.ts'
  * `npm run bench` for all parts, `npm run bench -- polling` for one. It starts what it needs, and writes `RESULTS.md`,
  * `results.json` and the charts. With `--quick` it only shows that all parts run, and writes nothing.
  */
-const PARTS: readonly Part[] = [polling, crowd, intake, archive, lag, profile];
+const PARTS: readonly Part[] = [polling, crowd, intake, archive, lag, webhooks, profile];
 /** Run by name alone, and kept out of the results. */
 const ASIDE: readonly Part[] = [tuning];
 
