@@ -139,6 +139,19 @@ export function createBullmqQueue(options: BullmqQueueOptions): BullmqCallQueue 
     }
   }
 
+  /** By the names of Redis' clients, which some hosts of Redis do not tell. */
+  async function workers(): Promise<number | null> {
+    try {
+      await available();
+      const count = queue.getWorkersCount();
+      await answered(count, COUNT_WITHIN_MS);
+      return await count;
+    } catch (error) {
+      log.debug({ err: error }, 'the workers could not be counted');
+      return null;
+    }
+  }
+
   async function close(): Promise<void> {
     clearInterval(yieldCheck);
     await worker?.close();
@@ -157,6 +170,8 @@ export function createBullmqQueue(options: BullmqQueueOptions): BullmqCallQueue 
     },
     work,
     state: async () => ((await probe.check()) ? 'up' : 'down'),
+    isShared: true,
+    workers,
     get followed() {
       return leases.size;
     },

@@ -18,6 +18,10 @@ export interface CallQueue {
   work(follow: Follow, mayYield?: () => boolean): Promise<void>;
   /** Whether the queue takes what it is given, now. It answers within about a second, and never rejects. */
   state(): Promise<'up' | 'down'>;
+  /** Whether other processes share it. */
+  readonly isShared: boolean;
+  /** How many processes follow calls; null where the queue cannot tell. It answers within about a second. */
+  workers(): Promise<number | null>;
   /** How many calls this process follows. */
   readonly followed: number;
   /** Calls in the queue of all processes; null where the queue does not answer. */

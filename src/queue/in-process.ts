@@ -81,6 +81,9 @@ export function createInProcessQueue({ concurrency, yieldAfterMs }: InProcessQue
       return 'up';
     },
 
+    isShared: false,
+    workers: async () => (follow === null ? 0 : 1),
+
     get followed() {
       return leases.size;
     },

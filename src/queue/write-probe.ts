@@ -38,6 +38,8 @@ const PATIENCE_MS = 1_000;
 /** So that the key of a deployment that is gone goes too. */
 const KEY_TTL_MS = 60_000;
 const SAY_REFUSED_EVERY_MS = 60_000;
+/** What was sent before Redis was back may be answered after the probe was. */
+const LATE_ANSWER_MS = 2_000;
 
 /**
  * What calls need of Redis, as BullMQ asks for it: a script that writes, with all keys of the queue at hand, each of its
@@ -57,6 +59,7 @@ export function createWriteProbe({ redis, key, jobKeys, log }: WriteProbeOptions
   let running: Promise<boolean> | null = null;
   let stopped = false;
   let saidRefusedAt = Number.NEGATIVE_INFINITY;
+  let backSince = Number.NEGATIVE_INFINITY;
   /** Why there is no connection; null where there is one. */
   let whyAway: Error | null = null;
   redis.on('error', (error: Error) => {
@@ -110,15 +113,20 @@ export function createWriteProbe({ redis, key, jobKeys, log }: WriteProbeOptions
     const wasUp = isUp;
     isUp = refusal === null;
     if (isUp === wasUp) return;
-    if (isUp) return log.info('Redis is back: it takes writes');
+    if (isUp) {
+      backSince = performance.now();
+      return log.info('Redis is back: it takes writes');
+    }
     log.warn({ err: refusal }, 'Redis takes no writes: calls are followed on without it');
     probed.onDown?.();
   }
 
   async function sayRefused(doing: string, error: unknown): Promise<void> {
     log.debug({ err: error, doing }, 'Redis refused');
-    if (!(await check()) || stopped || performance.now() - saidRefusedAt < SAY_REFUSED_EVERY_MS) return;
-    saidRefusedAt = performance.now();
+    if (!(await check()) || stopped) return;
+    const now = performance.now();
+    if (now - backSince < LATE_ANSWER_MS || now - saidRefusedAt < SAY_REFUSED_EVERY_MS) return;
+    saidRefusedAt = now;
     log.warn({ err: error, doing }, 'Redis takes writes, but refused this one');
   }
 
