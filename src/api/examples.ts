@@ -94,6 +94,36 @@ export const EXAMPLE_HEALTH = {
   parts: { postgres: 'up', queue: 'up', accounts: { default: 'ok', uk: 'failing: ENOTFOUND api.uk' } },
 };
 
+export const EXAMPLE_HEALTH_REPORT = {
+  status: 'degraded',
+  checkedAt: '2026-03-15T10:05:32.000Z',
+  archive: { state: 'up' },
+  queue: { state: 'up', isShared: true, active: 5, waiting: 0 },
+  workers: { count: 2, followedHere: 0 },
+  accounts: [
+    {
+      name: 'uk',
+      state: 'failing',
+      detail: 'ENOTFOUND api.uk',
+      api: 'outbound-calling',
+      requestsPerSecond: 40,
+      maxRequestsPerSecond: 50,
+      waitingPolls: 0,
+      nextProbeSeconds: null,
+      followed: 5,
+      atRisk: 0,
+      longestSilenceSeconds: 75.2,
+    },
+  ],
+};
+
+export const EXAMPLE_ABOUT = {
+  version: '0.1.0',
+  key: { name: 'support', scope: 'read' },
+  accounts: ['default', 'uk'],
+  statsBy: ['campaign'],
+};
+
 export const EXAMPLE_METRICS = `# TYPE polykeep_polls_total counter
 polykeep_polls_total{account="default",result="status"} 94
 `;

@@ -2,12 +2,14 @@ import { type Static, type TSchema, Type } from 'typebox';
 import { type Call, OUTCOMES, type Outcome, type Transition } from '../call/call.ts';
 import { CALL_SID_PATTERN, MAX_CALL_SID_LENGTH, STORABLE_PATTERN } from '../call/limits.ts';
 import {
+  EXAMPLE_ABOUT,
   EXAMPLE_BATCH,
   EXAMPLE_BATCH_RESULT,
   EXAMPLE_CALL,
   EXAMPLE_CALL_SID,
   EXAMPLE_FEED_PAGE,
   EXAMPLE_HEALTH,
+  EXAMPLE_HEALTH_REPORT,
   EXAMPLE_METADATA_PATCH,
   EXAMPLE_PAGE,
   EXAMPLE_REGISTRATION,
@@ -175,7 +177,8 @@ export const FeedQuery = Type.Object(
     after: Type.Optional(
       Type.String({
         description:
-          'The `nextCursor` of the page before. Without it the feed begins with the first transition.',
+          'The `nextCursor` of the page before, or `now`: what comes from now on. Without it the feed begins with the ' +
+          'first transition.',
       }),
     ),
     limit: Limit,
@@ -226,6 +229,74 @@ export const HealthJson = Type.Object(
   },
 );
 export type HealthJson = Static<typeof HealthJson>;
+
+const State = Type.Enum(['up', 'down']);
+
+export const HealthReportJson = Type.Object(
+  {
+    status: Type.Enum(['ok', 'degraded', 'unavailable']),
+    checkedAt: Time,
+    archive: Type.Object({ state: State }),
+    queue: Type.Object({
+      state: State,
+      isShared: Type.Boolean({ description: 'In Redis, for all processes; else in this process.' }),
+      active: Nullable(Type.Integer({ description: 'Calls that some process follows.' })),
+      waiting: Nullable(Type.Integer({ description: 'Calls that wait for a process with room.' })),
+    }),
+    workers: Type.Object({
+      count: Nullable(Type.Integer({ description: 'Processes that follow calls.' })),
+      followedHere: Type.Integer({ description: 'Calls that this process follows.' }),
+    }),
+    accounts: Type.Array(
+      Type.Object({
+        name: Type.String(),
+        state: Type.String({
+          description: 'As in `/health/ready`, and `unconfigured`: only its calls are left.',
+        }),
+        detail: Nullable(Type.String({ description: 'What the last poll met, while polls fail.' })),
+        api: Nullable(Type.String()),
+        requestsPerSecond: Nullable(Type.Number({ description: 'The present limit; null: none is known.' })),
+        maxRequestsPerSecond: Nullable(Type.Number({ description: 'As configured.' })),
+        waitingPolls: Type.Integer({ description: 'Polls of this process that the limit holds up.' }),
+        nextProbeSeconds: Nullable(
+          Type.Number({ description: 'While it is paused: until its token is tried.' }),
+        ),
+        followed: Nullable(Type.Integer({ description: 'Calls that are not settled.' })),
+        atRisk: Nullable(
+          Type.Integer({
+            description:
+              'Those of which PolyAI has shown nothing for 30 minutes; it forgets a call in two hours.',
+          }),
+        ),
+        longestSilenceSeconds: Nullable(Type.Number({ description: 'Of any call that is not settled.' })),
+      }),
+    ),
+  },
+  {
+    description:
+      'What `/health/ready` says, with numbers. What is counted in Postgres (`followed`, `atRisk`, ' +
+      '`longestSilenceSeconds`) is of all processes, and null until it was counted; how polls go is as far as this ' +
+      'process has polled.',
+    examples: [EXAMPLE_HEALTH_REPORT],
+  },
+);
+export type HealthReportJson = Static<typeof HealthReportJson>;
+
+export const AboutJson = Type.Object(
+  {
+    version: Type.String(),
+    key: Type.Unsafe<{ name: string; scope: 'read' | 'write' } | null>({
+      type: ['object', 'null'],
+      properties: { name: { type: 'string' }, scope: { type: 'string', enum: ['read', 'write'] } },
+      required: ['name', 'scope'],
+      description: 'The key that the request brought; null where there are no keys.',
+    }),
+    accounts: Type.Array(Type.String({ description: 'That are configured.' })),
+    statsBy: Type.Array(Type.String({ description: 'Metadata keys that statistics are kept by.' })),
+  },
+  { description: 'Who asks, and what may be asked for.', examples: [EXAMPLE_ABOUT] },
+);
+export type AboutJson = Static<typeof AboutJson>;
 
 export function callJson(call: Call): CallJson {
   // In the order of the schema: an export's lines are those that the API answers.

@@ -2,7 +2,7 @@ import { type Static, Type } from 'typebox';
 import { CALL_EVENTS } from '../call/event.ts';
 import { STORABLE_PATTERN } from '../call/limits.ts';
 import { DELIVERY_STATUSES } from '../push/deliveries.ts';
-import { Account, CallJson, FeedPageJson, Limit, Nullable, Time } from './schemas.ts';
+import { Account, CallJson, CallSid, FeedPageJson, Limit, Nullable, Time } from './schemas.ts';
 import {
   EXAMPLE_DELIVERY,
   EXAMPLE_REPLAY,
@@ -191,6 +191,7 @@ export const DeliveryQuery = Type.Object(
     status: Type.Optional(
       Type.Enum([...DELIVERY_STATUSES], { type: 'string', description: 'Only deliveries of this status.' }),
     ),
+    callSid: Type.Optional(CallSid),
     limit: Limit,
     cursor: Type.Optional(
       Type.String({ description: 'The `nextCursor` of the page before. Without it the newest come.' }),

@@ -27,6 +27,8 @@ export interface Delivery {
 
 interface DeliveryQuery {
   status?: DeliveryStatus;
+  /** null: of all calls. */
+  callSid: string | null;
   limit: number;
   /** Only those that were written before this one. */
   before: string | null;
@@ -57,7 +59,7 @@ const list = (condition: string) => `
 select ${FIELDS}
   from polykeep_internal.deliveries d
   join polykeep_internal.calls c on c.id = d.call_id
- where d.webhook_id = $1 and d.id < $2 ${condition}
+ where d.webhook_id = $1 and d.id < $2 and ($4::text is null or c.call_sid = $4) ${condition}
  order by d.id desc
  limit $3`;
 /** By the status as it stands in the text, Postgres sees that an index has those alone. */
@@ -98,10 +100,10 @@ export function createDeliveries(pool: Pool, archive: string, wake: () => void):
   }
 
   return {
-    async list(webhook, { status, limit, before }) {
+    async list(webhook, { status, callSid, limit, before }) {
       const [found] = (await answering(pool.query<{ id: number }>(NUMBER, [webhook]))).rows;
       if (found === undefined) return null;
-      const values = [found.id, before ?? NEWEST, limit + 1];
+      const values = [found.id, before ?? NEWEST, limit + 1, callSid];
       const { rows } = await answering(pool.query<DeliveryRow>(LISTS[status ?? 'any'], values));
       const page = rows.slice(0, limit);
       return {

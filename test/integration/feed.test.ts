@@ -141,6 +141,16 @@ describe('GET /v1/transitions beside writers', () => {
 });
 
 describe('GET /v1/transitions', () => {
+  it('after now begins with what comes next, also where nothing ever came', async () => {
+    const empty = await page({ after: 'now' });
+    await show('OUT-1', 'queued');
+    expect((await page({ after: empty.nextCursor })).data).toHaveLength(1);
+    const { data, nextCursor } = await page({ after: 'now' });
+    expect(data).toEqual([]);
+    await show('OUT-2', 'queued');
+    expect((await page({ after: nextCursor })).data).toMatchObject([{ callSid: 'OUT-2' }]);
+  });
+
   it('begins at the very first, and goes on where the cursor says', async () => {
     await show('OUT-1', 'queued');
     await show('OUT-1', 'calling');

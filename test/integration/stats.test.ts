@@ -161,6 +161,20 @@ describe('GET /v1/stats', () => {
     ]);
   });
 
+  it('groups by the reason that PolyAI gave', async () => {
+    for (const outcome of ['failure', 'failure', 'success'])
+      await seed({ at: '2026-11-03T10:00:00Z', outcome });
+    await test.query(
+      `update polykeep_internal.calls set reason = 'no answer'
+        where outcome = (select id from polykeep_internal.outcomes where name = 'failure')`,
+    );
+    const { data } = (await get({ ...NOVEMBER, groupBy: 'reason' })).json();
+    expect(data).toMatchObject([
+      { group: 'no answer', calls: 2, outcomes: { failure: 2 } },
+      { group: null, calls: 1, outcomes: { failure: 0 } },
+    ]);
+  });
+
   it('groups by account or metadata, calls without the key last', async () => {
     await seed({ at: '2026-11-03T10:00:00Z', account: 'uk', metadata: { campaign: 'b' } });
     await seed({ at: '2026-11-03T10:00:00Z', account: 'uk', metadata: { campaign: 'B' } });

@@ -1,5 +1,6 @@
 import type { FastifyPluginCallbackTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
+import { statusOf } from '../readiness.ts';
 import { HealthJson } from '../schemas.ts';
 
 export interface HealthRoutesOptions {
@@ -49,9 +50,3 @@ export const healthRoutes: FastifyPluginCallbackTypebox<HealthRoutesOptions> = (
 
   done();
 };
-
-function statusOf({ postgres, queue, accounts }: HealthJson['parts']): HealthJson['status'] {
-  if (postgres === 'down') return 'unavailable';
-  const areFine = Object.values(accounts).every((condition) => condition === 'ok' || condition === 'limited');
-  return queue === 'up' && areFine ? 'ok' : 'degraded';
-}

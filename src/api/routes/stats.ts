@@ -30,8 +30,9 @@ const StatsQuery = Type.Object(
     }),
     groupBy: Type.Optional(
       Type.String({
-        pattern: `^(account|metadata\\.${STORABLE_CHARACTER}+)$`,
-        description: 'Apart for each `account`, or for each value of `metadata.KEY`.',
+        pattern: `^(account|reason|metadata\\.${STORABLE_CHARACTER}+)$`,
+        description:
+          'Apart for each `account`, each `reason` that PolyAI gave, or each value of `metadata.KEY`.',
         examples: ['metadata.campaign'],
       }),
     ),
@@ -138,6 +139,7 @@ function isKnown(timeZone: string): boolean {
 
 function readGroupBy(groupBy: string | undefined): StatsQuestion['groupBy'] {
   if (groupBy === undefined) return null;
+  if (groupBy === 'reason') return { reason: true };
   return groupBy === 'account' ? { account: true } : { metadata: groupBy.slice('metadata.'.length) };
 }
 

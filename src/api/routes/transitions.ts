@@ -10,8 +10,11 @@ import { problem } from '../problems.ts';
 import { FeedHeaders, FeedPageJson, FeedQuery as FeedQuerySchema } from '../schemas.ts';
 import { HELD_WITHIN_MS, type Waiting } from '../waiting.ts';
 
+/** As `after`: what comes from now on. */
+const NOW = 'now';
+
 export interface TransitionRoutesOptions {
-  feed: Pick<Feed, 'read' | 'readBatched'>;
+  feed: Pick<Feed, 'read' | 'readBatched' | 'end'>;
   waiting: Waiting;
   stream: FeedStream;
 }
@@ -57,7 +60,11 @@ export const transitionRoutes: FastifyPluginCallbackTypebox<TransitionRoutesOpti
         await stream.open(reply, after, account).catch(refuseAhead);
         return reply;
       }
-      const asked = { after: readAfter(query.after), limit, account };
+      const asked = {
+        after: query.after === NOW ? await feed.end() : readAfter(query.after),
+        limit,
+        account,
+      };
       const { transitions, next } = await read(asked, wait, reply).catch(refuseAhead);
       const nextCursor = JSON.stringify(feedCursor.encode(next));
       return sendJson(reply, `{"data":[${transitions.join(',')}],"nextCursor":${nextCursor}}`);

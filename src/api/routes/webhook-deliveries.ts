@@ -43,9 +43,10 @@ export const webhookDeliveryRoutes: FastifyPluginCallbackTypebox<WebhookDelivery
         problems: ['webhook_not_found'],
       },
     },
-    async ({ params: { id }, query: { status, limit, cursor } }) => {
+    async ({ params: { id }, query: { status, callSid, limit, cursor } }) => {
       const page = await deliveries.list(id, {
         ...(status === undefined ? {} : { status }),
+        callSid: callSid ?? null,
         limit,
         before: readCursor(cursor),
       });

@@ -3,7 +3,7 @@ import { batched } from '../batch.ts';
 import { answering } from '../database.ts';
 import { FeedPositionAheadError } from '../errors.ts';
 import { TRANSITION_FIELDS } from './call-json.ts';
-import type { FeedPosition } from './cursors.ts';
+import { FEED_START, type FeedPosition } from './cursors.ts';
 import { object, text } from './json-text.ts';
 
 /** How many transitions one statement looks at for a page of an account: of a rare one it could look at them all. */
@@ -62,6 +62,12 @@ select h.xmin::text, coalesce(l.scanned, 0) as scanned,
   left join written w on true
  order by w.xid, w.call_id, w.seq`;
 
+const FEED_END = `
+select t.xid::text, t.call_id as "callId", t.seq from polykeep_internal.transitions t
+ where t.xid < pg_snapshot_xmin(pg_current_snapshot())
+ order by t.xid desc, t.call_id desc, t.seq desc
+ limit 1`;
+
 const FEED_HEAD = `
 select (select t.xid from polykeep_internal.transitions t where t.xid < s.xmin order by t.xid desc limit 1)::text as newest,
        coalesce((select t.xid from polykeep_internal.transitions t order by t.xid desc limit 1) >= s.xmin, false) as lags
@@ -102,6 +108,8 @@ export interface Feed {
   /** As `read`, for many at once: they leave connections of the pool to others. */
   readBatched(query: FeedQuery): Promise<FeedPage>;
   head(): Promise<FeedHead>;
+  /** Behind all that can be read now. */
+  end(): Promise<FeedPosition>;
 }
 
 interface Scan {
@@ -163,6 +171,10 @@ export function createFeed(pool: Pool): Feed {
     async head() {
       const { rows } = await answering(pool.query<FeedHead>(FEED_HEAD));
       return rows[0] ?? { newest: null, lags: false };
+    },
+    async end() {
+      const { rows } = await answering(pool.query<FeedPosition>(FEED_END));
+      return rows[0] ?? FEED_START;
     },
   };
 }

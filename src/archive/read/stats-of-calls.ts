@@ -78,6 +78,7 @@ select bucket, "group", array[${counts()}]::int[] as outcomes,
 
 function groupOf(groupBy: StatsTask['groupBy']): SQL {
   if (groupBy === null) return sql`null::text`;
+  if ('reason' in groupBy) return sql`c.reason`;
   return 'account' in groupBy ? sql`a.name` : sql`c.metadata ->> ${groupBy.metadata}::text`;
 }
 

@@ -80,6 +80,8 @@ async function selectionOf(
 ): Promise<Selection | 'nothing' | null> {
   const { registeredFrom: _, registeredTo: __, account, metadata = {}, ...others } = filter;
   if (Object.values(others).some((part) => part !== undefined)) return null;
+  // Their values are without number.
+  if (groupBy !== null && 'reason' in groupBy) return null;
   const grouped = groupBy !== null && 'metadata' in groupBy ? [groupBy.metadata] : [];
   const [key, ...more] = new Set([...Object.keys(metadata), ...grouped]);
   if (more.length > 0) return null;

@@ -8,7 +8,7 @@ export interface StatsQuestion {
   bucket: Bucket;
   /** UTC or an IANA name that Node knows: where buckets begin. */
   timeZone: string;
-  groupBy: { account: true } | { metadata: string } | null;
+  groupBy: { account: true } | { reason: true } | { metadata: string } | null;
 }
 
 export interface Percentiles {
@@ -21,7 +21,7 @@ export interface Percentiles {
 export interface StatsRow {
   /** Start of the bucket. */
   bucket: Date;
-  /** Null without `groupBy`, and for calls without that key. */
+  /** Null without `groupBy`, and for calls without that key or without a reason. */
   group: string | null;
   calls: number;
   /** `none`: still followed. */
