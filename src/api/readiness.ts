@@ -20,3 +20,10 @@ export function createReadiness({ archive, queue, accounts }: ReadinessOptions) 
     };
   };
 }
+
+/** What the parts come to: without Postgres nothing can be promised. */
+export function statusOf({ postgres, queue, accounts }: HealthJson['parts']): HealthJson['status'] {
+  if (postgres === 'down') return 'unavailable';
+  const areFine = Object.values(accounts).every((condition) => condition === 'ok' || condition === 'limited');
+  return queue === 'up' && areFine ? 'ok' : 'degraded';
+}

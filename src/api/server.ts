@@ -15,12 +15,15 @@ import { type DropInRoutesOptions, dropInRoutes } from './drop-in/drop-in.ts';
 import { handleError, pathOf, sendProblem } from './error-handler.ts';
 import { describeRoutes } from './openapi/openapi.ts';
 import { problem } from './problems.ts';
+import { type AboutRoutesOptions, aboutRoutes } from './routes/about.ts';
 import { type CallRoutesOptions, callRoutes } from './routes/calls.ts';
 import { type ErasureRoutesOptions, erasureRoutes } from './routes/erasure.ts';
 import { type ExportRoutesOptions, exportRoutes } from './routes/export.ts';
 import { type HealthRoutesOptions, healthRoutes } from './routes/health.ts';
+import { type HealthReportRoutesOptions, healthReportRoutes } from './routes/health-report.ts';
 import { type MetadataRoutesOptions, metadataRoutes } from './routes/metadata.ts';
 import { type MetricsRoutesOptions, metricsRoutes } from './routes/metrics.ts';
+import { type PageRoutesOptions, pageRoutes } from './routes/page.ts';
 import { type QueueBoardOptions, queueBoard } from './routes/queue-board.ts';
 import { type StatsRoutesOptions, statsRoutes } from './routes/stats.ts';
 import { type TransitionRoutesOptions, transitionRoutes } from './routes/transitions.ts';
@@ -62,8 +65,11 @@ export interface ServerOptions
     WebhookRoutesOptions,
     WebhookDeliveryRoutesOptions,
     DropInRoutesOptions,
+    AboutRoutesOptions,
+    HealthReportRoutesOptions,
+    PageRoutesOptions,
     QueueBoardOptions {
-  accounts: CallRoutesOptions['accounts'] & DropInRoutesOptions['accounts'];
+  accounts: CallRoutesOptions['accounts'] & DropInRoutesOptions['accounts'] & AboutRoutesOptions['accounts'];
   reader: ArchiveReader;
 }
 
@@ -87,6 +93,9 @@ export function createServer(options: ServerOptions): FastifyInstance {
   app.register(webhookRoutes, options);
   app.register(webhookDeliveryRoutes, options);
   app.register(dropInRoutes, options);
+  app.register(aboutRoutes, options);
+  app.register(healthReportRoutes, options);
+  app.register(pageRoutes, options);
   app.register(queueBoard, { prefix: '/queues', ...options });
   return app;
 }

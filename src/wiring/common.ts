@@ -4,6 +4,7 @@ import type { Accounts } from '../accounts/accounts.ts';
 import type { Database } from '../archive/database.ts';
 import type { ArchiveHealth } from '../archive/health.ts';
 import type { News } from '../archive/news.ts';
+import type { UnsettledCalls } from '../archive/read/unsettled.ts';
 import type { ArchiveWriter } from '../archive/write/writer.ts';
 import { within } from '../clock.ts';
 import type { Config } from '../config/config.ts';
@@ -26,6 +27,7 @@ export interface Common {
   accounts: Accounts;
   push: Push;
   metrics: Metrics;
+  unsettled: UnsettledCalls;
   queue: CallQueue;
   /** BullMQ's; null where the queue is in the process. */
   jobs: Queue | null;

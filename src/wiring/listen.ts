@@ -1,6 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { createPlacedCalls, type PlacedCalls } from '../api/drop-in/placed-calls.ts';
 import { createFeedStream } from '../api/feed-stream.ts';
+import { createHealthReport } from '../api/health-report.ts';
+import { loadPage } from '../api/page-files.ts';
 import { createReadiness } from '../api/readiness.ts';
 import { type CoreOptions, createCoreServer, createServer } from '../api/server.ts';
 import { createWaiting } from '../api/waiting.ts';
@@ -14,10 +16,13 @@ import { createMetadataEditor } from '../archive/write/metadata.ts';
 import { createRegistrar } from '../archive/write/registrar.ts';
 import { within } from '../clock.ts';
 import { connectionLimits, openFilesLimit } from '../open-files.ts';
+import { PACKAGE_FOLDER } from '../package-folder.ts';
 import { replay } from '../push/replays.ts';
 import { createDispatch } from '../queue/dispatch.ts';
 import { type Common, FLUSH_WITHIN_MS, unlessHung } from './common.ts';
 
+/** Where the build puts the page. */
+const PAGE_FOLDER = new URL('dist/page/', PACKAGE_FOLDER);
 /** Of what reads much: it must not take from Postgres what following calls needs. */
 const STATS_AT_ONCE = 2;
 const EXPORTS_AT_ONCE = 2;
@@ -27,7 +32,20 @@ const LAST_WORDS_MS = 100;
 
 /** Builds the API, and returns the URL it listens on. */
 export async function listen(common: Common): Promise<string> {
-  const { config, databaseUrl, database, news, writer, accounts, push, queue, jobs, log, running } = common;
+  const {
+    config,
+    databaseUrl,
+    database,
+    news,
+    writer,
+    accounts,
+    push,
+    unsettled,
+    queue,
+    jobs,
+    log,
+    running,
+  } = common;
   const registrar = createRegistrar(database.pool);
   const reader = createReader(database.pool);
   const feed = createFeed(database.pool);
@@ -35,8 +53,9 @@ export async function listen(common: Common): Promise<string> {
   const placedCalls = createPlacedCalls({ registrar, report: writer.report, followSoon, log });
   const reports = openDatabase(databaseUrl, log, { max: STATS_AT_ONCE });
   running.defer(() => unlessHung(reports.close()));
+  const core = coreOptions(common);
   const server = createServer({
-    ...coreOptions(common),
+    ...core,
     registrar,
     reader,
     feed,
@@ -47,6 +66,7 @@ export async function listen(common: Common): Promise<string> {
     stats: createStats(reports.pool),
     exporter: createExporter({ url: databaseUrl, atMost: EXPORTS_AT_ONCE }),
     accounts,
+    statsBy: config.statsBy,
     ...push,
     replay: (webhook, span) => replay(database.pool, webhook, span),
     queue,
@@ -54,6 +74,8 @@ export async function listen(common: Common): Promise<string> {
     placedCalls,
     followSoon,
     stopFollowing,
+    healthReport: createHealthReport({ readiness: core.readiness, queue, accounts, unsettled }),
+    page: await loadPage(PAGE_FOLDER),
   });
   running.defer(() => stopListening(server, placedCalls));
   return server.listen({ host: config.HOST, port: config.PORT });

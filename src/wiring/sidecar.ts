@@ -109,6 +109,7 @@ async function start(
     accounts,
     push,
     metrics,
+    unsettled,
     queue,
     jobs,
     log,

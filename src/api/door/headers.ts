@@ -29,6 +29,28 @@ export const ANSWER_HEADERS: FastifyHelmetOptions = {
   xXssProtection: false,
 };
 
+/**
+ * Of our own page: scripts and styles of this origin alone, none inline, and no text that a script could make into
+ * HTML (`trusted-types`): what a call's metadata holds cannot run, whatever it is.
+ */
+export const PAGE_HEADERS: FastifyHelmetOptions = {
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: {
+      'default-src': ["'none'"],
+      'script-src': ["'self'"],
+      'style-src': ["'self'"],
+      'img-src': ["'self'"],
+      'connect-src': ["'self'"],
+      'base-uri': ["'none'"],
+      'form-action': ["'none'"],
+      'frame-ancestors': ["'none'"],
+      'require-trusted-types-for': ["'script'"],
+      'trusted-types': ["'none'"],
+    },
+  },
+};
+
 /** Scripts, styles, pictures and requests of this origin alone; inline styles, but no inline scripts. */
 const PAGE_POLICY = {
   useDefaults: false,
