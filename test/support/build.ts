@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'rolldown';
 import config from '../../rolldown.config.ts';
+import pageConfig from '../../rolldown.page.config.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -15,5 +16,6 @@ export async function buildIn(folder: string): Promise<string> {
     await symlink(join(ROOT, name), join(folder, name));
   const dir = join(folder, 'dist');
   await build({ ...config, cwd: ROOT, output: { ...config.output, dir } });
+  await build({ ...pageConfig, cwd: ROOT, output: { ...pageConfig.output, dir: join(dir, 'page') } });
   return join(dir, 'main.js');
 }

@@ -1,4 +1,5 @@
 import type { TestDatabase } from './database.ts';
+import { makeRollups } from './rollup-count.ts';
 
 /** So many calls of all kinds, `seed-1` the newest, each with up to three transitions. */
 export async function seedCalls({ query }: Pick<TestDatabase, 'query'>, calls: number): Promise<void> {
@@ -37,6 +38,17 @@ export async function seedCalls({ query }: Pick<TestDatabase, 'query'>, calls: n
       where seq <= n % 5`,
     [calls],
   );
+}
+
+/** Ends all calls that are followed, so that nothing becomes of them while a test looks. */
+export async function concludeAll({ query, url }: Pick<TestDatabase, 'query' | 'url'>): Promise<void> {
+  await query('delete from polykeep_internal.unsettled');
+  await query(
+    `update polykeep_internal.calls
+        set outcome = (select id from polykeep_internal.outcomes where name = 'abandoned'), settled_at = registered_at
+      where settled_at is null`,
+  );
+  await makeRollups(url);
 }
 
 /** Some names, as the writer gives them numbers when it meets them first. */

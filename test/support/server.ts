@@ -1,8 +1,11 @@
 import type { LookupAddress } from 'node:dns';
 import { lookup } from 'node:dns/promises';
 import type { FastifyInstance } from 'fastify';
+import { Value } from 'typebox/value';
 import { createPlacedCalls } from '../../src/api/drop-in/placed-calls.ts';
+import { EXAMPLE_HEALTH_REPORT } from '../../src/api/examples.ts';
 import { createFeedStream } from '../../src/api/feed-stream.ts';
+import { HealthReportJson } from '../../src/api/schemas.ts';
 import { createServer, type ServerOptions } from '../../src/api/server.ts';
 import { createWaiting } from '../../src/api/waiting.ts';
 import type { Database } from '../../src/archive/database.ts';
@@ -75,6 +78,8 @@ export function serverOn(
     requests: noMetrics,
     followSoon,
     stopFollowing: () => {},
+    healthReport: async () => Value.Parse(HealthReportJson, EXAMPLE_HEALTH_REPORT),
+    page: [],
     readiness: async () => ({ postgres: 'up', queue: 'up', accounts: { default: 'active' } }),
     ...options,
   });
