@@ -4,7 +4,9 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 # No scripts: they fetch a Node and a Postgres, and build what is not copied yet.
 RUN npm ci --ignore-scripts --no-audit --no-fund
-COPY rolldown.config.ts tsconfig.json ./
+COPY rolldown.config.ts rolldown.page.config.ts tsconfig.json ./
+COPY build build
+COPY docs/operations.md docs/
 COPY migrations migrations
 COPY src src
 RUN npm run build

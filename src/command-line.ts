@@ -1,3 +1,4 @@
+import { parseArgs } from 'node:util';
 import type { Command, Config } from './config/config.ts';
 import { ConfigError } from './config/config-error.ts';
 
@@ -19,7 +20,11 @@ const USAGE = `usage: polykeep COMMAND
   check --statistics
             count all calls anew, beside those who write, and put right what statistics have otherwise; exit code 1
             where there was something
-  demo      watch a few calls, from registration to a history that outlives PolyAI's`;
+  demo [--keep] [--port PORT]
+            watch a few calls, from registration to a history that outlives PolyAI's; with --keep it goes on, for
+            the page to be looked at`;
+
+const DEMO_OPTIONS = { keep: { type: 'boolean' }, port: { type: 'string' } } as const;
 
 /**
  * Runs what the command line asks for, `serve` where it asks for nothing. Ends the process with exit code 1, and a plain
@@ -73,7 +78,8 @@ async function run(command: string, args: string[]): Promise<void> {
     }
     case 'demo': {
       const { runDemo } = await import('./demo.ts');
-      return runDemo();
+      const { values } = parseArgs({ args, options: DEMO_OPTIONS });
+      return runDemo(values);
     }
     case 'help':
     case '--help':

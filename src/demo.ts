@@ -14,6 +14,7 @@ import { startSidecar } from './wiring/sidecar.ts';
 const TOKEN = 'demo-token';
 const FORGET_AFTER_MS = 30_000;
 const LOOK_EVERY_MS = 250;
+const NEW_CALL_MS = 10_000;
 
 const LIVES: { name: string; script: Step[] }[] = [
   { name: 'answered', script: life(2_000, 6_000, 'success') },
@@ -38,9 +39,10 @@ function end(status: string, reason = ''): Step {
 
 /**
  * A few calls from registration to a history that outlives PolyAI's, with everything real but PolyAI: the sidecar as
- * `npm start` runs it, its own Postgres (in a folder that is removed again), and HTTP.
+ * `npm start` runs it, its own Postgres (in a folder that is removed again), and HTTP. With `keep` it stays, with new
+ * calls now and then, until it is interrupted.
  */
-export async function runDemo(): Promise<void> {
+export async function runDemo({ keep = false, port = '0' } = {}): Promise<void> {
   const running = new AsyncDisposableStack();
   const interrupted = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupted.abort());
@@ -60,11 +62,13 @@ export async function runDemo(): Promise<void> {
       POLYAI_AUTH_TOKEN: TOKEN,
       POLYAI_BASE_URL: simulator.url,
       DATA_DIR: dataDir,
-      PORT: '0',
+      PORT: port,
     });
     const sidecar = await startSidecar({ config, role: 'serve', log: createLog('error').log });
     running.defer(() => sidecar.stop());
-    await show(simulator, sidecar.url ?? '', interrupted.signal);
+    const url = sidecar.url ?? '';
+    await show(simulator, url, interrupted.signal);
+    if (keep) await goOn(simulator, url, interrupted.signal);
   } catch (error) {
     if (!interrupted.signal.aborted) throw error;
   } finally {
@@ -88,12 +92,25 @@ async function show(simulator: Simulator, polykeep: string, signal: AbortSignal)
   say(`  curl -X POST ${polykeep}/v1/calls -H 'content-type: application/json' -d '{"callSid":"my-own"}'`);
   say(`  curl -H 'X-PolyAi-Auth-Token: ${TOKEN}' ${polyai}`);
   say('');
+  say(`or open the page:  ${polykeep}/`);
+  say('');
 
   await printTransitions(polykeep, calls, signal);
   say('');
   say('All have ended. Waiting until PolyAI has forgotten them …');
   await forgotten(simulator, calls, signal);
   await sideBySide(polykeep, polyai, first.callSid);
+}
+
+/** Calls go on, one at a time. */
+async function goOn(simulator: Simulator, polykeep: string, signal: AbortSignal): Promise<void> {
+  say('');
+  say(`It stays, with a new call every ${NEW_CALL_MS / 1000} s, until Ctrl-C:  ${polykeep}/`);
+  for (let placed = 0; ; placed++) {
+    const { name, script } = LIVES[placed % LIVES.length] ?? { name: '', script: [] };
+    await register(polykeep, simulator.place({ script }), name);
+    await sleep(NEW_CALL_MS, undefined, { signal });
+  }
 }
 
 async function register(polykeep: string, callSid: string, name: string): Promise<void> {
