@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import type { PaceSettings } from '../call/pace.ts';
 import type { Clock } from '../clock.ts';
+import { NO_PROXIES, type ProxySettings, proxyFor } from '../network/proxies.ts';
 import type { PolyAiApi, Scope } from '../polyai/api.ts';
 import { createPolyAiClient } from '../polyai/polyai-client.ts';
 import { type Account, type Connection, createAccount, type PollMetrics } from './account.ts';
@@ -43,6 +44,8 @@ interface AccountsOptions {
   http2?: boolean;
   /** To PolyAI, of all accounts together. */
   connections?: number;
+  /** By which PolyAI is reached. */
+  proxies?: ProxySettings;
   /** How processes tell each other of their rates; null where there is but one process. */
   exchange: RateExchange | null;
   metrics: PollMetrics;
@@ -55,7 +58,8 @@ const DEFAULT_ACCOUNT = 'default';
 const MOST_CONNECTIONS = 512;
 
 export function createAccounts(options: AccountsOptions): Accounts {
-  const { pollTimeoutMs, http2 = false, connections = Infinity, exchange, metrics, clock, log } = options;
+  const { pollTimeoutMs, http2 = false, connections = Infinity, proxies = NO_PROXIES } = options;
+  const { exchange, metrics, clock, log } = options;
   const accounts = new Map<string, { settings: AccountSettings; share: number; account: Account }>();
 
   function connect(settings: AccountSettings, share: number): Connection {
@@ -68,6 +72,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
       timeoutMs: pollTimeoutMs,
       allowH2: http2,
       connections: share,
+      proxy: proxyFor(baseUrl, proxies),
     });
     return { api, scope, token, pace, maxRequestsPerSecond, client };
   }

@@ -1,4 +1,4 @@
-import type { ChainableCommander, Redis } from 'ioredis';
+import type { ChainableCommander, Cluster, Redis } from 'ioredis';
 import { type Static, Type } from 'typebox';
 import { Value } from 'typebox/value';
 import { type Clock, systemClock } from '../clock.ts';
@@ -7,7 +7,7 @@ import type { RateExchange } from './rate-sharing.ts';
 
 interface RateExchangeOptions {
   /** Without an offline queue: a report that waited for Redis to be back would tell of the past. */
-  redis: Redis;
+  redis: Redis | Cluster;
   /** First part of every key in Redis. */
   prefix: string;
   clock?: Pick<Clock, 'monotonic'>;

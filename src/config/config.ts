@@ -3,9 +3,11 @@ import { type Static, Type } from 'typebox';
 import type { AccountSettings } from '../accounts/accounts.ts';
 import { type ApiKey, readApiKeys } from '../api/door/api-keys.ts';
 import { plainLines } from '../api/validation.ts';
+import type { ProxySettings } from '../network/proxies.ts';
 import { APIS } from '../polyai/apis.ts';
 import { type Allowance, readAllowance } from '../push/allowance.ts';
 import { readAccountsFile, singleAccount } from './accounts-file.ts';
+import { addressProblems, proxyVariables } from './addresses.ts';
 import { ConfigError } from './config-error.ts';
 import { FORMATS, VISIBLE_PATTERN, WORDS } from './formats.ts';
 
@@ -35,9 +37,16 @@ export const Environment = Type.Object({
   PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 8080 }),
   /** Of a worker, for its health and metrics alone; without it a worker does not listen. */
   WORKER_PORT: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
-  DATABASE_URL: Type.Optional(Type.String({ format: 'postgres-url' })),
+  DATABASE_URL: Type.Optional(Type.String()),
+  /** Where DATABASE_URL is a pooler in transaction mode: the server itself. */
+  DATABASE_DIRECT_URL: Type.Optional(Type.String()),
   DATA_DIR: Type.String({ default: './data' }),
-  REDIS_URL: Type.Optional(Type.String({ format: 'redis-url' })),
+  EMBEDDED_POSTGRES_PORT: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })),
+  REDIS_URL: Type.Optional(Type.String()),
+  /** Of https:// URLs of PolyAI, and of http:// ones; NO_PROXY has those that are reached without. */
+  HTTPS_PROXY: Type.Optional(Type.String()),
+  HTTP_PROXY: Type.Optional(Type.String()),
+  NO_PROXY: Type.Optional(Type.String()),
   POLL_INTERVAL_MIN_MS: duration(2_000),
   POLL_INTERVAL_MAX_MS: duration(5_000),
   POLL_TIMEOUT_MS: duration(10_000),
@@ -63,8 +72,11 @@ export const Environment = Type.Object({
 
 export type Environment = Static<typeof Environment>;
 
-export interface Config
-  extends Omit<Environment, 'API_KEYS' | 'POLYAI_AUTH_TOKEN' | 'STATS_BY' | 'WEBHOOKS_ALLOW'> {
+type Secret = 'API_KEYS' | 'POLYAI_AUTH_TOKEN';
+type OfProxies = 'HTTPS_PROXY' | 'HTTP_PROXY' | 'NO_PROXY';
+type Lists = 'STATS_BY' | 'WEBHOOKS_ALLOW';
+
+export interface Config extends Omit<Environment, Secret | OfProxies | Lists> {
   /** Of the single-account variables and the accounts file; none for commands that talk to no PolyAI. */
   accounts: readonly AccountSettings[];
   /** Without any, only this machine can reach the API. */
@@ -72,6 +84,8 @@ export interface Config
   /** The keys of `STATS_BY`, each once. */
   statsBy: readonly string[];
   webhooksAllow: Allowance;
+  /** By which PolyAI and webhooks are reached. */
+  proxies: ProxySettings;
 }
 
 const LOOPBACK = /^(localhost|::1|127(\.\d{1,3}){3})$/;
@@ -86,7 +100,16 @@ const validate = new Ajv({
 }).compile<Environment>(Environment);
 
 /** Which of polykeep's commands reads the configuration: they need different parts of it. */
-export type Command = 'serve' | 'api' | 'worker' | 'migrate' | 'export' | 'grant-reader' | 'track' | 'check';
+export type Command =
+  | 'serve'
+  | 'api'
+  | 'worker'
+  | 'migrate'
+  | 'export'
+  | 'grant-reader'
+  | 'psql'
+  | 'track'
+  | 'check';
 
 /** What each command cannot do without. Processes that share the work share Postgres and Redis. */
 const REQUIRED: Record<Command, readonly (keyof Environment)[]> = {
@@ -95,6 +118,7 @@ const REQUIRED: Record<Command, readonly (keyof Environment)[]> = {
   worker: ['DATABASE_URL', 'REDIS_URL'],
   migrate: ['DATABASE_URL'],
   'grant-reader': [],
+  psql: [],
   track: [],
   export: [],
   check: [],
@@ -131,10 +155,12 @@ export function readConfig(
   command: Command,
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Config {
-  const candidate: unknown = Object.fromEntries(
-    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  const candidate = Object.fromEntries(
+    Object.entries({ ...environment, ...proxyVariables(environment) }).filter(
+      ([, value]) => value !== undefined && value !== '',
+    ),
   );
-  const problems = missing(command, environment);
+  const problems = [...missing(command, environment), ...addressProblems(candidate)];
   if (!validate(candidate)) throw new ConfigError([...problems, ...plainLines(validate.errors ?? [], WORDS)]);
   if (candidate.POLL_INTERVAL_MIN_MS > candidate.POLL_INTERVAL_MAX_MS) {
     problems.push('POLL_INTERVAL_MIN_MS: must not be more than POLL_INTERVAL_MAX_MS');
@@ -149,9 +175,13 @@ export function readConfig(
     POLYAI_AUTH_TOKEN: _token,
     STATS_BY: _by,
     WEBHOOKS_ALLOW: _allow,
+    HTTPS_PROXY,
+    HTTP_PROXY,
+    NO_PROXY,
     ...rest
   } = candidate;
-  return { ...rest, accounts, apiKeys, statsBy, webhooksAllow };
+  const proxies = { https: HTTPS_PROXY ?? null, http: HTTP_PROXY ?? null, except: NO_PROXY ?? null };
+  return { ...rest, accounts, apiKeys, statsBy, webhooksAllow, proxies };
 }
 
 /** Each is one more row that most writes of a call add to. */

@@ -6,16 +6,12 @@ export const VISIBLE_PATTERN = '^[\\x21-\\x7e]*$';
 /** Formats of the configuration's text, for Ajv. */
 export const FORMATS = {
   'http-url': isUrl('http:', 'https:'),
-  'postgres-url': isUrl('postgres:', 'postgresql:'),
-  'redis-url': isUrl('redis:', 'rediss:'),
 };
 
 /** What the configuration's own patterns, formats and unions ask for. */
 export const WORDS = {
   [VISIBLE_PATTERN]: 'must be visible ASCII characters without spaces',
   'http-url': 'must be an http:// or https:// URL',
-  'postgres-url': 'must be a postgres:// or postgresql:// URL',
-  'redis-url': 'must be a redis:// or rediss:// URL',
   token: 'must be a string, {"env": NAME} or {"file": PATH}',
 } satisfies Words;
 

@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net';
 import { buildConnector, Client, type Dispatcher, errors, Pool } from 'undici';
+import type { ProxyServer } from '../network/proxies.ts';
+import { tunnelled } from '../network/tunnel.ts';
 import { type InterimAnswers, skipInterim } from './interim.ts';
 
 /** A request on its way to PolyAI. */
@@ -29,6 +31,8 @@ export interface ConnectionSettings {
   timeoutMs: number;
   /** HTTP/2 is spoken where the server offers it. */
   allowH2: boolean;
+  /** By which the server is reached; without it: directly. */
+  proxy?: ProxyServer | null;
 }
 
 /** What a connection is made of now. */
@@ -44,11 +48,11 @@ interface Held {
 export class Connection extends Client {
   readonly #held: Held;
 
-  constructor(origin: string | URL, { timeoutMs, allowH2 }: ConnectionSettings) {
+  constructor(origin: string | URL, settings: ConnectionSettings) {
     const held: Held = { socket: null, interim: null };
-    const connect = buildConnector({ timeout: timeoutMs, allowH2 });
+    const connect = connector(settings);
     super(origin, {
-      allowH2,
+      allowH2: settings.allowH2,
       pipelining: 1,
       // Each answer has a time limit of its own.
       headersTimeout: 0,
@@ -81,6 +85,12 @@ export class Connection extends Client {
   leave(): void {
     this.#held.socket?.destroy(new errors.SocketError('left after a time-out'));
   }
+}
+
+/** Makes what a request goes over. Through a proxy there are two time limits: to the server, and for TLS with it. */
+function connector({ timeoutMs, allowH2, proxy = null }: ConnectionSettings): buildConnector.connector {
+  const direct = buildConnector({ timeout: timeoutMs, allowH2 });
+  return proxy === null ? direct : tunnelled(proxy, direct, timeoutMs);
 }
 
 /** At most so many connections, each made when there is a request for it. */

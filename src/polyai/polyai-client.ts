@@ -1,5 +1,6 @@
 import type { Observation } from '../call/call.ts';
 import type { FailureCode } from '../call/verdict.ts';
+import type { ProxyServer } from '../network/proxies.ts';
 import type { Answer } from './answer.ts';
 import type { PolyAiApi, Scope } from './api.ts';
 import { Connection, connectionPool, OutgoingRequest } from './connections.ts';
@@ -58,13 +59,15 @@ interface PolyAiClientOptions {
   allowH2?: boolean;
   /** To PolyAI at a time, for status requests. */
   connections?: number;
+  /** By which PolyAI is reached; null: directly. */
+  proxy?: ProxyServer | null;
 }
 
 export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
-  const { api, scope, token, timeoutMs, allowH2 = false, connections = CONNECTIONS } = options;
+  const { api, scope, token, timeoutMs, allowH2 = false, connections = CONNECTIONS, proxy = null } = options;
   const base = new URL(options.baseUrl);
   const prefix = base.pathname.replace(/\/+$/, '');
-  const settings = { timeoutMs, allowH2 };
+  const settings = { timeoutMs, allowH2, proxy };
   const polls = connectionPool(base.origin, connections, settings);
   const pollTransport = new Transport(polls);
   /** Each trigger under way, with the connection of its own that it has. */

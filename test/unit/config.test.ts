@@ -32,6 +32,7 @@ it('a token is all that is needed; the rest has the documented defaults', () => 
     ],
     apiKeys: [],
     webhooksAllow: readAllowance('loopback', []),
+    proxies: { https: null, http: null, except: null },
     API_MAX_REQUESTS_PER_SECOND: 5_000,
     POLYAI_API: 'outbound-calling',
     POLYAI_HTTP2: false,
@@ -66,6 +67,11 @@ it('takes its own variables alone, and an empty one as unset', () => {
   expect(config.PORT).toBe(8080);
 });
 
+it('proxies may be named in small letters, which come first', () => {
+  const environment = { ...minimal, HTTPS_PROXY: 'http://a', https_proxy: 'http://b', no_proxy: 'c' };
+  expect(readConfig('serve', environment).proxies).toEqual({ https: 'http://b', http: null, except: 'c' });
+});
+
 it('HTTP/2 is spoken where true says so', () => {
   expect(readConfig('serve', { ...minimal, POLYAI_HTTP2: 'true' }).POLYAI_HTTP2).toBe(true);
   expect(readConfig('serve', { ...minimal, POLYAI_HTTP2: 'false' }).POLYAI_HTTP2).toBe(false);
@@ -90,7 +96,15 @@ describe('one plain line that names the variable for', () => {
     ['POLYAI_BASE_URL', 'ftp://polyai'],
     ['POLYAI_AUTH_TOKEN', 'two words'],
     ['DATABASE_URL', 'mysql://here'],
+    ['DATABASE_URL', 'postgres://h1,h2/db'],
+    ['DATABASE_URL', 'postgres://h/db?sslmode=prefer'],
+    ['DATABASE_URL', 'postgres://h/db?sslmode=verify-full&sslrootcert=/nowhere/ca.pem'],
+    ['DATABASE_DIRECT_URL', 'postgres://h/db'],
+    ['EMBEDDED_POSTGRES_PORT', '0'],
     ['REDIS_URL', 'localhost:6379'],
+    ['REDIS_URL', 'redis-sentinel://h1,h2'],
+    ['HTTPS_PROXY', 'socks5://h:1080'],
+    ['HTTP_PROXY', 'http://'],
     ['POLL_INTERVAL_MIN_MS', '6000'],
     ['HOST', '0.0.0.0'],
     ['HOST', '::'],

@@ -43,6 +43,14 @@ it.each([
   expect(consequencesOf(new Error('wrapped', { cause: ofPostgres(code) }))).toMatchObject({ retry });
 });
 
+it.each([
+  Object.assign(new Error('self-signed certificate'), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }),
+  Object.assign(new Error('another host'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' }),
+  new Error('The server does not support SSL connections'),
+])('who is not trusted is not waited for: $message', (error) => {
+  expect(consequencesOf(error)).toMatchObject({ retry: 'again', isAway: true, isForOperator: true });
+});
+
 it('an error without a SQLSTATE is a lost connection, unless our own code made it', () => {
   expect(consequencesOf(new Error('Query read timeout'))).toMatchObject({ retry: 'again', isAway: true });
   expect(consequencesOf(new RangeError('Invalid time value'))).toMatchObject({
