@@ -1,15 +1,18 @@
 import type { Pool, PoolClient } from 'pg';
+import { ArchivePool } from './pool.ts';
 import { consequencesOf } from './sql-states.ts';
 
 /**
  * Does the work, on a connection that holds the lock, unless another process has it: then null. `lock` is any number,
- * the same for all versions of polykeep. Rejects with what Postgres or the work says.
+ * the same for all versions of polykeep. The pool must reach the server itself. Rejects with what Postgres or the work
+ * says.
  */
 export async function whileLocked<Result>(
   pool: Pool,
   lock: number,
   work: (client: PoolClient) => Promise<Result>,
 ): Promise<Result | null> {
+  if (pool instanceof ArchivePool && pool.isPooled) throw new TypeError('no lock holds through this pooler');
   const client = await pool.connect();
   // Only one that said that it let go of the lock is kept: to close the others lets go of it.
   let fate: Error | boolean = true;

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { ArchiveUnavailableError } from './errors.ts';
-import { ArchivePool } from './pool.ts';
+import { ArchivePool, type ArchivePoolOptions } from './pool.ts';
 import { isUnavailable } from './sql-states.ts';
 
 export interface Database {
@@ -13,8 +13,12 @@ export interface Database {
 const CONNECTIONS = 10;
 
 /** A pool that outlives Postgres: broken connections are dropped and made anew when they are next needed. */
-export function openDatabase(url: string, log: Logger, { max = CONNECTIONS } = {}): Database {
-  const pool = new ArchivePool(url, { max });
+export function openDatabase(
+  url: string,
+  log: Logger,
+  { max = CONNECTIONS, isPooled = false }: Partial<ArchivePoolOptions> = {},
+): Database {
+  const pool = new ArchivePool(url, { max, isPooled });
   // A Postgres that is away is told of once, by `health.ts`; this comes for each connection.
   pool.on('error', (error) => log.debug({ err: error }, 'idle Postgres connection lost'));
   return { pool, close: () => pool.end() };

@@ -1,9 +1,12 @@
 import { Pool, type PoolClient } from 'pg';
+import { postgresAddressOf } from '../network/postgres-url.ts';
 import { ReadOnlyServerError } from './errors.ts';
+import { PooledClient } from './pooled.ts';
 import { CONNECTION, hangUp, ignoreErrorEvents } from './postgres-client.ts';
 import { createRoom } from './room.ts';
-import { beginSession, type SessionLimits, USUAL_LIMITS } from './session.ts';
+import { beginSession, lookAtSession, type SessionLimits, USUAL_LIMITS } from './session.ts';
 import { consequencesOf, sqlState } from './sql-states.ts';
+import { inTransaction } from './transaction.ts';
 
 /** A connection that is closed politely is dropped where Postgres has not closed its side after so long. */
 const LEAVE_WITHIN_MS = 5_000;
@@ -13,6 +16,14 @@ const LOOK_EVERY_MS = 2_000;
 const LONGEST_LIFE_MS = 600_000;
 
 const STILL_THERE = `select pid from pg_stat_activity where pid = any($1::int[])`;
+
+export interface ArchivePoolOptions {
+  /** Of connections. */
+  max: number;
+  limits?: SessionLimits;
+  /** Whether the URL leads to a pooler in transaction mode. */
+  isPooled?: boolean;
+}
 
 type ConnectCallback = (
   error: Error | undefined,
@@ -31,12 +42,16 @@ type ConnectCallback = (
  * - The server never has more than `max` connections of it. One that is being closed counts until it is closed; one
  *   that the client gave up without an answer counts until Postgres says that its process is gone. Only where all of
  *   them hang so, there is one more.
+ * - Through a pooler in transaction mode every statement is in a transaction, which has its limits (`pooled.ts`), and
+ *   the connections on the server are the pooler's to count.
  */
 export class ArchivePool extends Pool {
-  readonly #sessions = new WeakMap<object, { pid: number; since: number }>();
+  readonly #sessions = new WeakMap<object, { pid: number | null; since: number }>();
   readonly #leaving = new Set<PoolClient>();
   /** Ids of server processes that gave no answer, and may still be there. */
   readonly #silent = new Set<number>();
+  /** Whether a pooler in transaction mode is in between: then nothing holds for longer than a transaction. */
+  readonly isPooled: boolean;
   /** Connections made before this, by `performance.now()`, are on a server that does other work now. */
   #fitSince = 0;
   #look: NodeJS.Timeout | undefined;
@@ -45,26 +60,35 @@ export class ArchivePool extends Pool {
     patienceMs: CONNECTION.connectionTimeoutMillis,
   });
 
-  /** `max`: of connections. */
-  constructor(url: string, { max, limits = USUAL_LIMITS }: { max: number; limits?: SessionLimits }) {
+  constructor(url: string, { max, limits = USUAL_LIMITS, isPooled = false }: ArchivePoolOptions) {
     super({
       ...CONNECTION,
-      connectionString: url,
+      ...postgresAddressOf(url),
+      ...(isPooled ? { Client: PooledClient } : {}),
       application_name: 'polykeep',
       query_timeout: limits.answerMs,
       max,
       onConnect: async (client) => {
         ignoreErrorEvents(client);
         const since = performance.now();
-        const { pid, isReadOnly } = await beginSession(client, limits);
+        const session = isPooled ? lookAtSession(client) : beginSession(client, limits);
+        const { pid, isReadOnly } = await session;
         if (isReadOnly) throw new ReadOnlyServerError();
         this.#sessions.set(client, { pid, since });
       },
     });
+    this.isPooled = isPooled;
+    if (isPooled) this.#queryInTransactions();
     this.on('remove', (client) => {
       this.#leaving.delete(client);
       this.#room.more();
     });
+  }
+
+  #queryInTransactions(): void {
+    const value = (...args: never[]): Promise<unknown> =>
+      inTransaction(this, 'begin', (client) => Reflect.apply(client.query, client, args));
+    Object.defineProperty(this, 'query', { value });
   }
 
   override connect(): Promise<PoolClient>;
@@ -134,7 +158,7 @@ export class ArchivePool extends Pool {
     this.#leaving.add(client);
     setTimeout(() => this.#leaving.has(client) && hangUp(client), LEAVE_WITHIN_MS).unref();
     const pid = this.#sessions.get(client)?.pid;
-    if (pid === undefined || !isUnanswered(error)) return;
+    if (pid === undefined || pid === null || !isUnanswered(error)) return;
     this.#silent.add(pid);
     this.#lookLater();
   }

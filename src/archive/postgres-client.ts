@@ -1,4 +1,5 @@
 import { Client, type ClientBase } from 'pg';
+import { postgresAddressOf } from '../network/postgres-url.ts';
 import { beginSession, type SessionLimits, USUAL_LIMITS } from './session.ts';
 
 const CONNECT_WITHIN_MS = 5_000;
@@ -21,7 +22,7 @@ export const CONNECTION = {
 export function createClient(url: string, name: string, limits: SessionLimits = USUAL_LIMITS): Client {
   const client = new Client({
     ...CONNECTION,
-    connectionString: url,
+    ...postgresAddressOf(url),
     application_name: name,
     query_timeout: limits.answerMs,
   });

@@ -28,8 +28,8 @@ export const USUAL_LIMITS: SessionLimits = {
 
 /** What a session says of itself at its start. */
 export interface Session {
-  /** Of its server process. */
-  readonly pid: number;
+  /** Of its server process; null where a pooler has others in between. */
+  readonly pid: number | null;
   readonly isReadOnly: boolean;
 }
 
@@ -58,6 +58,13 @@ export async function beginSession(client: ClientBase, limits: SessionLimits): P
   const [session] = rows;
   if (session === undefined) throw new Error('a session says nothing of itself');
   return session;
+}
+
+/** Of a session through a pooler, which is to be left as it is: others find it next. Rejects with what pg says. */
+export async function lookAtSession(client: ClientBase): Promise<Session> {
+  const text = `select current_setting('transaction_read_only')::bool as "isReadOnly"`;
+  const { rows } = await client.query<{ isReadOnly: boolean }>(answeredWithin(BEGIN_WITHIN_MS, { text }));
+  return { pid: null, isReadOnly: rows[0]?.isReadOnly ?? true };
 }
 
 /** The query with a time-out of its own for the client, in milliseconds; pg's types do not know of it. */

@@ -52,15 +52,26 @@ const TABLE: Readonly<Record<string, readonly [consequences: Consequences, meani
   '58': [GONE, 'the operating system failed Postgres'],
 };
 
+/** What Node and OpenSSL say of a certificate or of TLS, and pg of a server that has none. */
+const TLS_CODE = /^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_|ERR_SSL_)/;
+const NO_TLS = 'The server does not support SSL connections';
+
 /**
  * What follows from the error. One without a SQLSTATE, as of a lost connection or a time-out here, is as class 08; but
  * one of our own code, which a value may have brought about, is unknown.
  */
 export function consequencesOf(error: unknown): Consequences {
   const state = sqlState(error);
+  if (state === null && isOfTls(error)) return DENIED;
   if (state === null) return isOurs(error) ? UNKNOWN : GONE;
   const [consequences] = TABLE[state] ?? TABLE[state.slice(0, 2)] ?? [UNKNOWN];
   return consequences;
+}
+
+/** Nobody comes to trust the server by waiting. */
+function isOfTls(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return error.message === NO_TLS || ('code' in error && TLS_CODE.test(String(error.code)));
 }
 
 function isOurs(error: unknown): boolean {

@@ -1,7 +1,8 @@
 import { Agent, buildConnector, type Dispatcher } from 'undici';
+import { ProxyError, tunnelled } from '../network/tunnel.ts';
 import { retryAfterMs } from '../polyai/retry-after.ts';
 import { READ_FOR_KEPT_BYTES } from './redaction.ts';
-import { type Target, TargetError, type Targets } from './targets.ts';
+import { TargetError, type Targets, type Way } from './targets.ts';
 
 /** What came of a request to an endpoint. */
 export interface Answer {
@@ -97,28 +98,28 @@ export function createPoster({
   };
 }
 
-/**
- * Connects to addresses that were checked, and to no others: they are looked up here, and the connection is made to what
- * was found. A proxy of the environment has its place here as well.
- */
+/** By the way that was found for just this connection: what a name leads to may change. */
 function connectorTo(targets: Targets): buildConnector.connector {
   return (options, callback) => {
-    const target: Target = { hostname: options.hostname, isTls: options.protocol === 'https:' };
-    targets.addressesOf(target).then(
-      (addresses) => {
-        const connect = buildConnector({
-          timeout: CONNECT_WITHIN_MS,
-          lookup: (_hostname, { all }, found) => {
-            const [first] = addresses;
-            if (all) found(null, [...addresses]);
-            else found(null, first?.address ?? '', first?.family);
-          },
-        });
-        connect(options, callback);
-      },
+    const { protocol, hostname, port } = options;
+    targets.wayTo(`${protocol}//${hostname}${port ? `:${port}` : ''}`).then(
+      (way) => connectorBy(way)(options, callback),
       (error: Error) => callback(error, null),
     );
   };
+}
+
+function connectorBy(way: Way): buildConnector.connector {
+  const timeout = CONNECT_WITHIN_MS;
+  if (way.kind === 'proxy') return tunnelled(way.proxy, buildConnector({ timeout }), timeout);
+  return buildConnector({
+    timeout,
+    lookup: (_hostname, { all }, found) => {
+      const [first] = way.addresses;
+      if (all) found(null, [...way.addresses]);
+      else found(null, first?.address ?? '', first?.family);
+    },
+  });
 }
 
 /** The beginning of a body. Throws where it is too long or breaks off. */
@@ -146,6 +147,7 @@ function failure(
     const result = error.code === 'forbidden_address' ? 'forbidden' : 'unreachable';
     return { ...none, result, error: error.message };
   }
+  if (error instanceof ProxyError) return { ...none, result: 'unreachable', error: error.message };
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const message = error instanceof Error ? error.message : String(error);
   const isUnreachable = /^(ECONN(REFUSED|RESET)|E(HOST|NET)UNREACH|ETIMEDOUT|UND_ERR_CONNECT_TIMEOUT)$/.test(

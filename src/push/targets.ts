@@ -2,6 +2,7 @@ import { type LookupAddress, type LookupOptions, lookup as systemLookup } from '
 import { isIP } from 'node:net';
 import { promisify } from 'node:util';
 import { within } from '../clock.ts';
+import { NO_PROXIES, type ProxyServer, type ProxySettings, proxyFor } from '../network/proxies.ts';
 import { type Allowance, refusalOf } from './allowance.ts';
 
 /** An endpoint is at an address that webhooks must not reach, or at none. */
@@ -18,15 +19,19 @@ export class TargetError extends Error {
 /** Finds all addresses of a name. Rejects with what the resolver says. */
 export type Resolve = (hostname: string) => Promise<readonly LookupAddress[]>;
 
-export interface Target {
-  hostname: string;
-  isTls: boolean;
-}
+/** How an endpoint is reached: at addresses that were checked, or through a proxy, by its name. */
+export type Way =
+  | { kind: 'direct'; addresses: readonly LookupAddress[] }
+  | { kind: 'proxy'; proxy: ProxyServer };
 
 /** Where webhooks may go. */
 export interface Targets {
-  /** The addresses of a target, each of which may be reached. Rejects with `TargetError`. */
-  addressesOf(target: Target): Promise<readonly LookupAddress[]>;
+  /**
+   * The way to the host of a URL. A proxy is given the name: it may know names that are unknown here, and allow hosts by
+   * them. So what it connects to is for the proxy to bound; what is known here to be forbidden is not asked of it. Rejects
+   * with `TargetError`.
+   */
+  wayTo(url: string): Promise<Way>;
 }
 
 /** A resolver may be silent for half a minute. */
@@ -41,7 +46,13 @@ const resolveBySystem: Resolve = (hostname) =>
   promisify<string, LookupOptions & { all: true }, LookupAddress[]>(systemLookup)(hostname, { all: true });
 
 /** `resolve`: for tests, the system's resolver else. */
-export function createTargets(allowance: Allowance, resolve: Resolve = resolveBySystem): Targets {
+export function createTargets(
+  allowance: Allowance,
+  {
+    proxies = NO_PROXIES,
+    resolve = resolveBySystem,
+  }: { proxies?: ProxySettings; resolve?: Resolve | undefined } = {},
+): Targets {
   const underWay = new Map<string, Promise<readonly LookupAddress[]>>();
   const waiting: (() => void)[] = [];
   let running = 0;
@@ -79,17 +90,28 @@ export function createTargets(allowance: Allowance, resolve: Resolve = resolveBy
     });
   }
 
+  async function addressesOf(hostname: string, isTls: boolean): Promise<readonly LookupAddress[]> {
+    const name = plainName(hostname);
+    const addresses = await found(name);
+    if (addresses.length === 0) throw new TargetError('no_address', `${hostname} has no address`);
+    // All of them: a name that also leads inside is not to be trusted with which one is taken.
+    for (const { address } of addresses) {
+      const refusal = refusalOf(allowance, { hostname: name, isTls }, address);
+      if (refusal !== null) throw new TargetError('forbidden_address', refusal);
+    }
+    return addresses;
+  }
+
   return {
-    async addressesOf({ hostname, isTls }) {
-      const name = plainName(hostname);
-      const addresses = await found(name);
-      if (addresses.length === 0) throw new TargetError('no_address', `${hostname} has no address`);
-      // All of them: a name that also leads inside is not to be trusted with which one is taken.
-      for (const { address } of addresses) {
-        const refusal = refusalOf(allowance, { hostname: name, isTls }, address);
-        if (refusal !== null) throw new TargetError('forbidden_address', refusal);
-      }
-      return addresses;
+    async wayTo(url) {
+      const { protocol, hostname } = new URL(url);
+      const checked = addressesOf(hostname, protocol === 'https:');
+      const proxy = proxyFor(url, proxies);
+      if (proxy === null) return { kind: 'direct', addresses: await checked };
+      await checked.catch((error: unknown) => {
+        if (!(error instanceof TargetError) || error.code === 'forbidden_address') throw error;
+      });
+      return { kind: 'proxy', proxy };
     },
   };
 }

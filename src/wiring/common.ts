@@ -16,11 +16,21 @@ import type { Push } from './push.ts';
 export const FLUSH_WITHIN_MS = 4_000;
 const HUNG_MS = 1_000;
 
+/** How the archive is reached. */
+export interface PostgresUrls {
+  /** For statements and transactions; a pooler in transaction mode, or the server itself. */
+  readonly pooled: string;
+  /** The server itself, for what is more than a transaction: locks, `LISTEN`, migrations, cursors. */
+  readonly direct: string;
+}
+
 /** What every role has, built once and handed to whoever needs it. */
 export interface Common {
   config: Config;
-  databaseUrl: string;
+  postgres: PostgresUrls;
   database: Database;
+  /** For what holds a lock between transactions; with a pooler in between it is not `database`. */
+  direct: Database;
   news: News;
   writer: ArchiveWriter;
   archiveHealth: ArchiveHealth;

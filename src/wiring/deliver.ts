@@ -5,6 +5,7 @@ import { createReplayer } from '../push/replayer.ts';
 import { createSender } from '../push/sender.ts';
 import { createDeliveryRetention } from '../upkeep/deliveries.ts';
 import { type Common, unlessHung } from './common.ts';
+import { isPooled } from './postgres.ts';
 
 /** Of what delivers: it takes none of the connections of what follows calls. */
 const CONNECTIONS = 3;
@@ -12,9 +13,9 @@ const RETENTION_EVERY_MS = 300_000;
 
 /** Delivers what waits. Without a root nothing can be signed, and where there is no webhook nothing waits. */
 export function startDelivering(common: Common): void {
-  const { databaseUrl, database, news, push, metrics, log, running } = common;
+  const { postgres, direct, news, push, metrics, log, running } = common;
   const retention = createDeliveryRetention({
-    pool: database.pool,
+    pool: direct.pool,
     everyMs: RETENTION_EVERY_MS,
     clock,
     log,
@@ -23,7 +24,10 @@ export function startDelivering(common: Common): void {
   running.defer(() => unlessHung(retention.stop()));
   const { secrets, archive, poster } = push;
   if (secrets === null) return;
-  const { pool, close } = openDatabase(databaseUrl, log, { max: CONNECTIONS });
+  const { pool, close } = openDatabase(postgres.pooled, log, {
+    max: CONNECTIONS,
+    isPooled: isPooled(postgres),
+  });
   running.defer(() => unlessHung(close()));
   const replayer = createReplayer({
     pool,

@@ -20,6 +20,7 @@ import { PACKAGE_FOLDER } from '../package-folder.ts';
 import { replay } from '../push/replays.ts';
 import { createDispatch } from '../queue/dispatch.ts';
 import { type Common, FLUSH_WITHIN_MS, unlessHung } from './common.ts';
+import { isPooled } from './postgres.ts';
 
 /** Where the build puts the page. */
 const PAGE_FOLDER = new URL('dist/page/', PACKAGE_FOLDER);
@@ -32,26 +33,17 @@ const LAST_WORDS_MS = 100;
 
 /** Builds the API, and returns the URL it listens on. */
 export async function listen(common: Common): Promise<string> {
-  const {
-    config,
-    databaseUrl,
-    database,
-    news,
-    writer,
-    accounts,
-    push,
-    unsettled,
-    queue,
-    jobs,
-    log,
-    running,
-  } = common;
+  const { config, postgres, database, news, writer, accounts, push, unsettled, queue, jobs, log, running } =
+    common;
   const registrar = createRegistrar(database.pool);
   const reader = createReader(database.pool);
   const feed = createFeed(database.pool);
   const { followSoon, stopFollowing } = createDispatch(queue, log);
   const placedCalls = createPlacedCalls({ registrar, report: writer.report, followSoon, log });
-  const reports = openDatabase(databaseUrl, log, { max: STATS_AT_ONCE });
+  const reports = openDatabase(postgres.pooled, log, {
+    max: STATS_AT_ONCE,
+    isPooled: isPooled(postgres),
+  });
   running.defer(() => unlessHung(reports.close()));
   const core = coreOptions(common);
   const server = createServer({
@@ -64,7 +56,7 @@ export async function listen(common: Common): Promise<string> {
     eraser: createEraser(database.pool),
     metadata: createMetadataEditor(database.pool),
     stats: createStats(reports.pool),
-    exporter: createExporter({ url: databaseUrl, atMost: EXPORTS_AT_ONCE }),
+    exporter: createExporter({ url: postgres.direct, atMost: EXPORTS_AT_ONCE }),
     accounts,
     statsBy: config.statsBy,
     ...push,

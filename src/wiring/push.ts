@@ -33,7 +33,7 @@ interface PushOptions {
 export async function openPush({ config, pool, archive, log, running }: PushOptions): Promise<Push> {
   const root = await rootSecret(config);
   const secrets = root === null ? null : createSecrets(root);
-  const targets = createTargets(config.webhooksAllow);
+  const targets = createTargets(config.webhooksAllow, { proxies: config.proxies });
   const poster = createPoster({ targets, connections: MAX_UNDER_WAY });
   running.defer(() => poster.close());
   return {

@@ -14,7 +14,6 @@ import { createWriter } from '../archive/write/writer.ts';
 import { KNOWN_STATUSES } from '../call/lifecycle.ts';
 import { systemClock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
-import { startEmbeddedPostgres } from '../embedded-postgres/embedded-postgres.ts';
 import { createMetrics, type Metrics } from '../metrics/all-metrics.ts';
 import { connectionLimits, openFilesLimit } from '../open-files.ts';
 import { readBacklog } from '../push/backlog.ts';
@@ -23,6 +22,7 @@ import { createInProcessQueue } from '../queue/in-process.ts';
 import { FLUSH_WITHIN_MS, longestInterval, unlessHung } from './common.ts';
 import { startDelivering } from './deliver.ts';
 import { listen, listenForOperators } from './listen.ts';
+import { isPooled, openDatabases, postgresUrls } from './postgres.ts';
 import { openPush } from './push.ts';
 import { startFollowing } from './worker.ts';
 
@@ -72,17 +72,17 @@ async function start(
   { config, role, log, signal, droppedLines, redisPrefix = 'polykeep' }: SidecarOptions,
   running: AsyncDisposableStack,
 ): Promise<{ url: string | null; accounts: Accounts }> {
-  const databaseUrl = config.DATABASE_URL ?? (await embeddedDatabase(config, log, running));
-  await migrateDatabase(databaseUrl, log, { signal });
-  const database = openDatabase(databaseUrl, log);
-  running.defer(() => unlessHung(database.close()));
-  const news = createNews({ url: databaseUrl, log });
+  const postgres = await postgresUrls(config, log, running);
+  await migrateDatabase(postgres.direct, log, { signal });
+  const { database, direct } = openDatabases(postgres, log, running);
+  const news = createNews({ url: postgres.direct, log });
   running.defer(() => unlessHung(news.stop()));
 
   const metrics = createMetrics(role, droppedLines);
-  // Two deployments may share a Redis: neither may take the other's calls for its own.
-  const archive = await archiveId(databaseUrl);
-  const prefix = `${redisPrefix}:${archive}`;
+  // Two deployments may share a Redis: neither may take the other's calls for its own. By the braces a cluster keeps
+  // all keys of one archive on one server, which BullMQ's scripts need.
+  const archive = await archiveId(postgres.direct);
+  const prefix = `${redisPrefix}:{${archive}}`;
   const accounts = await openAccounts({ config, log, redisPrefix: prefix, metrics, running });
   const { queue, jobs } = await openQueue(config, log, prefix);
   running.defer(() => queue.close());
@@ -93,7 +93,7 @@ async function start(
   archiveHealth.start();
   running.defer(() => archiveHealth.stop());
   // A scrape has a connection of its own: it takes none from the followers.
-  const counting = openDatabase(databaseUrl, log, { max: 1 });
+  const counting = openDatabase(postgres.pooled, log, { max: 1, isPooled: isPooled(postgres) });
   running.defer(() => unlessHung(counting.close()));
   const unsettled = createUnsettledCalls(counting.pool, KNOWN_STATUSES);
   const unfolded = createUnfoldedChanges(counting.pool);
@@ -101,8 +101,9 @@ async function start(
   metrics.watch({ accounts, writer, archive: archiveHealth, queue, unsettled, unfolded, backlog });
   const common = {
     config,
-    databaseUrl,
+    postgres,
     database,
+    direct,
     news,
     writer,
     archiveHealth,
@@ -125,15 +126,6 @@ async function start(
   return { url, accounts };
 }
 
-async function embeddedDatabase(config: Config, log: Logger, running: AsyncDisposableStack): Promise<string> {
-  const postgres = await startEmbeddedPostgres({
-    dataDir: config.DATA_DIR,
-    log: (message) => log.info(message),
-  });
-  running.defer(() => postgres.stop());
-  return postgres.url;
-}
-
 async function openAccounts({
   config,
   log,
@@ -149,6 +141,7 @@ async function openAccounts({
     pollTimeoutMs: config.POLL_TIMEOUT_MS,
     http2: config.POLYAI_HTTP2,
     connections: connectionLimits(openFilesLimit()).polyai,
+    proxies: config.proxies,
     exchange: await openExchange(config, log, redisPrefix, running),
     metrics: metrics.polls,
     clock: systemClock,

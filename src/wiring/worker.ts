@@ -18,7 +18,7 @@ const KEYS_EVERY_MS = 15_000;
 
 /** Takes calls from the queue, and looks for those that nobody follows. */
 export async function startFollowing(common: Common): Promise<void> {
-  const { config, database, writer, accounts, metrics, queue, log, running } = common;
+  const { config, direct, writer, accounts, metrics, queue, log, running } = common;
   const settings: FollowSettings = {
     intervalMinMs: config.POLL_INTERVAL_MIN_MS,
     intervalMaxMs: longestInterval(config),
@@ -40,7 +40,7 @@ export async function startFollowing(common: Common): Promise<void> {
   });
   await queue.work(follow, () => !writer.isAway);
   const sweeper = createSweeper({
-    pool: database.pool,
+    pool: direct.pool,
     requeue: (callSids) => queue.requeue(callSids),
     longestPromiseMs: longestPromise(settings),
     patienceMs: QUEUE_PATIENCE_MS,
@@ -57,8 +57,7 @@ export async function startFollowing(common: Common): Promise<void> {
   startRetention(common);
 }
 
-function startRollups({ config, database, log, running }: Common): void {
-  const { pool } = database;
+function startRollups({ config, direct: { pool }, log, running }: Common): void {
   const rollups = createRollups({ pool, everyMs: FOLD_EVERY_MS, clock, log });
   rollups.start();
   running.defer(() => unlessHung(rollups.stop()));
@@ -67,11 +66,11 @@ function startRollups({ config, database, log, running }: Common): void {
   running.defer(() => unlessHung(keys.stop()));
 }
 
-function startRetention({ config, database, log, running }: Common): void {
+function startRetention({ config, direct, log, running }: Common): void {
   const { RETENTION_DAYS: retentionDays } = config;
   if (retentionDays === undefined) return;
   const retention = createRetention({
-    pool: database.pool,
+    pool: direct.pool,
     retentionDays,
     everyMs: RETENTION_EVERY_MS,
     clock,

@@ -175,7 +175,7 @@ describe('a webhook', () => {
     let address = '93.184.216.34';
     const resolve = async () => [{ address, family: 4 }];
     await api.stop();
-    const targets = createTargets(readAllowance('elsewhere', []), resolve);
+    const targets = createTargets(readAllowance('elsewhere', []), { resolve });
     api = startApiServer({ url: database.url, options: { targets } });
     const { id } = await create({ url: 'https://rebound.example/hook' });
     address = '127.0.0.1';

@@ -50,7 +50,7 @@ export function startPushing(
   after.defer(() => news.stop());
   const secrets = createSecrets(root);
   const webhooks = createWebhooks(pool, secrets);
-  const targets = createTargets(readAllowance(allow ?? 'loopback', []), resolve);
+  const targets = createTargets(readAllowance(allow ?? 'loopback', []), { resolve });
   const limits = answerWithinMs === undefined ? {} : { answerWithinMs };
   const poster = createPoster({ targets, connections: MAX_UNDER_WAY, ...limits });
   after.defer(() => poster.close());

@@ -49,7 +49,7 @@ export function serverOn(
   const { report } = createWriter({ pool, metrics: noMetrics, log });
   const followSoon = () => {};
   const secrets = createSecrets(ROOT_SECRET);
-  const targets = createTargets(readAllowance('loopback', []), resolve);
+  const targets = createTargets(readAllowance('loopback', []), { resolve });
   return createServer({
     log,
     registrar,

@@ -30,14 +30,14 @@ async function checkUrl(text: string, targets: Targets): Promise<void> {
     throw problem.invalidField('url', detail);
   };
   if (!URL.canParse(text)) return refuse('is no URL');
-  const { protocol, hostname, username, password } = new URL(text);
+  const { protocol, username, password } = new URL(text);
   if (protocol !== 'https:' && protocol !== 'http:') return refuse('must be https:// or http://');
   if (username !== '' || password !== '')
     return refuse('must not have a login: the signature says who we are');
   // An empty one is not in the parts of a URL.
   if (text.includes('#')) return refuse('must not have a fragment');
   try {
-    await targets.addressesOf({ hostname, isTls: protocol === 'https:' });
+    await targets.wayTo(text);
   } catch (error) {
     if (!(error instanceof TargetError)) throw error;
     return refuse(error.message);

@@ -6,6 +6,7 @@ import type { Client } from 'pg';
 import type { Logger } from 'pino';
 import { PACKAGE_FOLDER } from '../../package-folder.ts';
 import { DatabaseEncodingError, MigrationBlockedError, MigrationDeniedError } from '../errors.ts';
+import { refuseTransactionPooler } from '../pooler.ts';
 import { closeClient, openClient } from '../postgres-client.ts';
 import type { SessionLimits } from '../session.ts';
 import { consequencesOf, sqlState } from '../sql-states.ts';
@@ -42,8 +43,9 @@ interface MigrationPatience {
 }
 
 /**
- * Brings the schema up to date: all that is pending, or nothing. Throws `DatabaseEncodingError`, `NewerDatabaseError`,
- * `MigrationBlockedError`, `MigrationDeniedError`, and else what Postgres says.
+ * Brings the schema up to date: all that is pending, or nothing. Throws `TransactionPoolerError`,
+ * `DatabaseEncodingError`, `NewerDatabaseError`, `MigrationBlockedError`, `MigrationDeniedError`, and else what Postgres
+ * says.
  */
 export async function migrateDatabase(
   url: string,
@@ -53,6 +55,7 @@ export async function migrateDatabase(
   const client = await openPatiently(url, log, performance.now() + answerWithinMs, signal);
   let pending: string[];
   try {
+    await refuseTransactionPooler(client, url);
     await refuseOtherEncoding(client);
     pending = await pendingMigrations(client);
   } finally {
