@@ -1,7 +1,7 @@
-import type { Redis } from 'ioredis';
 import { within } from '../clock.ts';
 import { QueueUnavailableError } from './call-queue.ts';
 import type { Lease, Leases } from './leases.ts';
+import type { RedisConnection } from './redis.ts';
 
 const RENEW_AT_ONCE = 1_000;
 const PATIENCE_MS = 5_000;
@@ -22,7 +22,7 @@ return others`;
 
 interface LocksOptions {
   leases: Leases;
-  redis: Redis;
+  redis: RedisConnection;
   /** First part of the keys of jobs and their locks. */
   jobPrefix: string;
   /** Renews the locks of the jobs, each held with its token. Gives the ids of the jobs whose lock is not ours. */

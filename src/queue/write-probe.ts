@@ -1,12 +1,11 @@
-import type { Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { within } from '../clock.ts';
 import { QueueUnavailableError } from './call-queue.ts';
-import { firstAttempt, isReady } from './redis.ts';
+import { firstAttempt, isReady, type RedisConnection } from './redis.ts';
 
 interface WriteProbeOptions {
   /** Without an offline queue: a probe that waited for Redis to be back would tell of the past. */
-  redis: Redis;
+  redis: RedisConnection;
   /** The probe's own. */
   key: string;
   /** Of the queue: two lists, two sorted sets, and a hash. */

@@ -62,7 +62,7 @@ it('two deployments on one Redis follow their own calls, each at once', async ()
   // The sweeper would bring in what the other one took away within 15 s.
   await expect.poll(unseen, { timeout: 5_000, interval: 100 }).toBe(0);
   const archives = new Set((await redis.keys('*')).map((key) => key.split(':').slice(0, 2).join(':')));
-  expect([...archives]).toEqual(Array(2).fill(expect.stringMatching(/^polykeep:[0-9a-f-]{36}$/)));
+  expect([...archives]).toEqual(Array(2).fill(expect.stringMatching(/^polykeep:\{[0-9a-f-]{36}\}$/)));
 });
 
 it('a call that is registered while Redis refuses is followed, and operators are told that it refuses', async () => {

@@ -1,19 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import type { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { NEVER_CUT, type RateReport } from '../../src/accounts/rate.ts';
 import { createRateExchange } from '../../src/accounts/rate-exchange.ts';
 import { createRateLimit, type RateLimit } from '../../src/accounts/rate-limit.ts';
 import type { RateExchange } from '../../src/accounts/rate-sharing.ts';
 import { systemClock } from '../../src/clock.ts';
-import { connectRedis, firstAttempt } from '../../src/queue/redis.ts';
+import { connectRedis, firstAttempt, type RedisConnection } from '../../src/queue/redis.ts';
 import { silentLog as log } from '../support/log.ts';
 import { type TcpProxy, tcpProxy } from '../support/tcp-proxy.ts';
 
 const TICK_MS = 50;
 
 let prefix: string;
-let running: { redis: Redis; limits: RateLimit[]; proxies: TcpProxy[] };
+let running: { redis: RedisConnection; limits: RateLimit[]; proxies: TcpProxy[] };
 
 beforeEach(async () => {
   prefix = `test-${randomUUID()}`;
@@ -26,7 +25,7 @@ afterEach(async () => {
   await Promise.all(running.proxies.map((proxy) => proxy.close()));
 });
 
-async function connected(url: string): Promise<Redis> {
+async function connected(url: string): Promise<RedisConnection> {
   const redis = connectRedis(url, { enableOfflineQueue: false, maxRetriesPerRequest: 1 }, log);
   await firstAttempt(redis);
   return redis;
@@ -38,7 +37,7 @@ describe('two processes', () => {
   let failed = 0;
 
   /** As another process: it sees for itself who is alive. */
-  function limit(redis: Redis, max: number | null): RateLimit {
+  function limit(redis: RedisConnection, max: number | null): RateLimit {
     const reports = createRateExchange({ redis, prefix });
     const exchange: RateExchange = {
       exchange: (account, report) =>

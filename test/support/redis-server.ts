@@ -18,15 +18,18 @@ export interface RedisServer {
   kill(): Promise<void>;
 }
 
+type RedisOptions = { port?: number; keepIn?: string } & Record<string, string | number>;
+
 /**
  * A real, empty Redis from the PATH, on a free port or on the one given (as to come back after a restart), with more
- * of redis.conf's options where they are given.
+ * of redis.conf's options where they are given. What it writes to disk goes with it, unless it is told where to keep it.
  */
 export async function spawnRedisServer({
   port,
+  keepIn,
   ...options
-}: { port?: number } & Record<string, string | number> = {}): Promise<RedisServer> {
-  const dir = await mkdtemp(join(tmpdir(), 'polykeep-redis-'));
+}: RedisOptions = {}): Promise<RedisServer> {
+  const dir = keepIn ?? (await mkdtemp(join(tmpdir(), 'polykeep-redis-')));
   const at = port ?? (await freePort());
   const url = `redis://127.0.0.1:${at}`;
   const server = spawn('redis-server', optionsFor({ port: at, dir, ...options }), { stdio: 'ignore' });
@@ -38,11 +41,11 @@ export async function spawnRedisServer({
   async function end(signal: NodeJS.Signals): Promise<void> {
     server.kill(signal);
     await ended;
-    await rm(dir, { recursive: true, force: true });
+    if (keepIn === undefined) await rm(dir, { recursive: true, force: true });
   }
 
   try {
-    await answering(url, dir, ended);
+    await answering(url, dir, ended, options.requirepass);
   } catch (error) {
     await end('SIGKILL');
     throw error;
@@ -62,8 +65,14 @@ function optionsFor(given: Record<string, string | number>): string[] {
 }
 
 /** Waits until the server in this folder answers: on a port that is taken, another would. */
-async function answering(url: string, dir: string, ended: Promise<string>): Promise<void> {
-  const redis = new Redis(url, { retryStrategy: () => 50, maxRetriesPerRequest: null });
+async function answering(
+  url: string,
+  dir: string,
+  ended: Promise<string>,
+  password: string | number = '',
+): Promise<void> {
+  const login = password === '' ? {} : { password: `${password}` };
+  const redis = new Redis(url, { ...login, retryStrategy: () => 50, maxRetriesPerRequest: null });
   redis.on('error', () => {});
   const answer = redis.config('GET', 'dir').then(
     (found) => (`${found}`.endsWith(basename(dir)) ? 'ready' : 'another Redis has the port'),
