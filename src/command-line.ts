@@ -10,6 +10,8 @@ const USAGE = `usage: polykeep COMMAND
   migrate   bring the schema of DATABASE_URL up to date, and end
   grant-reader NAME
             make a role that may read the schema polykeep and nothing else, and print its URL
+  psql [OPTIONS]
+            open psql on the database, with psql's own options; without psql on the PATH, print its URL
   track FILE [--dry-run] [--url URL] [--key KEY]
             register the calls of a csv, or of a file with one callSid per line (-: standard input), with a running
             polykeep; --dry-run only reads and checks the file
@@ -61,6 +63,11 @@ async function run(command: string, args: string[]): Promise<void> {
       const [name, ...others] = args;
       if (name === undefined || others.length > 0) throw new Error('usage: polykeep grant-reader NAME');
       return console.log(await grantReader(await configOf(command), name));
+    }
+    case 'psql': {
+      const { psql } = await import('./commands/psql.ts');
+      process.exitCode = await psql(args, await configOf(command), process.env);
+      return;
     }
     case 'track': {
       const { track } = await import('./commands/track.ts');

@@ -2,11 +2,19 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 
-/** Of the archive that a command works on: DATABASE_URL, or the embedded Postgres of a polykeep that runs. */
+/** What says which archive a command works on. */
+export type ArchiveConfig = Pick<Config, 'DATABASE_URL' | 'DATABASE_DIRECT_URL' | 'DATA_DIR'>;
+
+/**
+ * Of the archive that a command works on: the server itself where DATABASE_URL is a pooler, or the embedded Postgres of
+ * a polykeep that runs.
+ */
 export async function archiveUrl({
   DATABASE_URL,
+  DATABASE_DIRECT_URL,
   DATA_DIR,
-}: Pick<Config, 'DATABASE_URL' | 'DATA_DIR'>): Promise<string> {
+}: ArchiveConfig): Promise<string> {
+  if (DATABASE_DIRECT_URL !== undefined) return DATABASE_DIRECT_URL;
   if (DATABASE_URL !== undefined) return DATABASE_URL;
   const path = join(DATA_DIR, 'database-url');
   try {

@@ -1,17 +1,13 @@
 import { closeClient, openClient } from '../archive/postgres-client.ts';
 import { makeReaderRole } from '../archive/schema/reader-role.ts';
 import { pendingMigrations } from '../archive/schema/version.ts';
-import type { Config } from '../config/config.ts';
-import { archiveUrl } from './archive-url.ts';
+import { type ArchiveConfig, archiveUrl } from './archive-url.ts';
 
 /**
  * Makes a role that reads the schema polykeep and nothing else; gives the URL it logs in with. Throws an `Error` of
  * one plain line where there is no database, where it is newer, where Postgres refuses, and as `makeReaderRole` does.
  */
-export async function grantReader(
-  config: Pick<Config, 'DATABASE_URL' | 'DATA_DIR'>,
-  name: string,
-): Promise<string> {
+export async function grantReader(config: ArchiveConfig, name: string): Promise<string> {
   const databaseUrl = await archiveUrl(config);
   const client = await openClient(databaseUrl, 'polykeep grant-reader').catch((error: Error) => {
     throw new Error(`Postgres does not answer (${reason(error)}): is polykeep running?`);

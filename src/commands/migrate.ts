@@ -5,11 +5,12 @@ import { createLog } from '../log.ts';
 /** `polykeep migrate`: throws as `migrateDatabase` does. */
 export async function migrate({
   DATABASE_URL,
+  DATABASE_DIRECT_URL,
   LOG_LEVEL,
-}: Pick<Config, 'DATABASE_URL' | 'LOG_LEVEL'>): Promise<void> {
+}: Pick<Config, 'DATABASE_URL' | 'DATABASE_DIRECT_URL' | 'LOG_LEVEL'>): Promise<void> {
   const { log } = createLog(LOG_LEVEL);
   // `readConfig` has refused the command without one.
   if (DATABASE_URL === undefined) return;
-  await migrateDatabase(DATABASE_URL, log);
+  await migrateDatabase(DATABASE_DIRECT_URL ?? DATABASE_URL, log);
   log.info('schema is up to date');
 }

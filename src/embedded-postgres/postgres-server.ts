@@ -1,11 +1,13 @@
-import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataFolder } from './data-folder.ts';
-import { DataDirInUseError, EmbeddedPostgresError } from './embedded-errors.ts';
+import { DataDirInUseError, EmbeddedPortTakenError } from './embedded-errors.ts';
 import { claim, type Ownership, type Postmaster, postmasterOf, stateOf } from './ownership.ts';
+import { chooseFreePort, isFree } from './port.ts';
 import type { RunProgram } from './programs.ts';
 
 const START_PATIENCE_MS = 30_000;
+/** A server that ends may have its port for a moment longer. */
+const PORT_PATIENCE_MS = 5_000;
 const RETRY_MS = 100;
 const SETTINGS = [
   'listen_addresses=127.0.0.1',
@@ -27,10 +29,14 @@ export class PostgresServer {
     this.#log = log;
   }
 
-  /** Starts a server that is ours alone. Throws `DataDirInUseError` or `EmbeddedPostgresError`. */
-  async start(): Promise<Ownership> {
+  /**
+   * Starts a server that is ours alone, on that port; null: on the port it had before, and first on any. Throws
+   * `DataDirInUseError`, `EmbeddedPortTakenError` or `EmbeddedPostgresError`.
+   */
+  async start(configuredPort: number | null): Promise<Ownership> {
     const { path, pgData, log } = this.#folder;
     const deadline = performance.now() + START_PATIENCE_MS;
+    const portDeadline = performance.now() + PORT_PATIENCE_MS;
     for (;;) {
       const state = await stateOf(pgData, this.#urlOf, this.#log);
       if (state.kind === 'owned') throw new DataDirInUseError(path, state.postmaster.pid);
@@ -38,9 +44,15 @@ export class PostgresServer {
         this.#log(`stopping the Postgres that a killed polykeep left behind in ${path}`);
         await state.ownership.endWith((postmaster) => this.stop(postmaster));
       }
+      const port = configuredPort ?? (await this.#folder.keptPort()) ?? (await chooseFreePort());
+      if (!(await isFree(port))) {
+        if (performance.now() > portDeadline) throw new EmbeddedPortTakenError(port, path);
+        await sleep(RETRY_MS);
+        continue;
+      }
       const logged = await log.size();
       try {
-        await this.#launch(await freePort());
+        await this.#launch(port);
       } catch (error) {
         if (!(await this.#passes(error, logged)) || performance.now() > deadline) throw error;
         await sleep(RETRY_MS);
@@ -102,13 +114,4 @@ export class PostgresServer {
     if (ownership === null) throw new DataDirInUseError(path, postmaster.pid);
     return ownership;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done, fail) => server.once('error', fail).listen(0, '127.0.0.1', done));
-  const address = server.address();
-  await new Promise((done) => server.close(done));
-  if (address === null || typeof address === 'string') throw new EmbeddedPostgresError('no free port');
-  return address.port;
 }

@@ -26,6 +26,11 @@ const NOT_RUN = new Map([
     'npx node dist/main.js api\nnpx node dist/main.js worker\nnpx node dist/main.js migrate',
     'never end: process.test.ts runs them',
   ],
+  [
+    'NODE_EXTRA_CA_CERTS=/etc/ssl/company-ca.pem npx node dist/main.js serve',
+    'never ends; redis-tls.test.ts and postgres-tls.test.ts trust an authority so',
+  ],
+  ['npx node dist/main.js psql', 'interactive where there is a psql; psql-command.test.ts runs it'],
   ['psql "$url"', 'interactive, and psql does not come with npm; reporting.test.ts runs the queries'],
   [
     'pg_dump --format=custom --file=polykeep.dump "$DATABASE_URL"',

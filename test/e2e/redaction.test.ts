@@ -6,6 +6,7 @@ import { request } from 'undici';
 import { afterEach, beforeEach, expect, inject, it } from 'vitest';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { type HttpProxy, startHttpProxy } from '../support/http-proxy.ts';
 import { startReceiver } from '../support/receiver.ts';
 import { type RedisServer, spawnRedisServer } from '../support/redis-server.ts';
 import { dumpDatabase, dumpRedis, secretsIn } from '../support/secrets.ts';
@@ -28,6 +29,7 @@ const SECRETS = {
   postgresPassword: 'the-password/of+postgres=@',
   redisPassword: 'the-password/of+redis=@',
   webhooksRoot: 'the-root/of+all-secrets-of-webhooks=',
+  proxyPassword: 'the-password/of+the-proxy=@',
 };
 const AGENT = { agentId: 'agent-1', environment: 'live' };
 
@@ -37,6 +39,7 @@ let agents: Simulator;
 let database: TestDatabase;
 let postgres: TcpProxy;
 let redisServer: RedisServer;
+let proxy: HttpProxy;
 let started: SidecarProcess[];
 /** All that the processes have written, and all that clients were answered. */
 let told: string;
@@ -53,6 +56,7 @@ beforeEach(async () => {
   const ofRole = Object.assign(new URL(database.url), { username: role, password: SECRETS.postgresPassword });
   postgres = await tcpProxy(ofRole.href);
   redisServer = await spawnRedisServer();
+  proxy = await startHttpProxy({ username: 'polykeep', password: SECRETS.proxyPassword });
   started = [];
   told = '';
   await writeFile(join(folder, 'token'), TOKENS.file);
@@ -70,7 +74,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await Promise.all(started.map((sidecar) => sidecar.end('SIGTERM')));
-  await Promise.all([polyai.stop(), agents.stop(), postgres.close(), redisServer.stop()]);
+  await Promise.all([polyai.stop(), agents.stop(), postgres.close(), redisServer.stop(), proxy.stop()]);
   const role = new URL(database.url).pathname.slice(1);
   await database.drop();
   const elsewhere = await createDatabase({ migrated: false });
@@ -94,6 +98,7 @@ function start(more: Record<string, string> = {}, command = 'serve'): SidecarPro
       DATABASE_URL: postgres.url,
       REDIS_URL: redisUrl.href,
       WEBHOOKS_SECRET: SECRETS.webhooksRoot,
+      HTTP_PROXY: proxy.url,
       ...more,
     },
     command,
@@ -252,6 +257,13 @@ it('no token, key or password is told to anybody, whatever goes wrong', async ()
     await expect.poll(reads).toBe(index + 1);
   }
 
+  // The proxy that all of it went through refuses, and goes.
+  expect(proxy.asked.length).toBeGreaterThan(0);
+  proxy.answer(407);
+  await said(/PROXY_REFUSES: the proxy 127\.0\.0\.1:\d+ answers 407/);
+  await proxy.stop();
+  await said(/PROXY_UNREACHABLE: the proxy 127\.0\.0\.1:\d+: connect ECONNREFUSED/);
+
   // Redis and Postgres go, and come back with other passwords.
   await askPassword('another', SECRETS.redisPassword);
   await said(/WRONGPASS/);
@@ -272,7 +284,7 @@ it('no token, key or password is told to anybody, whatever goes wrong', async ()
 
 it('nor is it by a start that fails', async () => {
   const wrong = Object.assign(new URL(inject('postgresUrl')), { password: SECRETS.postgresPassword }).href;
-  const { writeKey, readKey, redisPassword, postgresPassword } = SECRETS;
+  const { writeKey, readKey, redisPassword, postgresPassword, proxyPassword } = SECRETS;
   const broken: [Record<string, string>, string?][] = [
     [
       {
@@ -280,9 +292,11 @@ it('nor is it by a start that fails', async () => {
         POLYAI_AUTH_TOKEN: `${TOKENS.default} and more`,
         DATABASE_URL: `mysql://a:${postgresPassword}@b/c`,
         REDIS_URL: `http://a:${redisPassword}@b/c`,
+        HTTPS_PROXY: `socks5://a:${proxyPassword}@b`,
       },
     ],
     [{ API_KEYS: `${writeKey},a:write:${writeKey},a:read:${readKey}` }],
+    [{ REDIS_URL: `redis-sentinel://:${encodeURIComponent(redisPassword)}@h1,h2` }],
     [{ ACCOUNTS_FILE: join(folder, 'token') }],
     [{ DATABASE_URL: wrong }, 'migrate'],
     [{ DATABASE_URL: wrong }],

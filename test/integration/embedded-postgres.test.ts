@@ -1,16 +1,19 @@
 import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { access, mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   type EmbeddedPostgres,
   startEmbeddedPostgres,
 } from '../../src/embedded-postgres/embedded-postgres.ts';
+import { freePort } from '../support/redis-server.ts';
 
 /** A process that does nothing but own a server, to be killed. */
 const OWNER = `
@@ -47,8 +50,8 @@ afterEach(async () => {
   await rm(dataDir, { recursive: true, force: true, maxRetries: 5 });
 });
 
-function start(folder = dataDir): Promise<EmbeddedPostgres> {
-  const started = startEmbeddedPostgres({ dataDir: folder, log: () => {} });
+function start(folder = dataDir, port: number | null = null): Promise<EmbeddedPostgres> {
+  const started = startEmbeddedPostgres({ dataDir: folder, port, log: () => {} });
   starts.push(started);
   return started;
 }
@@ -158,6 +161,53 @@ it('stop called again does no harm, not even to the server of the next start', a
   const second = await start();
   await first.stop();
   expect(await query(second.url, 'select 1 as one')).toEqual([{ one: 1 }]);
+});
+
+describe('the port', () => {
+  const portOf = ({ url }: EmbeddedPostgres) => Number(new URL(url).port);
+
+  /** Of another program. */
+  async function occupy(port: number): Promise<Server> {
+    const server = createServer().listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    return server;
+  }
+
+  it('is the same at each start, and one that was configured is kept', async () => {
+    const first = await start();
+    const chosen = portOf(first);
+    await first.stop();
+    const second = await start();
+    expect(portOf(second)).toBe(chosen);
+    await second.stop();
+    const configured = await freePort();
+    const third = await start(dataDir, configured);
+    expect(portOf(third)).toBe(configured);
+    await third.stop();
+    expect(portOf(await start())).toBe(configured);
+  });
+
+  it('is the same for the start after kill -9', async () => {
+    const left = await orphan();
+    expect((await start()).url).toBe(left);
+  });
+
+  it('that another program has is named, with what to do, and is waited for a while', async () => {
+    const first = await start();
+    const port = portOf(first);
+    await first.stop();
+    const other = await occupy(port);
+    await expect(start()).rejects.toMatchObject({
+      code: 'embedded_port_taken',
+      message: expect.stringMatching(
+        new RegExp(`^EMBEDDED_POSTGRES_PORT: port ${port} .*${dataDir}.* set EMBEDDED_POSTGRES_PORT to`),
+      ),
+    });
+    const waiting = start();
+    await sleep(300);
+    await new Promise((done) => other.close(done));
+    expect(portOf(await waiting)).toBe(port);
+  });
 });
 
 describe('a folder in use', () => {
