@@ -9,6 +9,8 @@ export interface Cut {
   readonly good: number;
   /** What the cut left of it. Where it is no less than `good`, no good rate is known. */
   readonly low: number;
+  /** Time from the cut until the last good rate is reached. */
+  readonly backMs: number;
 }
 
 /**
@@ -16,20 +18,34 @@ export interface Cut {
  * queue to drain as a network has.
  */
 export const CUT_TO = 0.9;
+/** The way back where a 429 costs nothing, and the pace at which the rate looks further, whatever it costs. */
+const BACK_MS = 25_000;
 /**
- * Time from the cut until the last good rate is reached. The RFC makes it depend on the rate, so that flows of
- * different speeds are fair to each other; here all processes have one rate. It is long because each 429 costs what
- * its `Retry-After` holds: a second, mostly.
+ * The way back is so many times longer than what a 429 costs. About its end comes the next 429, which costs as much: so
+ * that takes no more than a twentieth of the time.
  */
-export const BACK_MS = 25_000;
-/** So long after the cut the limit is not where it was: the curve ends, and the rate doubles again and again. */
-const CURVE_MS = 2.5 * BACK_MS;
+const BACK_PER_COST = 20;
+/** A longer hold counts as this, or a limit that is gone would be kept to for an hour. */
+const LONGEST_HOLD_MS = 60_000;
+/** So long after the way back the limit is not where it was: the curve ends, and the rate doubles again and again. */
+const FURTHER_MS = 1.5 * BACK_MS;
 const DOUBLING_MS = 2_000;
+
+/**
+ * Time until the last good rate is reached again. The RFC makes it depend on the rate, so that flows of different speeds
+ * are fair to each other; here all processes have one rate, and what counts is what the next 429 costs: the hold that it
+ * asks for, and its own place.
+ */
+export function wayBackMs(holdMs: number, good: number): number {
+  return BACK_MS + BACK_PER_COST * (Math.min(holdMs, LONGEST_HOLD_MS) + 1_000 / good);
+}
 
 /** The rate so long after a cut; Infinity after a time without end. */
 export function cubic(cut: Cut, ms: number): number {
+  const { good, low, backMs } = cut;
   const onCurveMs = Math.min(ms, curveMs(cut));
-  const rate = cut.good + (cut.good - cut.low) * ((onCurveMs - BACK_MS) / BACK_MS) ** 3;
+  const fromGoodMs = onCurveMs - backMs;
+  const rate = good + (good - low) * (fromGoodMs / (fromGoodMs < 0 ? backMs : BACK_MS)) ** 3;
   return rate * 2 ** ((ms - onCurveMs) / DOUBLING_MS);
 }
 
@@ -39,10 +55,10 @@ export function isDoubling(cut: Cut, ms: number): boolean {
 }
 
 /** Whether there was a good rate to grow back to. */
-export function isGoodKnown({ good, low }: Cut): boolean {
+export function isGoodKnown({ good, low }: Pick<Cut, 'good' | 'low'>): boolean {
   return low < good;
 }
 
 function curveMs(cut: Cut): number {
-  return isGoodKnown(cut) ? CURVE_MS : 0;
+  return isGoodKnown(cut) ? cut.backMs + FURTHER_MS : 0;
 }

@@ -1,5 +1,15 @@
 import { isGoodKnown } from './cubic.ts';
-import { cut, grown, isForgotten, NEVER_CUT, PROBES, type RateState, rateOf, resumed } from './rate.ts';
+import {
+  type CutNews,
+  cut,
+  grown,
+  isForgotten,
+  NEVER_CUT,
+  PROBES,
+  type RateState,
+  rateOf,
+  resumed,
+} from './rate.ts';
 import type { Tally } from './tally.ts';
 
 /** What a process knows when something happens. */
@@ -9,6 +19,8 @@ export interface Moment {
   max: number | null;
   /** Per second, since the last cut; null where that is not known. */
   acceptedByOthers: number | null;
+  /** This process's part of what all ask. */
+  fraction: number;
 }
 
 /**
@@ -18,6 +30,10 @@ export interface Moment {
 const ECHO_MS = 2_000;
 /** Where nothing is accepted for so long after a cut, it is not the rate that is too high. */
 const REFUSED_MS = 200;
+/** So many requests are made meanwhile, where the rate is low. */
+const REFUSED_REQUESTS = 5;
+
+export type Condition = 'open' | 'limited' | 'refused';
 
 /**
  * The limit of an account as one process knows it. An account is in one of three states:
@@ -31,11 +47,12 @@ const REFUSED_MS = 200;
  * - Open to limited: PolyAI answers 429. Most of what it accepted before is left (`rate.ts`).
  * - Limited to limited, at a lower rate: PolyAI answers 429 to a request that was asked more than 2 s after the cut. So
  *   one burst of 429s is one cut.
- * - Limited to refused: PolyAI answers 429 to a request that was asked more than 0.2 s after the cut, and has accepted
- *   none since the cut.
- * - Refused to limited: PolyAI accepts a request, of this process or another. The rate is what the cut had left.
- * - Limited to open: the rate has grown to the configured one. Without a configured one: the rate has grown for a minute,
- *   and to more than twice what is asked.
+ * - Limited to refused: PolyAI answers 429 to a request that was asked more than 0.2 s and five requests after the cut,
+ *   and has accepted none since the cut.
+ * - Refused to limited: PolyAI accepts a request, of this process or another. The rate is what the cut had left. Where
+ *   that is refused at once again, it is cut.
+ * - Limited to open: the rate has grown for a minute, and to the configured one. Without a configured one: to more than
+ *   twice what is wanted.
  * - Any to limited: another process reports a later cut, or the end of a refusal.
  *
  * It has no timers: all times are given, in milliseconds, monotonic; rates in requests per second.
@@ -44,6 +61,8 @@ export class FoundLimit {
   readonly #tally: Tally;
   #state = NEVER_CUT;
   #isRefused = false;
+  /** Whether it was refused until `#cutAt`. */
+  #wasRefused = false;
   /** When this process cut, or heard that another had. */
   #cutAt = Number.NEGATIVE_INFINITY;
 
@@ -53,6 +72,11 @@ export class FoundLimit {
 
   get state(): RateState {
     return this.#state;
+  }
+
+  get condition(): Condition {
+    if (this.#isRefused) return 'refused';
+    return isForgotten(this.#state) ? 'open' : 'limited';
   }
 
   /** Of all processes; Infinity: no limit. */
@@ -69,64 +93,62 @@ export class FoundLimit {
   }
 
   /** Goes from refused to limited. */
-  resume(now: number): void {
-    this.#begin(resumed(this.#state), now);
+  resume({ now, fraction }: Moment): void {
+    const own = this.#tally.acceptedSinceResumed(now);
+    this.#begin(resumed(this.#state, own === null ? null : own / fraction), now);
   }
 
-  /** A 429. Returns what follows from it. */
-  tooMany(askedAt: number, moment: Moment): 'cut' | 'refused' | null {
-    if (this.#isRefused) return null;
-    if (isForgotten(this.#state) || this.#tally.isAccepting) {
-      if (askedAt < this.#cutAt + ECHO_MS) return null;
-      const news = {
-        cuts: this.#state.cuts + 1,
-        rate: this.rate(moment.max),
-        accepted: this.#acceptedLately(moment),
-      };
-      this.#begin(cut(this.#state, news), moment.now);
-      return 'cut';
+  /** A 429 that asks for such a hold. Returns whether the rate is another for it. */
+  tooMany(askedAt: number, holdMs: number, moment: Moment): boolean {
+    if (this.#isRefused) return false;
+    const isAccepting = isForgotten(this.#state) || this.#tally.isAccepting;
+    const refusedMs = Math.max(REFUSED_MS, (REFUSED_REQUESTS * 1_000) / this.rate(moment.max));
+    if (askedAt < this.#cutAt + (isAccepting ? ECHO_MS : refusedMs)) return false;
+    // Refused again as soon as it went on: what the last cut left is too much.
+    if (isAccepting || this.#wasRefused) {
+      this.#begin(cut(this.#state, this.#news(this.#state.cuts + 1, holdMs, moment)), moment.now);
+      return true;
     }
-    if (askedAt < this.#cutAt + REFUSED_MS) return null;
     this.#isRefused = true;
-    return 'refused';
-  }
-
-  /** What the last tick shows. Returns whether that ends a refusal: others are accepted, and so this process will be. */
-  measure({ acceptedByOthers }: Moment): boolean {
-    this.#tally.measure(acceptedByOthers);
-    if (!this.#isRefused || !this.#tally.isAccepting) return false;
-    this.#isRefused = false;
     return true;
   }
 
-  grow(ms: number, max: number | null, askedPerSecond: number): void {
-    this.#state = grown(this.#state, { ms, max, askedPerSecond });
+  /** What the last tick shows. Where others are accepted, this process will be, too: that ends a refusal. */
+  measure({ acceptedByOthers }: Moment): void {
+    this.#tally.measure(acceptedByOthers);
+    if (this.#tally.isAccepting) this.#isRefused = false;
+  }
+
+  grow(ms: number, max: number | null, wanted: number): void {
+    this.#state = grown(this.#state, { ms, max, wanted });
   }
 
   /**
-   * Takes over what all know together. Returns whether that has slowed the account. Where the process that cut knew less
-   * of what is accepted than this one, its cut is done again.
+   * Takes over what all know together. Where the process that cut knew less of what is accepted than this one, its cut
+   * is done again.
    */
-  follow(state: RateState, moment: Moment): boolean {
+  follow(state: RateState, moment: Moment): void {
     if (state.cuts === this.#state.cuts) {
       this.#state = state;
-      return false;
+      return;
     }
-    const rate = this.rate(moment.max);
-    const accepted = isGoodKnown(state) ? null : this.#acceptedLately(moment);
-    const next = accepted === null ? state : cut(this.#state, { cuts: state.cuts, rate, accepted });
-    this.#begin(next, moment.now);
-    return this.rate(moment.max) < rate;
+    const news = this.#news(state.cuts, 0, moment);
+    const knowsMore = !isGoodKnown(state) && news.accepted !== null;
+    this.#begin(knowsMore ? cut(this.#state, news) : state, moment.now);
   }
 
-  #acceptedLately({ acceptedByOthers, now }: Moment): number | null {
-    return this.#tally.acceptedLately(acceptedByOthers, now);
+  #news(cuts: number, holdMs: number, { now, max, acceptedByOthers, fraction }: Moment): CutNews {
+    const accepted = this.#tally.acceptedLately(acceptedByOthers, now);
+    const mean = this.#tally.acceptedSinceCut(now) / fraction;
+    return { cuts, rate: this.rate(max), accepted, mean, holdMs };
   }
 
   #begin(state: RateState, now: number): void {
     this.#state = state;
     this.#cutAt = now;
+    this.#wasRefused = this.#isRefused;
     this.#isRefused = false;
-    this.#tally.restart();
+    if (this.#wasRefused) this.#tally.resume(now);
+    else this.#tally.restart(now);
   }
 }

@@ -24,6 +24,7 @@ const Report = Type.Object({
   cuts: Count,
   good: Rate,
   low: Rate,
+  backMs: Type.Number({ minimum: 0 }),
   grownMs: Type.Union([Type.Number({ minimum: 0 }), Type.Null()]),
   holdMs: Type.Number({ minimum: 0 }),
 });

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
-import { FoundLimit, type Moment } from './found-limit.ts';
+import { type Condition, FoundLimit, type Moment } from './found-limit.ts';
 import { createLine, type Line } from './line.ts';
 import { isForgotten, type RateReport } from './rate.ts';
 import { type RateExchange, RateSharing } from './rate-sharing.ts';
@@ -40,7 +40,6 @@ interface RateLimitOptions {
 }
 
 const LONGEST_HOLD_MS = 5 * 60_000;
-const GOES_ON = 'account goes on: PolyAI accepts requests again';
 
 export function createRateLimit(options: RateLimitOptions): RateLimit {
   return new AccountRateLimit(options);
@@ -74,6 +73,8 @@ class AccountRateLimit implements RateLimit {
   #askedToHoldUntil = 0;
   #heldUntil = 0;
   #isIdle = false;
+  /** As it was last said in the log. */
+  #condition: Condition = 'open';
 
   constructor(options: RateLimitOptions) {
     const { clock, max, tickMs = 1_000 } = options;
@@ -102,8 +103,8 @@ class AccountRateLimit implements RateLimit {
 
   accepted(askedAt: number): void {
     if (!this.#found.accepted(askedAt)) return;
-    this.#found.resume(this.#now());
-    this.#tell(GOES_ON);
+    this.#found.resume(this.#moment());
+    this.#tell();
   }
 
   tooMany(retryAfterMs: number | null, askedAt: number): void {
@@ -111,9 +112,7 @@ class AccountRateLimit implements RateLimit {
       this.#askedToHoldUntil = Math.max(this.#askedToHoldUntil, this.#hold(retryAfterMs));
     }
     this.#grow();
-    const change = this.#found.tooMany(askedAt, this.#moment());
-    if (change === 'cut') this.#tell('account slowed: PolyAI answered 429');
-    if (change === 'refused') this.#tell('account probes: PolyAI answers nothing but 429');
+    if (this.#found.tooMany(askedAt, retryAfterMs ?? 0, this.#moment())) this.#tell();
   }
 
   setMax(perSecond: number | null): void {
@@ -145,7 +144,7 @@ class AccountRateLimit implements RateLimit {
     const now = this.#now();
     this.#countAsked();
     this.#tally.turn(now);
-    if (now < this.#heldUntil) this.#tally.spoil();
+    if (now < this.#heldUntil) this.#tally.hold();
     // Thousands of accounts may be idle, and who asks nothing is missed by nobody.
     this.#isIdle =
       this.rate === Number.POSITIVE_INFINITY && this.#tally.asked === 0 && this.#line.waiting === 0;
@@ -191,15 +190,15 @@ class AccountRateLimit implements RateLimit {
     if (holdMs > 0) this.#hold(holdMs);
     this.#fraction = sharing.fraction(this.#line.waiting + this.#tally.asked);
     this.#learn();
-    const isSlowed = this.#found.follow(sharing.mergedWith(this.#found.state), this.#moment());
+    this.#found.follow(sharing.mergedWith(this.#found.state), this.#moment());
     this.#line.setRate(this.share);
-    if (isSlowed) this.#log('account slowed: PolyAI answered 429 to another process');
+    this.#say(' to another process');
   }
 
   #learn(): void {
-    const isResumed = this.#found.measure(this.#moment());
+    this.#found.measure(this.#moment());
     this.#grow();
-    if (isResumed) this.#log(GOES_ON);
+    this.#say();
   }
 
   #grow(): void {
@@ -207,7 +206,7 @@ class AccountRateLimit implements RateLimit {
     // A hold teaches nothing, and neither does the time in which a process stood still.
     const ms = now < this.#heldUntil ? 0 : Math.min(now - this.#grownAt, 2 * this.#tickMs);
     this.#grownAt = now;
-    this.#found.grow(ms, this.#max, this.#askedPerSecond(now));
+    this.#found.grow(ms, this.#max, this.#wanted(now));
     this.#line.setRate(this.share);
   }
 
@@ -217,37 +216,51 @@ class AccountRateLimit implements RateLimit {
     const until = this.#now() + atMost;
     this.#heldUntil = Math.max(this.#heldUntil, until);
     this.#line.hold(atMost);
-    this.#tally.spoil();
+    this.#tally.hold();
     return until;
   }
 
   /** The rate is another: the others hear of it now, and not only at the next tick. */
-  #tell(message: string): void {
+  #tell(): void {
     this.#line.setRate(this.share);
-    this.#log(message);
+    this.#say();
     this.#sharing?.exchange();
+  }
+
+  /** One line per change. A limit that is kept to is met every minute or so, which is none. */
+  #say(whom = ''): void {
+    const { condition } = this.#found;
+    const before = this.#condition;
+    if (condition === before) return;
+    this.#condition = condition;
+    const { account, log } = this.#options;
+    const words = {
+      open: 'account slowed no more: PolyAI accepts all that is asked',
+      limited:
+        before === 'open'
+          ? `account slowed: PolyAI answered 429${whom}`
+          : 'account goes on: PolyAI accepts requests again',
+      refused: 'account probes: PolyAI answers nothing but 429',
+    };
+    log.info({ account, rate: this.rate }, words[condition]);
   }
 
   #moment(): Moment {
     const acceptedByOthers =
       this.#sharing === null ? 0 : this.#sharing.acceptedPerSecond(this.#found.state.cuts);
-    return { now: this.#now(), max: this.#max, acceptedByOthers };
+    return { now: this.#now(), max: this.#max, acceptedByOthers, fraction: this.#fraction };
   }
 
-  /** In all processes. */
-  #askedPerSecond(now: number): number {
+  /** In all processes: what is asked per second, and all that waits. In a hold nothing is asked. */
+  #wanted(now: number): number {
     this.#countAsked();
-    const others = this.#sharing?.asked ?? 0;
-    return this.#tally.askedPerSecond(now) + (others * 1_000) / this.#tickMs;
+    const others = this.#sharing ?? { asked: 0, waiting: 0 };
+    const asked = this.#tally.askedPerSecond(now) + (others.asked * 1_000) / this.#tickMs;
+    return asked + this.#line.waiting + others.waiting;
   }
 
   #countAsked(): void {
     this.#tally.ask(this.#line.takeAsked());
-  }
-
-  #log(message: string): void {
-    const { account, log } = this.#options;
-    log.info({ account, rate: this.rate }, message);
   }
 
   #now(): number {

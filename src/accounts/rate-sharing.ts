@@ -68,6 +68,13 @@ export class RateSharing {
     return sum;
   }
 
+  /** Requests of the others that wait. */
+  get waiting(): number {
+    let sum = 0;
+    for (const { waiting } of this.#reports.values()) sum += waiting;
+    return sum;
+  }
+
   /** By the others, since the cut of that number; null where one has not heard of it, or not measured since. */
   acceptedPerSecond(cuts: number): number | null {
     let sum = 0;
@@ -87,8 +94,8 @@ export class RateSharing {
   /** What is known to all, where this process knows as much as is given. */
   mergedWith(state: RateState): RateState {
     let known = state;
-    for (const { cuts, good, low, grownMs } of this.#reports.values()) {
-      known = merged(known, { cuts, good, low, grownMs: grownMs ?? Number.POSITIVE_INFINITY });
+    for (const { cuts, good, low, backMs, grownMs } of this.#reports.values()) {
+      known = merged(known, { cuts, good, low, backMs, grownMs: grownMs ?? Number.POSITIVE_INFINITY });
     }
     return known;
   }

@@ -1,5 +1,12 @@
 /** So many measures are kept, each of a tick: the best of them is what was accepted lately. */
 const MEASURES = 10;
+/** A limit of so long or longer shows in refusals, and one of less in the measures of ticks. */
+const SHORTEST_WINDOW_MS = 5_000;
+
+interface Sum {
+  readonly at: number;
+  accepted: number;
+}
 
 /**
  * What was asked, and what of it was accepted, tick by tick. A tick with a hold or a cut in it does not show what PolyAI
@@ -20,10 +27,15 @@ export class Tally {
   #measures: number[] = [];
   #isTickMeasured = true;
   #isAccepting = false;
+  /** In this process since the last cut. */
+  #sinceCut: Sum;
+  /** In this process since it last went on after a refusal; null: it never did. */
+  #sinceResumed: Sum | null = null;
 
   constructor(tickMs: number, now: number) {
     this.#tickMs = tickMs;
     this.#startedAt = now;
+    this.#sinceCut = { at: now, accepted: 0 };
   }
 
   ask(requests: number): void {
@@ -32,6 +44,8 @@ export class Tally {
 
   accept(): void {
     this.#accepted++;
+    this.#sinceCut.accepted++;
+    if (this.#sinceResumed !== null) this.#sinceResumed.accepted++;
     this.#isAccepting = true;
   }
 
@@ -54,11 +68,24 @@ export class Tally {
     this.#last.acceptedPerSecond = null;
   }
 
+  /** In a hold nothing is asked, and so it tells nothing of what would be accepted. */
+  hold(): void {
+    this.spoil();
+    this.#sinceResumed = null;
+  }
+
   /** At a cut: what was accepted before tells nothing of what is now. */
-  restart(): void {
+  restart(now: number): void {
     this.spoil();
     this.#measures = [];
     this.#isAccepting = false;
+    this.#sinceCut = { at: now, accepted: 0 };
+  }
+
+  /** After a refusal. */
+  resume(now: number): void {
+    this.restart(now);
+    this.#sinceResumed = { at: now, accepted: 0 };
   }
 
   /** Once for each tick, with what the others accepted in theirs; null where that is not known. */
@@ -83,6 +110,17 @@ export class Tally {
     return Math.max(soFar + (others ?? 0), ...this.#measures) || null;
   }
 
+  /** By this process since the cut, on the whole. */
+  acceptedSinceCut(now: number): number {
+    return this.#perSecond(this.#sinceCut, now);
+  }
+
+  /** By this process from the end of the refusal before until now, the end of this one; null: it is not known. */
+  acceptedSinceResumed(now: number): number | null {
+    const since = this.#sinceResumed;
+    return since === null || now - since.at < SHORTEST_WINDOW_MS ? null : this.#perSecond(since, now);
+  }
+
   /** Requests in the last tick. */
   get asked(): number {
     return this.#last.asked;
@@ -97,5 +135,9 @@ export class Tally {
   askedPerSecond(now: number): number {
     const ms = Math.max(this.#tickMs, this.#last.ms + now - this.#startedAt);
     return ((this.#last.asked + this.#asked) * 1_000) / ms;
+  }
+
+  #perSecond({ at, accepted }: Sum, now: number): number {
+    return (accepted * 1_000) / Math.max(this.#tickMs, now - at);
   }
 }

@@ -116,7 +116,7 @@ describe('the exchange', () => {
   let at: number;
   const report = (process: string, seq: number, more: Partial<RateReport> = {}): RateReport => ({
     ...{ process, seq, waiting: 1, asked: 2, accepted: 1.5, holdMs: 5.5 },
-    ...{ cuts: 4, good: 3.5, low: 3.2, grownMs: 250.5 },
+    ...{ cuts: 4, good: 3.5, low: 3.2, backMs: 29_285.7, grownMs: 250.5 },
     ...more,
   });
   const key = () => `${prefix}:rate:acme`;

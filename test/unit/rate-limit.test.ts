@@ -103,7 +103,7 @@ describe('a process alone', () => {
     await pass(10_500);
     expect([alone.waiting, alone.rate]).toEqual([0, NONE]);
     alone.tooMany(null, now());
-    expect(alone.rate).toBeCloseTo(90);
+    expect(alone.rate).toBeCloseTo(0.9 * 101);
     clearInterval(running);
     await pass(0);
     expect(logged).toMatchObject([{ level: 30, account: 'acme', rate: alone.rate }]);
@@ -135,7 +135,7 @@ describe('a process alone', () => {
     await pass(10_000);
     polyAi = 'refuses';
     await pass(100);
-    expect(alone.rate).toBeCloseTo(90, 0);
+    expect(alone.rate).toBeCloseTo(0.9 * 101, 0);
     // That was asked before the first 429.
     alone.accepted(now() - 1_000);
     await pass(300);
@@ -152,6 +152,20 @@ describe('a process alone', () => {
       'account probes',
       'account goes on',
     ]);
+  });
+
+  it('says once that it is slowed, however often it meets the limit, and once that it no longer is', async () => {
+    const alone = limit(null);
+    asking(alone, 100);
+    await pass(10_000);
+    for (let n = 0; n < 5; n++) {
+      alone.tooMany(1_000, now());
+      await pass(20_000);
+    }
+    const said = () => logged.map(({ msg }) => msg.split(':')[0]);
+    expect(said()).toEqual(['account slowed']);
+    await pass(180_000);
+    expect(said()).toEqual(['account slowed', 'account slowed no more']);
   });
 
   it('waits as long as PolyAI asks, but no longer than five minutes', async () => {
@@ -181,12 +195,14 @@ describe('a process alone', () => {
   it('does not grow for the time in which it stood still', async () => {
     let stoodStill = 0;
     const alone = limit(100, null, { monotonic: () => now() + stoodStill });
+    callers(500, alone);
+    await pass(10_000);
     alone.tooMany(null, now());
-    expect(alone.rate).toBe(50);
+    expect(alone.rate).toBeCloseTo(90);
     stoodStill = 600_000;
     await pass(1_000);
-    expect(alone.rate).toBeGreaterThan(50);
-    expect(alone.rate).toBeLessThan(65);
+    expect(alone.rate).toBeGreaterThan(90);
+    expect(alone.rate).toBeLessThan(93);
   });
 
   it('goes at a new configured rate at once', async () => {
@@ -344,14 +360,16 @@ describe('several processes', () => {
     all[0]?.tooMany(null, now());
     await pass(2_000);
     for (const each of all) expect(each.rate).toBeLessThan(NONE);
-    await pass(70_000);
+    await pass(80_000);
     for (const each of all) expect(each.rate).toBe(NONE);
     // Another 429 is news all the same.
     all[1]?.tooMany(null, now());
     await pass(2_000);
     for (const each of running) clearInterval(each);
     for (const each of all) expect(each.rate).toBeLessThan(NONE);
-    expect(logged).toHaveLength(6);
+    const said = logged.map(({ msg }) => msg.split(':')[0]);
+    const slowed = Array(3).fill('account slowed');
+    expect(said).toEqual([...slowed, ...Array(3).fill('account slowed no more'), ...slowed]);
   });
 
   it.each(['away', 'hanging'] as const)('keep their shares while Redis is %s', async (how) => {

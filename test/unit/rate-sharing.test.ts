@@ -51,7 +51,7 @@ async function exchange(...next: RateReport[]): Promise<void> {
 describe('what the others report', () => {
   it('is summed up', async () => {
     await exchange(report('a'), report('b', { asked: 5, accepted: 4 }));
-    expect([sharing.asked, sharing.acceptedPerSecond(0)]).toEqual([25, 19]);
+    expect([sharing.asked, sharing.waiting, sharing.acceptedPerSecond(0)]).toEqual([25, 20, 19]);
     expect(sharing.fraction(45)).toBeCloseTo(0.5);
   });
 
@@ -73,9 +73,11 @@ describe('what the others report', () => {
   });
 
   it('is the highest cut, whoever knows of it', async () => {
-    await exchange(report('a', { cuts: 3, good: 50, low: 45, grownMs: 100 }), report('b'));
-    expect(sharing.mergedWith(NEVER_CUT)).toEqual({ cuts: 3, good: 50, low: 45, grownMs: 100 });
-    const later = { cuts: 4, good: 70, low: 63, grownMs: 0 };
+    await exchange(report('a', { cuts: 3, good: 50, low: 45, backMs: 40_000, grownMs: 100 }), report('b'));
+    expect(sharing.mergedWith(NEVER_CUT)).toEqual({
+      ...{ cuts: 3, good: 50, low: 45, backMs: 40_000, grownMs: 100 },
+    });
+    const later = { cuts: 4, good: 70, low: 63, backMs: 25_000, grownMs: 0 };
     expect(sharing.mergedWith(later)).toBe(later);
   });
 });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CUT_TO, isGoodKnown } from '../../src/accounts/cubic.ts';
+import { CUT_TO, isGoodKnown, wayBackMs } from '../../src/accounts/cubic.ts';
 import {
   type CutNews,
   cut,
@@ -17,11 +17,17 @@ import {
 } from '../../src/accounts/rate.ts';
 
 const NONE = Number.POSITIVE_INFINITY;
-const limitedTo = (good: number): RateState => ({ cuts: 1, good, low: 0.9 * good, grownMs: 25_000 });
+const backMs = 25_000;
+const limitedTo = (good: number): RateState => ({ cuts: 1, good, low: 0.9 * good, backMs, grownMs: 25_000 });
+/** A 429 without `Retry-After`, at such a rate. */
+const news = (rate: number, accepted: number | null, more: Partial<CutNews> = {}): CutNews => ({
+  ...{ cuts: 2, rate, accepted, mean: 0, holdMs: 0 },
+  ...more,
+});
 /** The state so many seconds later, a second after the other. */
-function seconds(count: number, from: RateState, max: number | null = null, askedPerSecond = 100): RateState {
+function seconds(count: number, from: RateState, max: number | null = null, wanted = 100): RateState {
   let state = from;
-  for (let n = 0; n < count; n++) state = grown(state, { ms: 1_000, max, askedPerSecond });
+  for (let n = 0; n < count; n++) state = grown(state, { ms: 1_000, max, wanted });
   return state;
 }
 
@@ -30,9 +36,9 @@ const maxes = fc.option(rates);
 /** What may happen to a state, one thing after the other. */
 const events = fc.array(
   fc.oneof(
-    fc.record({ cut: fc.option(fc.double({ min: 0.001, max: 5_000, noNaN: true })) }),
-    fc.record({ ms: fc.double({ min: 0, max: 100_000, noNaN: true }), askedPerSecond: rates }),
-    fc.constant('resumed' as const),
+    fc.record({ cut: fc.option(fc.double({ min: 0.001, max: 5_000, noNaN: true })), mean: rates }),
+    fc.record({ ms: fc.double({ min: 0, max: 100_000, noNaN: true }), wanted: rates }),
+    fc.record({ resumed: fc.option(rates) }),
   ),
   { maxLength: 50 },
 );
@@ -41,11 +47,11 @@ function statesAfter(happened: typeof events extends fc.Arbitrary<infer E> ? E :
   const states = [NEVER_CUT];
   for (const event of happened) {
     const state = states.at(-1) ?? NEVER_CUT;
-    if (event === 'resumed') states.push(resumed(state));
+    if ('resumed' in event) states.push(resumed(state, event.resumed));
     else if ('ms' in event) states.push(grown(state, { ...event, max }));
     else {
-      const news: CutNews = { cuts: state.cuts + 1, rate: rateOf(state, max), accepted: event.cut };
-      states.push(cut(state, news));
+      const { cut: accepted, mean } = event;
+      states.push(cut(state, news(rateOf(state, max), accepted, { cuts: state.cuts + 1, mean })));
     }
   }
   return states;
@@ -59,41 +65,47 @@ describe('the rate', () => {
   });
 
   it('is cut to most of what was accepted, never to a share of a rate that nobody asked for', () => {
-    expect(cut(limitedTo(200), { cuts: 2, rate: 200, accepted: 100 })).toEqual({
-      ...{ cuts: 2, good: 100, low: 90, grownMs: 0 },
+    expect(cut(limitedTo(200), news(200, 99, { holdMs: 2_000 }))).toEqual({
+      ...{ cuts: 2, good: 100, low: 90, backMs: wayBackMs(2_000, 100), grownMs: 0 },
     });
-    expect(cut(NEVER_CUT, { cuts: 1, rate: NONE, accepted: 100 })).toMatchObject({ good: 100, low: 90 });
+    expect(cut(NEVER_CUT, news(NONE, 99))).toMatchObject({ good: 100, low: 90 });
+    // Of two that are accepted each second a count may show but one.
+    expect(cut(limitedTo(2), news(2, 1))).toMatchObject({ good: 2, low: 1.8 });
     // What the drop-in asked beyond the rate is no reason to raise it.
-    expect(cut(limitedTo(80), { cuts: 2, rate: 80, accepted: 100 })).toMatchObject({ good: 80, low: 72 });
+    expect(cut(limitedTo(80), news(80, 100))).toMatchObject({ good: 80, low: 72 });
   });
 
-  it('is halved where nothing was measured since the cut before, and grows back to the good one before', () => {
-    expect(cut(limitedTo(80), { cuts: 2, rate: 60, accepted: null })).toMatchObject({ good: 80, low: 30 });
-    expect(cut(NEVER_CUT, { cuts: 1, rate: 50, accepted: null })).toMatchObject({ good: 50, low: 25 });
+  it('doubles from what was accepted on the whole where nothing was measured since the cut before', () => {
+    const state = cut(limitedTo(209), news(190, null, { mean: 4 }));
+    expect(isGoodKnown(state)).toBe(false);
+    expect(rateOf(state, null)).toBe(4);
+    expect(rateOf(seconds(6, state), null)).toBeCloseTo(32);
+    expect(rateOf(cut(NEVER_CUT, news(50, null, { mean: 70 })), 50)).toBe(50);
   });
 
   it('without any limit, and with nothing measured, is a probe, and doubles', () => {
-    const state = cut(NEVER_CUT, { cuts: 1, rate: NONE, accepted: null });
+    const state = cut(NEVER_CUT, news(NONE, null));
     expect(isGoodKnown(state)).toBe(false);
     expect(rateOf(state, null)).toBe(PROBES);
     expect(rateOf(seconds(20, state, null, 1e6), null)).toBeCloseTo(1_024);
   });
 
   it('that doubles is ahead of what was measured, and is looked for up to where it was', () => {
-    const doubling = seconds(14, cut(NEVER_CUT, { cuts: 1, rate: NONE, accepted: null }), null, 1e6);
-    expect(cut(doubling, { cuts: 2, rate: 128, accepted: 80 })).toMatchObject({ good: 128, low: 72 });
+    const doubling = seconds(14, cut(NEVER_CUT, news(NONE, null)), null, 1e6);
+    expect(cut(doubling, news(128, 80))).toMatchObject({ good: 128, low: 72 });
   });
 
   it('grows to the configured one, and the limit is forgotten then', () => {
-    const once = cut(NEVER_CUT, { cuts: 1, rate: 100, accepted: 95 });
+    const once = cut(NEVER_CUT, news(100, 94));
     expect(rateOf(seconds(25, once, 100), 100)).toBeCloseTo(95);
-    const grownBack = seconds(50, once, 100);
+    expect(isForgotten(seconds(59, once, 100))).toBe(false);
+    const grownBack = seconds(60, once, 100);
     expect(isForgotten(grownBack)).toBe(true);
     expect(rateOf(grownBack, 100)).toBe(100);
   });
 
   it('is forgotten where none is configured, after a minute and where it limits nobody', () => {
-    const once = cut(NEVER_CUT, { cuts: 1, rate: NONE, accepted: 100 });
+    const once = cut(NEVER_CUT, news(NONE, 100));
     expect(isForgotten(seconds(59, once, null, 10))).toBe(false);
     expect(isForgotten(seconds(60, once, null, 10))).toBe(true);
     expect(isForgotten(seconds(60, once, null, 100))).toBe(false);
@@ -101,9 +113,15 @@ describe('the rate', () => {
   });
 
   it('is again what the cut left, after a time in which all was refused', () => {
-    expect(resumed({ cuts: 3, good: 100, low: 90, grownMs: 7_000 })).toEqual({
-      ...{ cuts: 4, good: 100, low: 90, grownMs: 0 },
-    });
+    const state = { ...limitedTo(100), cuts: 3 };
+    expect(resumed(state, null)).toEqual({ ...state, cuts: 4, grownMs: 0 });
+    expect(resumed(state, 95)).toEqual({ ...state, cuts: 4, grownMs: 0 });
+  });
+
+  it('is what was accepted on the whole, where all is refused again and again', () => {
+    expect(resumed(limitedTo(300), 100)).toMatchObject({ good: 100, low: 90, grownMs: 0 });
+    expect(resumed(limitedTo(2), 0)).toMatchObject({ low: FLOOR });
+    expect(resumed({ ...limitedTo(FLOOR), low: FLOOR }, 0)).toMatchObject({ low: FLOOR });
   });
 
   it('is never above the configured one, nor below the floor unless that is, nor ever no number', () => {
@@ -118,16 +136,15 @@ describe('the rate', () => {
     );
   });
 
-  it('falls by a cut, but never below a share of what was accepted or half of what it was', () => {
+  it('falls by a cut, but never below a share of what was accepted, or a probe', () => {
     fc.assert(
       fc.property(maxes, events, fc.option(rates), (max, happened, accepted) => {
         const state = statesAfter(happened, max).at(-1) ?? NEVER_CUT;
         const rate = rateOf(state, max);
-        const left = rateOf(cut(state, { cuts: state.cuts + 1, rate, accepted }), max);
+        const left = rateOf(cut(state, news(rate, accepted, { cuts: state.cuts + 1 })), max);
         expect(left).toBeLessThanOrEqual(Math.max(FLOOR, rate));
-        if (rate > 2 * FLOOR && rate < NONE) {
-          expect(left).toBeGreaterThanOrEqual(Math.min(rate / 2, CUT_TO * (accepted ?? rate)) - 1e-9);
-        }
+        const lowest = Math.min(PROBES, CUT_TO * Math.min(rate, accepted ?? rate));
+        expect(left).toBeGreaterThanOrEqual(lowest - 1e-9);
       }),
     );
   });
@@ -136,7 +153,7 @@ describe('the rate', () => {
     fc.assert(
       fc.property(rates, events, (max, happened) => {
         const state = statesAfter(happened, max).at(-1) ?? NEVER_CUT;
-        expect(rateOf(seconds(100, state, max), max)).toBe(max);
+        expect(rateOf(seconds(200, state, max), max)).toBe(max);
       }),
     );
   });
@@ -146,6 +163,7 @@ const states = fc.record({
   cuts: fc.integer({ min: 0, max: 3 }),
   good: fc.constantFrom(1, 10, 100),
   low: fc.constantFrom(1, 9, 90),
+  backMs: fc.constantFrom(25_000, 40_000),
   grownMs: fc.constantFrom(0, 1_000, 25_000, NONE),
 });
 
@@ -162,14 +180,14 @@ describe('what processes know together', () => {
   });
 
   it('is the later cut, whatever was known before it', () => {
-    const later = { cuts: 5, good: 200, low: 180, grownMs: 0 };
+    const later = { cuts: 5, good: 200, low: 180, backMs, grownMs: 0 };
     expect(merged(later, limitedTo(10))).toBe(later);
     expect(merged({ ...limitedTo(10), grownMs: NONE }, later)).toBe(later);
   });
 
   it('of two cuts at once is the lower, but a good rate rather than none', () => {
     expect(merged(limitedTo(100), limitedTo(80))).toEqual(limitedTo(80));
-    const unknown = { cuts: 1, good: 1, low: 1, grownMs: 0 };
+    const unknown = { cuts: 1, good: 1, low: 1, backMs, grownMs: 0 };
     expect(merged(limitedTo(100), unknown)).toEqual(limitedTo(100));
   });
 

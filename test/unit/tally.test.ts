@@ -80,7 +80,7 @@ describe('what was accepted lately', () => {
     tick(100);
     expect(tally.isAccepting).toBe(true);
     for (let n = 0; n < 50; n++) tally.accept();
-    tally.restart();
+    tally.restart(now);
     expect([lately(), tally.isAccepting]).toEqual([null, false]);
     tick(30);
     expect(lately()).toBeNull();
@@ -94,6 +94,28 @@ describe('what was accepted lately', () => {
     tally.measure(500);
     expect(lately()).toBe(5);
   });
+});
+
+it('what was accepted on the whole is counted from the cut on, with all that passed since', () => {
+  tick(100);
+  tally.restart(now);
+  tick(30);
+  tally.spoil();
+  tick(0, { ms: 2_000 });
+  expect(tally.acceptedSinceCut(now)).toBe(10);
+});
+
+it('what was accepted on the whole is counted from the end of a refusal to that of the next', () => {
+  expect(tally.acceptedSinceResumed(now)).toBeNull();
+  tally.resume(now);
+  tick(300, { ms: 3_000 });
+  // Two refusals that are but a moment apart are no window of a limit.
+  expect(tally.acceptedSinceResumed(now)).toBeNull();
+  tally.restart(now);
+  tick(0, { ms: 7_000 });
+  expect(tally.acceptedSinceResumed(now)).toBe(30);
+  tally.resume(now);
+  expect(tally.acceptedSinceResumed(now)).toBeNull();
 });
 
 it('what is asked is counted in the last tick and in this one so far', () => {
