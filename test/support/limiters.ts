@@ -44,6 +44,11 @@ export function refusing(retryAfter: RetryAfter): Limiter {
   return { allows: () => false, retryAfterMs: () => (retryAfter === null ? null : retryAfter * 1_000) };
 }
 
+/** Refuses such a share of the requests by chance, whatever the rate. */
+export function flaky(share: number, retryAfter: RetryAfter, random: () => number): Limiter {
+  return { ...refusing(retryAfter), allows: () => random() >= share };
+}
+
 /** One limiter after the other, each from its time on. */
 export function changing(...phases: readonly (readonly [fromMs: number, limiter: Limiter])[]): Limiter {
   const at = (now: number) => phases.findLast(([fromMs]) => fromMs <= now)?.[1] ?? unlimited;

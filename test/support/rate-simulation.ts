@@ -14,6 +14,8 @@ export interface SimulationOptions {
   limiter: Limiter;
   /** The configured rate. */
   max?: number | null;
+  /** 3.5 s from poll to poll on average, unless another is given. */
+  pace?: PaceSettings;
   seed?: number;
 }
 
@@ -25,6 +27,8 @@ export interface Figures {
   /** From one accepted poll of a call to its next. */
   meanIntervalMs: number;
   slowestIntervalMs: number;
+  /** From one poll of a call to its next, whatever is answered; that which is still to come counts, too. */
+  longestGapMs: number;
 }
 
 interface Poll {
@@ -32,6 +36,8 @@ interface Poll {
   isAccepted: boolean;
   /** Since the accepted one before; null where there was none. */
   intervalMs: number | null;
+  /** Since the one before, or since the call came. */
+  gapMs: number;
 }
 
 /** 3.5 s on average, so that 350 calls ask for 100 polls per second. */
@@ -46,11 +52,15 @@ export class RateSimulation {
   readonly limits: RateLimit[] = [];
   readonly #time = new VirtualTime();
   readonly #limiter: Limiter;
+  readonly #pace: PaceSettings;
   readonly #random: () => number;
+  /** When each call was last asked for. */
+  readonly #askedAt: number[] = [];
   readonly #reports = new Map<string, RateReport>();
 
-  private constructor({ limiter, seed = 1 }: SimulationOptions) {
+  private constructor({ limiter, pace = PACE, seed = 1 }: SimulationOptions) {
     this.#limiter = limiter;
+    this.#pace = pace;
     this.#random = seededRandom(seed);
   }
 
@@ -85,7 +95,11 @@ export class RateSimulation {
       acceptedPerSecond: (accepted.length * 1_000) / (untilMs - fromMs),
       refusedShare: polls.length === 0 ? 0 : 1 - accepted.length / polls.length,
       meanIntervalMs: intervals.reduce((sum, ms) => sum + ms, 0) / intervals.length,
-      slowestIntervalMs: intervals.reduce((most, ms) => Math.max(most, ms), 0),
+      slowestIntervalMs: longest(intervals),
+      longestGapMs: Math.max(
+        longest(polls.map(({ gapMs }) => gapMs)),
+        longest(this.#askedAt.map((at) => untilMs - at)),
+      ),
     };
   }
 
@@ -113,6 +127,8 @@ export class RateSimulation {
   #follow(limit: RateLimit): void {
     const time = this.#time;
     const random = this.#random;
+    const pace = this.#pace;
+    const call = this.#askedAt.push(time.now) - 1;
     const { signal } = new AbortController();
     let lastAcceptedAt: number | null = null;
     let failures = 0;
@@ -125,12 +141,14 @@ export class RateSimulation {
       });
     const ask = () => {
       const askedAt = time.now;
-      const answerMs = process.env.RTT ? Number(process.env.RTT) : 20 + 60 * random();
+      const gapMs = askedAt - (this.#askedAt[call] ?? 0);
+      this.#askedAt[call] = askedAt;
+      const answerMs = 20 + 60 * random();
       time.at(askedAt + answerMs / 2, () => {
         const isAccepted = this.#limiter.allows(time.now);
         const retryAfterMs = isAccepted ? null : this.#limiter.retryAfterMs(time.now);
         const intervalMs = lastAcceptedAt === null ? null : askedAt - lastAcceptedAt;
-        this.polls.push({ at: askedAt, isAccepted, intervalMs });
+        this.polls.push({ at: askedAt, isAccepted, intervalMs, gapMs });
         if (isAccepted) lastAcceptedAt = askedAt;
         time.at(askedAt + answerMs, () => (isAccepted ? accepted(askedAt) : refused(askedAt, retryAfterMs)));
       });
@@ -138,14 +156,18 @@ export class RateSimulation {
     const accepted = (askedAt: number) => {
       limit.accepted(askedAt);
       failures = 0;
-      const dueAt = askedAt + nextPollDelay(OLD_MS, PACE, random);
-      pollAt(Math.max(dueAt, time.now + PACE.intervalMinMs));
+      const dueAt = askedAt + nextPollDelay(OLD_MS, pace, random);
+      pollAt(Math.max(dueAt, time.now + pace.intervalMinMs));
     };
     const refused = (askedAt: number, retryAfterMs: number | null) => {
       limit.tooMany(retryAfterMs, askedAt);
-      pollAt(time.now + backoffDelay(++failures, retryAfterMs, PACE, random));
+      pollAt(time.now + backoffDelay(++failures, retryAfterMs, pace, random));
     };
 
-    pollAt(time.now + firstPollDelay(PACE, random));
+    pollAt(time.now + firstPollDelay(pace, random));
   }
+}
+
+function longest(times: readonly number[]): number {
+  return times.reduce((most, ms) => Math.max(most, ms), 0);
 }

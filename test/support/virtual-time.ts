@@ -24,10 +24,7 @@ export class VirtualTime {
     const clear = (timer: Timer | undefined) => {
       if (timer !== undefined) timer.isCleared = true;
     };
-    vi.stubGlobal('setTimeout', (run: () => void, ms = 0) => {
-      const p = Number(process.env.STALL ?? 0);
-      return this.at(this.#now + Math.max(1, ms) + (Math.random() < p ? Math.random() * 150 : 0), run);
-    });
+    vi.stubGlobal('setTimeout', (run: () => void, ms = 0) => this.at(this.#now + Math.max(1, ms), run));
     vi.stubGlobal('setInterval', (run: () => void, ms: number) => this.at(this.#now + ms, run, ms));
     vi.stubGlobal('clearTimeout', clear);
     vi.stubGlobal('clearInterval', clear);
