@@ -49,10 +49,10 @@ export type Condition = 'open' | 'limited' | 'refused';
  *   one burst of 429s is one cut.
  * - Limited to refused: PolyAI answers 429 to a request that was asked more than 0.2 s and five requests after the cut,
  *   and has accepted none since the cut.
- * - Refused to limited: PolyAI accepts a request, of this process or another. The rate is what the cut had left. Where
- *   that is refused at once again, it is cut.
- * - Limited to open: the rate has grown for a minute, and to the configured one. Without a configured one: to more than
- *   twice what is wanted.
+ * - Refused to limited: PolyAI accepts a request, of this process or another. The rate is what the cut had left, but no
+ *   more than was accepted on the whole since the last such time. Where that is refused at once again, it is cut.
+ * - Limited to open: the limit was not met where it was, and the rate has grown to the configured one or, without one, to
+ *   more than twice what is wanted.
  * - Any to limited: another process reports a later cut, or the end of a refusal.
  *
  * It has no timers: all times are given, in milliseconds, monotonic; rates in requests per second.
@@ -95,7 +95,8 @@ export class FoundLimit {
   /** Goes from refused to limited. */
   resume({ now, fraction }: Moment): void {
     const own = this.#tally.acceptedSinceResumed(now);
-    this.#begin(resumed(this.#state, own === null ? null : own / fraction), now);
+    const accepted = own === null ? null : own / fraction;
+    this.#begin(resumed(this.#state, accepted, now - this.#cutAt), now);
   }
 
   /** A 429 that asks for such a hold. Returns whether the rate is another for it. */

@@ -1,4 +1,4 @@
-import { CUT_TO, type Cut, cubic, isDoubling, isGoodKnown, wayBackMs } from './cubic.ts';
+import { CUT_TO, type Cut, cubic, firstBackMs, isDoubling, isGoodKnown, nextBackMs } from './cubic.ts';
 
 /**
  * The limit of an account as it was found, and what becomes of it. Pure; rates in requests per second.
@@ -38,13 +38,12 @@ export interface RateReport {
 export const FLOOR = 0.5;
 /** So often it is asked while all is refused, or where nothing is known of what it accepts. */
 export const PROBES = 1;
-const FORGET_AFTER_MS = 60_000;
 /** A count of a second may miss one request that was to be had: where two are accepted, that would be half. */
 const COUNT_MISSES = 1;
 
 export const NEVER_CUT: RateState = {
   ...{ cuts: 0, good: PROBES, low: PROBES },
-  ...{ backMs: wayBackMs(0, PROBES), grownMs: Number.POSITIVE_INFINITY },
+  ...{ backMs: firstBackMs(), grownMs: Number.POSITIVE_INFINITY },
 };
 
 /** Of all processes together. `max` is the configured rate, null: none. Infinity: no limit. */
@@ -70,37 +69,51 @@ export interface CutNews {
   holdMs: number;
 }
 
-/** A 429 leaves most of what was accepted. */
-export function cut(before: RateState, { cuts, rate, accepted, mean, holdMs }: CutNews): RateState {
-  // So soon after the cut before that nothing was measured, the limit may be anywhere below. The rate doubles from where
-  // PolyAI can follow until the next 429, and is measured meanwhile: however low the limit is, that takes but a few holds.
-  if (accepted === null) {
-    const low = Math.min(rate, Math.max(PROBES, mean));
-    return { ...NEVER_CUT, cuts, good: low, low, grownMs: 0 };
-  }
-  // A rate that doubles is ahead of what was measured: the limit lies between the two.
-  const isAhead = !isForgotten(before) && isDoubling(before, before.grownMs);
-  const measured = Math.min(rate, isAhead ? accepted : accepted + COUNT_MISSES);
+/** A 429 leaves most of what was accepted. What is gone back to lies between that and the rate, as the limit does. */
+export function cut(before: RateState, news: CutNews): RateState {
+  const { cuts, rate, accepted, holdMs } = news;
+  if (accepted === null) return cutUnmeasured(before, news);
+  const measured = Math.min(rate, accepted + COUNT_MISSES);
   const kept = Math.max(measured, FLOOR / CUT_TO);
-  const good = isAhead ? Math.max(kept, rate) : kept;
-  return { cuts, good, low: CUT_TO * kept, backMs: wayBackMs(holdMs, good), grownMs: 0 };
+  // Without a limit the rate tells nothing.
+  const good = isForgotten(before) ? kept : Math.max(kept, Math.sqrt(kept * rate));
+  const backMs = isWhereItWas(before, measured) ? nextBackMs(before.backMs, holdMs, good) : firstBackMs();
+  return { cuts, good, low: CUT_TO * kept, backMs, grownMs: 0 };
 }
 
 /**
- * When PolyAI accepts requests again after it refused them all: from what the cut had left, but no more than was
- * accepted on the whole since the last such time, which is given; null: there was none. A limit of so many requests per
- * minute refuses all until the minute is over, again and again, unless that is the rate.
+ * So soon after the cut before that nothing was measured, the limit may be anywhere below, or refuse at any rate. So
+ * what is left is what was accepted on the whole, and a probe at least; and from there it is back soon to what was good
+ * before, or doubles. Meanwhile it is measured, and however low the limit is, that takes but a few holds.
  */
-export function resumed(state: RateState, accepted: number | null): RateState {
-  const next = { ...state, cuts: state.cuts + 1, grownMs: 0 };
-  if (accepted === null || accepted >= state.low) return next;
-  const good = Math.max(accepted, FLOOR / CUT_TO);
-  return good < state.low ? { ...next, good, low: CUT_TO * good } : next;
+function cutUnmeasured(before: RateState, { cuts, rate, mean }: CutNews): RateState {
+  const low = Math.min(rate, Math.max(PROBES, mean));
+  const good = isGoodKnown(before) && !isForgotten(before) ? Math.max(low, before.good) : low;
+  return { cuts, good, low, backMs: firstBackMs(), grownMs: 0 };
+}
+
+/** Whether a limit was met again where it was, which a burst of 429s is not: of whatever is left, it refuses its part. */
+function isWhereItWas(before: RateState, measured: number): boolean {
+  const isKnown = isGoodKnown(before) && !isDoubling(before, before.grownMs);
+  return isKnown && measured >= CUT_TO * before.good && measured <= before.good / CUT_TO;
 }
 
 /**
- * So much time later. The limit is forgotten when after a minute the rate is the configured one or, where there is none,
- * more than twice what is wanted, and so holds up nobody.
+ * When PolyAI accepts requests again after it refused them all for so long: from what the cut had left, but no more than
+ * was accepted on the whole since the last such time, which is given; null: there was none. A limit of so many requests
+ * per minute refuses all until the minute is over, again and again, unless that is the rate. But so do bursts: hence the
+ * rate stays there no longer than the refusal was long.
+ */
+export function resumed(state: RateState, accepted: number | null, refusedMs: number): RateState {
+  const next = { ...state, cuts: state.cuts + 1, backMs: firstBackMs(), grownMs: 0 };
+  const low = Math.max(accepted ?? Number.POSITIVE_INFINITY, FLOOR);
+  if (low >= state.low) return next;
+  return { ...next, good: low / CUT_TO, low, backMs: firstBackMs(refusedMs) };
+}
+
+/**
+ * So much time later. The limit is forgotten when it is not where it was, and the rate is the configured one or, where
+ * there is none, more than twice what is wanted, and so holds up nobody.
  */
 export function grown(
   state: RateState,
@@ -108,7 +121,7 @@ export function grown(
 ): RateState {
   const grownMs = state.grownMs + ms;
   const rate = cubic(state, grownMs);
-  const isOver = grownMs >= FORGET_AFTER_MS && (max === null ? rate > 2 * wanted : rate >= max);
+  const isOver = isDoubling(state, grownMs) && (max === null ? rate > 2 * wanted : rate >= max);
   return { ...state, grownMs: isOver ? Number.POSITIVE_INFINITY : grownMs };
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CUT_TO, isGoodKnown, wayBackMs } from '../../src/accounts/cubic.ts';
+import { CUT_TO, firstBackMs, isGoodKnown, nextBackMs } from '../../src/accounts/cubic.ts';
 import {
   type CutNews,
   cut,
@@ -38,7 +38,7 @@ const events = fc.array(
   fc.oneof(
     fc.record({ cut: fc.option(fc.double({ min: 0.001, max: 5_000, noNaN: true })), mean: rates }),
     fc.record({ ms: fc.double({ min: 0, max: 100_000, noNaN: true }), wanted: rates }),
-    fc.record({ resumed: fc.option(rates) }),
+    fc.record({ resumed: fc.option(rates), refusedMs: fc.constantFrom(1_000, 40_000) }),
   ),
   { maxLength: 50 },
 );
@@ -47,7 +47,7 @@ function statesAfter(happened: typeof events extends fc.Arbitrary<infer E> ? E :
   const states = [NEVER_CUT];
   for (const event of happened) {
     const state = states.at(-1) ?? NEVER_CUT;
-    if ('resumed' in event) states.push(resumed(state, event.resumed));
+    if ('resumed' in event) states.push(resumed(state, event.resumed, event.refusedMs));
     else if ('ms' in event) states.push(grown(state, { ...event, max }));
     else {
       const { cut: accepted, mean } = event;
@@ -65,9 +65,7 @@ describe('the rate', () => {
   });
 
   it('is cut to most of what was accepted, never to a share of a rate that nobody asked for', () => {
-    expect(cut(limitedTo(200), news(200, 99, { holdMs: 2_000 }))).toEqual({
-      ...{ cuts: 2, good: 100, low: 90, backMs: wayBackMs(2_000, 100), grownMs: 0 },
-    });
+    expect(cut(limitedTo(200), news(200, 99))).toMatchObject({ cuts: 2, low: 90, grownMs: 0 });
     expect(cut(NEVER_CUT, news(NONE, 99))).toMatchObject({ good: 100, low: 90 });
     // Of two that are accepted each second a count may show but one.
     expect(cut(limitedTo(2), news(2, 1))).toMatchObject({ good: 2, low: 1.8 });
@@ -75,11 +73,28 @@ describe('the rate', () => {
     expect(cut(limitedTo(80), news(80, 100))).toMatchObject({ good: 80, low: 72 });
   });
 
-  it('doubles from what was accepted on the whole where nothing was measured since the cut before', () => {
+  it('goes back to between what was accepted and what it was, where the limit lies', () => {
+    expect(cut(limitedTo(100), news(100, 80.5)).good).toBeCloseTo(Math.sqrt(81.5 * 100));
+    // It had just begun to climb to what was good before: no tick has shown that yet.
+    expect(cut(limitedTo(250), news(160, 9))).toMatchObject({ good: 40, low: 9 });
+  });
+
+  it('is kept near the limit for the longer, the more often that was where it was', () => {
+    const again = (accepted: number, grownMs = 25_000) =>
+      cut({ ...limitedTo(100), backMs: 5_000, grownMs }, news(100, accepted, { holdMs: 2_000 })).backMs;
+    expect(again(99, 6_000)).toBe(nextBackMs(5_000, 2_000, 100));
+    expect(again(91, 6_000)).toBe(15_000);
+    // It is below: what the last cut left was not accepted. So is every limit that a burst seems to show.
+    expect(again(85, 6_000)).toBe(firstBackMs());
+    // It is above, or gone: the rate has doubled.
+    expect(again(99)).toBe(firstBackMs());
+    expect(cut(NEVER_CUT, news(NONE, 99)).backMs).toBe(firstBackMs());
+  });
+
+  it('is what was accepted on the whole where nothing was measured since the cut before, and soon back', () => {
     const state = cut(limitedTo(209), news(190, null, { mean: 4 }));
-    expect(isGoodKnown(state)).toBe(false);
-    expect(rateOf(state, null)).toBe(4);
-    expect(rateOf(seconds(6, state), null)).toBeCloseTo(32);
+    expect(state).toMatchObject({ good: 209, low: 4, backMs: firstBackMs() });
+    expect(rateOf(seconds(2, state), null)).toBe(4);
     expect(rateOf(cut(NEVER_CUT, news(50, null, { mean: 70 })), 50)).toBe(50);
   });
 
@@ -87,41 +102,39 @@ describe('the rate', () => {
     const state = cut(NEVER_CUT, news(NONE, null));
     expect(isGoodKnown(state)).toBe(false);
     expect(rateOf(state, null)).toBe(PROBES);
-    expect(rateOf(seconds(20, state, null, 1e6), null)).toBeCloseTo(1_024);
+    expect(rateOf(seconds(12, state, null, 1e6), null)).toBeCloseTo(1_024);
   });
 
-  it('that doubles is ahead of what was measured, and is looked for up to where it was', () => {
-    const doubling = seconds(14, cut(NEVER_CUT, news(NONE, null)), null, 1e6);
-    expect(cut(doubling, news(128, 80))).toMatchObject({ good: 128, low: 72 });
-  });
-
-  it('grows to the configured one, and the limit is forgotten then', () => {
+  it('grows to the configured one, and the limit is forgotten where it was not met again', () => {
     const once = cut(NEVER_CUT, news(100, 94));
-    expect(rateOf(seconds(25, once, 100), 100)).toBeCloseTo(95);
-    expect(isForgotten(seconds(59, once, 100))).toBe(false);
-    const grownBack = seconds(60, once, 100);
+    expect(rateOf(seconds(7, once, 100), 100)).toBeCloseTo(95);
+    expect(isForgotten(seconds(14, once, 100))).toBe(false);
+    const grownBack = seconds(15, once, 100);
     expect(isForgotten(grownBack)).toBe(true);
     expect(rateOf(grownBack, 100)).toBe(100);
   });
 
-  it('is forgotten where none is configured, after a minute and where it limits nobody', () => {
-    const once = cut(NEVER_CUT, news(NONE, 100));
-    expect(isForgotten(seconds(59, once, null, 10))).toBe(false);
-    expect(isForgotten(seconds(60, once, null, 10))).toBe(true);
-    expect(isForgotten(seconds(60, once, null, 100))).toBe(false);
-    expect(isForgotten(seconds(66, once, null, 100))).toBe(true);
+  it('is forgotten where none is configured, and where it was not met again and limits nobody', () => {
+    const once = cut(NEVER_CUT, news(NONE, 99));
+    expect(isForgotten(seconds(14, once, null, 10))).toBe(false);
+    expect(isForgotten(seconds(15, once, null, 10))).toBe(true);
+    expect(isForgotten(seconds(15, once, null, 100))).toBe(false);
+    expect(isForgotten(seconds(16, once, null, 100))).toBe(true);
   });
 
-  it('is again what the cut left, after a time in which all was refused', () => {
+  it('is again what the cut left, after a time in which all was refused, and soon back', () => {
     const state = { ...limitedTo(100), cuts: 3 };
-    expect(resumed(state, null)).toEqual({ ...state, cuts: 4, grownMs: 0 });
-    expect(resumed(state, 95)).toEqual({ ...state, cuts: 4, grownMs: 0 });
+    const next = { ...state, cuts: 4, backMs: firstBackMs(), grownMs: 0 };
+    expect(resumed(state, null, 40_000)).toEqual(next);
+    expect(resumed(state, 95, 40_000)).toEqual(next);
   });
 
-  it('is what was accepted on the whole, where all is refused again and again', () => {
-    expect(resumed(limitedTo(300), 100)).toMatchObject({ good: 100, low: 90, grownMs: 0 });
-    expect(resumed(limitedTo(2), 0)).toMatchObject({ low: FLOOR });
-    expect(resumed({ ...limitedTo(FLOOR), low: FLOOR }, 0)).toMatchObject({ low: FLOOR });
+  it('is what was accepted on the whole, where all is refused again, for as long as it was', () => {
+    const state = resumed(limitedTo(300), 90, 40_000);
+    expect(state).toMatchObject({ good: 100, low: 90, backMs: 40_000, grownMs: 0 });
+    expect(resumed(limitedTo(300), 90, 3_000).backMs).toBe(firstBackMs());
+    expect(resumed(limitedTo(2), 0, 1_000)).toMatchObject({ low: FLOOR });
+    expect(resumed({ ...limitedTo(FLOOR), low: FLOOR }, 0, 1_000)).toMatchObject({ low: FLOOR });
   });
 
   it('is never above the configured one, nor below the floor unless that is, nor ever no number', () => {
