@@ -25,6 +25,8 @@ const FLAT_MS = 2_000;
  * what was asked before is asked again after a quarter of a minute.
  */
 const FIRST_BACK_MS = 5_000;
+/** Where no limit was known before, a 429 says the less: the rate doubles 7 s after it. */
+export const OPEN_BACK_MS = 2_000;
 /** So much longer is the way back each time that the limit is met where it was. */
 const LONGER = 3;
 /** The longest, where a 429 costs nothing. */

@@ -1,4 +1,13 @@
-import { CUT_TO, type Cut, cubic, firstBackMs, isDoubling, isGoodKnown, nextBackMs } from './cubic.ts';
+import {
+  CUT_TO,
+  type Cut,
+  cubic,
+  firstBackMs,
+  isDoubling,
+  isGoodKnown,
+  nextBackMs,
+  OPEN_BACK_MS,
+} from './cubic.ts';
 
 /**
  * The limit of an account as it was found, and what becomes of it. Pure; rates in requests per second.
@@ -77,8 +86,16 @@ export function cut(before: RateState, news: CutNews): RateState {
   const kept = Math.max(measured, FLOOR / CUT_TO);
   // Without a limit the rate tells nothing.
   const good = isForgotten(before) ? kept : Math.max(kept, Math.sqrt(kept * rate));
-  const backMs = isWhereItWas(before, measured) ? nextBackMs(before.backMs, holdMs, good) : firstBackMs();
-  return { cuts, good, low: CUT_TO * kept, backMs, grownMs: 0 };
+  return { cuts, good, low: CUT_TO * kept, backMs: backMsOf(before, { measured, good, holdMs }), grownMs: 0 };
+}
+
+/** What was accepted where no limit was known may be no more than was asked: so it is not kept to for long. */
+function backMsOf(
+  before: RateState,
+  { measured, good, holdMs }: { measured: number; good: number; holdMs: number },
+) {
+  if (isForgotten(before)) return OPEN_BACK_MS;
+  return isWhereItWas(before, measured) ? nextBackMs(before.backMs, holdMs, good) : firstBackMs();
 }
 
 /**

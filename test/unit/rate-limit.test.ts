@@ -160,7 +160,7 @@ describe('a process alone', () => {
     await pass(10_000);
     for (let n = 0; n < 5; n++) {
       alone.tooMany(1_000, now());
-      await pass(10_000);
+      await pass(4_000);
     }
     const said = () => logged.map(({ msg }) => msg.split(':')[0]);
     expect(said()).toEqual(['account slowed']);
@@ -199,7 +199,7 @@ describe('a process alone', () => {
     await pass(10_000);
     alone.tooMany(null, now());
     expect(alone.rate).toBeCloseTo(90);
-    await pass(2_000);
+    await pass(1_000);
     stoodStill = 600_000;
     await pass(1_000);
     expect(alone.rate).toBeGreaterThan(90);

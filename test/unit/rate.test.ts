@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CUT_TO, firstBackMs, isGoodKnown, nextBackMs } from '../../src/accounts/cubic.ts';
+import { CUT_TO, firstBackMs, isGoodKnown, nextBackMs, OPEN_BACK_MS } from '../../src/accounts/cubic.ts';
 import {
   type CutNews,
   cut,
@@ -88,7 +88,8 @@ describe('the rate', () => {
     expect(again(85, 6_000)).toBe(firstBackMs());
     // It is above, or gone: the rate has doubled.
     expect(again(99)).toBe(firstBackMs());
-    expect(cut(NEVER_CUT, news(NONE, 99)).backMs).toBe(firstBackMs());
+    // None was known: all that was asked may have been accepted.
+    expect(cut(NEVER_CUT, news(NONE, 99)).backMs).toBe(OPEN_BACK_MS);
   });
 
   it('is what was accepted on the whole where nothing was measured since the cut before, and soon back', () => {
@@ -107,19 +108,19 @@ describe('the rate', () => {
 
   it('grows to the configured one, and the limit is forgotten where it was not met again', () => {
     const once = cut(NEVER_CUT, news(100, 94));
-    expect(rateOf(seconds(7, once, 100), 100)).toBeCloseTo(95);
-    expect(isForgotten(seconds(14, once, 100))).toBe(false);
-    const grownBack = seconds(15, once, 100);
+    expect(rateOf(seconds(4, once, 100), 100)).toBeCloseTo(95);
+    expect(isForgotten(seconds(7, once, 100))).toBe(false);
+    const grownBack = seconds(8, once, 100);
     expect(isForgotten(grownBack)).toBe(true);
     expect(rateOf(grownBack, 100)).toBe(100);
   });
 
   it('is forgotten where none is configured, and where it was not met again and limits nobody', () => {
     const once = cut(NEVER_CUT, news(NONE, 99));
-    expect(isForgotten(seconds(14, once, null, 10))).toBe(false);
-    expect(isForgotten(seconds(15, once, null, 10))).toBe(true);
-    expect(isForgotten(seconds(15, once, null, 100))).toBe(false);
-    expect(isForgotten(seconds(16, once, null, 100))).toBe(true);
+    expect(isForgotten(seconds(7, once, null, 10))).toBe(false);
+    expect(isForgotten(seconds(8, once, null, 10))).toBe(true);
+    expect(isForgotten(seconds(7, once, null, 100))).toBe(false);
+    expect(isForgotten(seconds(8, once, null, 100))).toBe(true);
   });
 
   it('is again what the cut left, after a time in which all was refused, and soon back', () => {
