@@ -78,6 +78,20 @@ describe('PATCH /v1/calls/{callSid}', () => {
     expect((await patch(larger, { metadata: { d: 'd' } })).statusCode).toBe(400);
   });
 
+  it('is filled in by a second registration up to the same size, to the byte', async () => {
+    const many = Object.fromEntries(Array.from({ length: 100 }, (_, key) => [`key${key}`, 'x']));
+    const room = 8 * 1024 - JSON.stringify({ ...many, c: '' }).length;
+    for (const [length, fits] of [
+      [room, true],
+      [room + 1, false],
+    ] as const) {
+      const callSid = await register(many);
+      const again = { callSid, account: 'default', metadata: { c: 'x'.repeat(length) } };
+      await server.registrar.register(again);
+      expect('c' in (await read(callSid)).metadata).toBe(fits);
+    }
+  });
+
   it('writes no row that it does not change', async () => {
     const callSid = await register({ a: 'b' });
     const version = () =>

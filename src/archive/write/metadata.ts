@@ -15,7 +15,7 @@ export interface MetadataEditor {
 }
 
 /** Bytes of a flat object as JSON without spaces, of which `jsonb` writes one behind each `:` and `,`. */
-const bytesOf = (metadata: string) =>
+export const bytesOf = (metadata: string) =>
   `octet_length(${metadata}::text) - greatest(0, 2 * (select count(*) from jsonb_object_keys(${metadata})) - 1)`;
 
 /** What is smaller than it was is never too large: the drop-in takes over whatever a trigger has. */

@@ -3,6 +3,7 @@ import { CONCLUSIONS, OUTCOME_CODES, type Registration } from '../../call/call.t
 import { MAX_METADATA_BYTES } from '../../call/limits.ts';
 import { sqlState } from '../sql-states.ts';
 import { addedCodes, CODE, codeJoins } from './codes.ts';
+import { bytesOf } from './metadata.ts';
 import { countedAnew } from './rollup-changes.ts';
 
 /** A call that a registration made or changed. */
@@ -90,7 +91,7 @@ const GIVEN = `unnest($1::text[], $2::text[]) as g(call_sid, metadata)`;
 const IS_CONCLUDED = 'c.outcome = any($3::int2[])';
 /** What is there goes before what is given. */
 const MERGED = 'g.metadata::jsonb || c.metadata';
-const IS_MERGED = `${MERGED} <> c.metadata and octet_length((${MERGED})::text) <= $4`;
+const IS_MERGED = `${MERGED} <> c.metadata and ${bytesOf(`(${MERGED})`)} <= $4`;
 
 const LOCK_KNOWN = `
 select c.id
