@@ -25,7 +25,9 @@ export class Transport {
   ask(request: OutgoingRequest, limits: AnswerLimits, signal?: AbortSignal): Promise<Answer> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     const pending = new PendingAnswer(request, limits, this.#pending, signal);
-    this.#timer ??= setInterval(() => this.#look(), LOOK_EVERY_MS);
+    // A process that was held up (paused, or short of CPU) finds time-outs and answers that came long ago at once, and
+    // timers go first: so it reads, and then looks.
+    this.#timer ??= setInterval(() => setImmediate(() => this.#look()), LOOK_EVERY_MS);
     this.#dispatcher.dispatch(request, pending);
     return pending.answer;
   }

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants, Http2ServerRequest, type Http2Session, type ServerHttp2Stream } from 'node:http2';
 import { createServer } from 'node:net';
@@ -281,4 +282,29 @@ describe('where nothing was sent the failure is "unreachable"', () => {
       message: expect.stringMatching(/^UND_ERR_CONNECT_TIMEOUT/),
     });
   });
+});
+
+/** Answers after a while, from a process of its own: it goes on while this one is held up. */
+const ELSEWHERE = `
+require('node:http').createServer((request, response) => setTimeout(() => response.end('{}'), 400))
+  .listen(0, '127.0.0.1', function () { console.log(this.address().port); })`;
+
+it('an answer that came while the process was held up is taken, though its time is over', async () => {
+  const server = spawn(process.execPath, ['-e', ELSEWHERE], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [port] = await once(server.stdout, 'data');
+  const pool = connectionPool(`http://127.0.0.1:${Number(port)}`, 1, { timeoutMs: 10_000, allowH2: false });
+  onTestFinished(async () => {
+    await pool.destroy();
+    server.kill();
+  });
+  const transport = new Transport(pool);
+  const ask = (timeoutMs: number) =>
+    transport.ask(new OutgoingRequest('GET', '/', {}), { ...LIMITS, timeoutMs });
+  await ask(10_000);
+  const late = ask(1_000);
+  // It is out, and its answer not there yet. After an immediate timers come next, before what there is to read.
+  await sleep(100);
+  await new Promise(setImmediate);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500);
+  expect(await late).toMatchObject({ statusCode: 200 });
 });
