@@ -6,13 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Redis } from 'ioredis';
 import { Client } from 'pg';
 import { request } from 'undici';
 import { startEmbeddedPostgres } from '../src/embedded-postgres/embedded-postgres.ts';
 import { client } from '../test/support/client.ts';
+import { MAIN } from '../test/support/command-line.ts';
 import { spawnRedisServer } from '../test/support/redis-server.ts';
 import { type SidecarProcess, spawnSidecar } from '../test/support/sidecar.ts';
 
@@ -32,7 +32,6 @@ const { values } = parseArgs({
     idle: { type: 'string', default: '150' },
   },
 });
-const SIMULATOR = fileURLToPath(new URL('../src/simulator/simulate.ts', import.meta.url));
 const TICKS_PER_SECOND = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
 const TOKEN = `bench-${randomUUID()}`;
 const PLACE_AT_ONCE = 50;
@@ -145,9 +144,13 @@ interface Sidecars {
 }
 
 async function withSidecars(life: string, work: (sidecars: Sidecars) => Promise<void>): Promise<void> {
-  const simulator = spawn(process.execPath, [SIMULATOR, '--token', TOKEN, '--life', life], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const simulator = spawn(
+    process.execPath,
+    [MAIN, 'simulate', '--port', '0', '--token', TOKEN, '--life', life],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   const simulatorUrl = await urlOf(simulator);
   const environment = { ...shared, POLYAI_BASE_URL: simulatorUrl };
   const api = spawnSidecar(environment, 'api');
@@ -165,7 +168,7 @@ async function withSidecars(life: string, work: (sidecars: Sidecars) => Promise<
 async function urlOf(simulator: ChildProcess): Promise<string> {
   if (simulator.stdout === null) throw new Error('no output');
   const [line]: string[] = await once(createInterface(simulator.stdout), 'line');
-  return JSON.parse(line ?? '').url;
+  return /http:\S+/.exec(line ?? '')?.[0] ?? '';
 }
 
 async function place({ api, simulatorUrl }: Sidecars, calls: number): Promise<void> {

@@ -24,7 +24,11 @@ const USAGE = `usage: polykeep COMMAND
             where there was something
   demo [--keep] [--port PORT]
             watch a few calls, from registration to a history that outlives PolyAI's; with --keep it goes on, for
-            the page to be looked at`;
+            the page to be looked at
+  simulate [--port 9099] [--host 127.0.0.1] [--token TOKEN] [--life queued:2000,calling:5000,success]
+            [--forget-after-ms MS] [--max-requests-per-second N]
+            a PolyAI to try polykeep with, whose calls end as their callSids say; it tells how
+  --version print the version`;
 
 const DEMO_OPTIONS = { keep: { type: 'boolean' }, port: { type: 'string' } } as const;
 
@@ -87,6 +91,15 @@ async function run(command: string, args: string[]): Promise<void> {
       const { runDemo } = await import('./demo.ts');
       const { values } = parseArgs({ args, options: DEMO_OPTIONS });
       return runDemo(values);
+    }
+    case 'simulate': {
+      const { simulate } = await import('./simulator/simulate.ts');
+      return simulate(args);
+    }
+    case '--version':
+    case '-v': {
+      const { VERSION } = await import('./commands/version.ts');
+      return console.log(VERSION);
     }
     case 'help':
     case '--help':

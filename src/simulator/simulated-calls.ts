@@ -3,13 +3,19 @@ import type { Shown } from './journal.ts';
 import { ANYBODY, type BodyStyle, type Party, SimulatedCall, type Step } from './life.ts';
 import type { SimulatedApi } from './simulated-api.ts';
 
-export interface PlaceOptions extends Partial<Party> {
-  callSid?: string;
+/** What a call lives through, and for how long it is known. */
+export interface Life {
   script?: readonly Step[];
+  /** After it was placed, whether it has ended or not; without it, some time after its end. */
+  forgetAfterMs?: number;
+}
+
+export interface PlaceOptions extends Life, Partial<Party> {
+  callSid?: string;
   style?: BodyStyle;
 }
 
-export const DEFAULT_SCRIPT: readonly Step[] = [
+const DEFAULT_SCRIPT: readonly Step[] = [
   { status: 'queued', forMs: 2_000 },
   { status: 'calling', forMs: 5_000 },
   { status: 'success', forMs: 0 },
@@ -27,9 +33,13 @@ export class SimulatedCalls {
   }
 
   /** Places a call and returns its callSid. */
-  place({ callSid, script = DEFAULT_SCRIPT, style = this.#style, ...owner }: PlaceOptions = {}): string {
+  place({ callSid, script = DEFAULT_SCRIPT, style = this.#style, ...other }: PlaceOptions = {}): string {
+    const { forgetAfterMs, ...owner } = other;
     const sid = callSid ?? (style === 'march-2026' ? randomUUID() : `OUT-${randomUUID()}`);
-    this.placed.set(sid, new SimulatedCall(sid, style, script, Date.now(), { ...ANYBODY, ...owner }));
+    const now = Date.now();
+    const call = new SimulatedCall(sid, style, script, now, { ...ANYBODY, ...owner });
+    if (forgetAfterMs !== undefined) call.forget(now + forgetAfterMs);
+    this.placed.set(sid, call);
     return sid;
   }
 

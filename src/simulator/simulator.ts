@@ -1,10 +1,10 @@
 import { type Fault, isShowing, send, spoil } from './fault.ts';
 import { Journal } from './journal.ts';
-import type { BodyStyle, SimulatedCall, Step } from './life.ts';
+import type { BodyStyle, SimulatedCall } from './life.ts';
 import { type FaultScope, Misbehaviour } from './misbehaviour.ts';
 import { agents } from './simulated-agents.ts';
 import type { SimulatedApi, StatusRequest, TriggerRoute } from './simulated-api.ts';
-import { DEFAULT_SCRIPT, type PlaceOptions, SimulatedCalls } from './simulated-calls.ts';
+import { type Life, type PlaceOptions, SimulatedCalls } from './simulated-calls.ts';
 import { outboundCalling } from './simulated-outbound-calling.ts';
 import { TokenBucket } from './token-bucket.ts';
 import { isPlacing, jsonFields, readText, type TriggerEntry, type TriggerFault } from './trigger.ts';
@@ -20,8 +20,12 @@ export interface SimulatorOptions {
   /** After the end of a call; PolyAI's own is about two hours. */
   forgetAfterMs?: number;
   style?: BodyStyle;
-  /** The life of calls placed over HTTP. */
-  script?: () => readonly Step[];
+  /** The life of calls placed over HTTP, by the fields of the request that places one. */
+  placed?: (fields: Record<string, unknown>) => Life;
+  /** What a callSid that was never placed means: it is placed when it is first asked for. null: it is unknown. */
+  firstAsked?: (callSid: string) => Life | null;
+  /** Whether a callSid is refused as none, by 400. */
+  isInvalid?: (callSid: string) => boolean;
   /** Numbers in [0, 1) for faults that strike at random; `seededRandom` for runs that can be repeated. */
   random?: () => number;
   /** false: count polls only, and keep no triggers. */
@@ -119,11 +123,13 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
   ): void {
     if (callSid === null) return refuse(api, 400, response);
     const at = Date.now();
-    const refused = refusal(api, request) ?? (isValid ? null : 400);
+    const refused = refusal(api, request) ?? (isValid && !options.isInvalid?.(callSid) ? null : 400);
     if (refused !== null) {
       journal.open(callSid, { at, fault: null }, null, { request, response });
       return refuse(api, refused, response);
     }
+    const begun = calls.placed.has(callSid) ? null : options.firstAsked?.(callSid);
+    if (begun) calls.place({ ...begun, callSid });
     const fault = pollFaults.strike(callSid);
     const told = calls.tell(callSid, { api, asker, at, stale: fault?.kind === 'stale' });
     const shown = told === null || (fault !== null && !isShowing(fault)) ? null : told.shown;
@@ -148,9 +154,10 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     const refused = refusal(api, request);
     if (refused !== null) return refuse(api, refused, response);
     const fault = triggerFaults.strike(null);
-    const wanted = route.wanted(jsonFields(body));
+    const fields = jsonFields(body);
+    const wanted = route.wanted(fields);
     if (wanted !== null && (fault === null || isPlacing(fault))) {
-      entry.callSid = calls.place({ ...wanted, script: options.script?.() ?? DEFAULT_SCRIPT });
+      entry.callSid = calls.place({ ...wanted, ...options.placed?.(fields) });
     }
     const right =
       entry.callSid === null

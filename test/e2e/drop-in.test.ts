@@ -36,8 +36,8 @@ let polykeep: ReturnType<typeof client>;
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'polykeep-drop-in-'));
-  polyai = await startSimulator({ token: TOKEN, script: () => LIFE });
-  agents = await startSimulator({ token: AGENT_TOKEN, script: () => LIFE });
+  polyai = await startSimulator({ token: TOKEN, placed: () => ({ script: LIFE }) });
+  agents = await startSimulator({ token: AGENT_TOKEN, placed: () => ({ script: LIFE }) });
   database = await createDatabase();
   postgres = await tcpProxy(database.url);
   const accounts = [

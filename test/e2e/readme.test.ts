@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { endingOfCallSid } from '../../src/simulator/endings.ts';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { buildIn } from '../support/build.ts';
 import { livesUntilSeen } from '../support/lives.ts';
@@ -20,6 +21,11 @@ const CALL_SIDS = [0, 1, 2, 3, 4].map((n) => `OUT-550e8400-e29b-41d4-a716-446655
 const NOT_RUN = new Map([
   ['npm ci && npm run demo', 'installs; the demo is a minute of watching'],
   ['npm ci && npm test', 'installs, and would run this test'],
+  ['npx polykeep simulate', 'never ends; command-line-simulate.test.ts runs it'],
+  [
+    'POLYAI_BASE_URL=http://127.0.0.1:9099 POLYAI_AUTH_TOKEN=any npx polykeep serve',
+    'never ends: what this test starts instead, with a simulator of its own',
+  ],
   ['cp .env.example .env\ndocker compose up --detach', 'needs a Docker engine'],
   ['cp .env.example .env\nnpm start', 'never ends: what this test starts instead, on a port of its own'],
   [
@@ -104,7 +110,11 @@ let sidecar: SidecarProcess;
 let environment: Record<string, string | undefined>;
 
 beforeAll(async () => {
-  simulator = await startSimulator({ token: FAST.POLYAI_AUTH_TOKEN, style: 'mid-2026' });
+  simulator = await startSimulator({
+    token: FAST.POLYAI_AUTH_TOKEN,
+    style: 'mid-2026',
+    firstAsked: (callSid) => endingOfCallSid(callSid)?.life ?? null,
+  });
   // The histories are those that the pages show.
   lives = livesUntilSeen(simulator, [
     { status: 'queued' },

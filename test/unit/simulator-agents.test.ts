@@ -19,7 +19,7 @@ beforeEach(async () => {
   agent = new Agent();
   simulator = await startSimulator({
     token: TOKEN,
-    script: () => [{ status: 'no-answer', reason: 'rang out', forMs: 0 }],
+    placed: () => ({ script: [{ status: 'no-answer', reason: 'rang out', forMs: 0 }] }),
   });
 });
 

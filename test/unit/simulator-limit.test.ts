@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { Agent } from 'undici';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { TokenBucket } from '../../src/simulator/token-bucket.ts';
+import { MAIN } from '../support/command-line.ts';
 import {
   AUTHORIZED_FOR_AGENTS,
   agentStatusPath,
@@ -111,14 +111,17 @@ describe('a simulator with a rate limit', () => {
   });
 
   it('may be a process of its own', async () => {
-    const main = fileURLToPath(new URL('../../src/simulator/simulate.ts', import.meta.url));
-    const child = spawn(process.execPath, [main, '--max-requests-per-second', '0.001'], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const child = spawn(
+      process.execPath,
+      [MAIN, 'simulate', '--port', '0', '--max-requests-per-second', '0.001'],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
     const exited = once(child, 'exit');
     try {
       const [line] = await once(createInterface(child.stdout), 'line');
-      const { url }: { url: string } = JSON.parse(`${line}`);
+      const [url = ''] = /http:\S+/.exec(`${line}`) ?? [];
       const status = async () => (await askPolyAi(agent, url + statusPath('unknown'))).status;
       expect([await status(), await status()]).toEqual([404, 429]);
     } finally {

@@ -2,11 +2,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import { Agent, request } from 'undici';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Step } from '../../src/simulator/life.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from '../../src/simulator/simulator.ts';
+import { MAIN } from '../support/command-line.ts';
 import { AUTHORIZED, askPolyAi, statusPath, TOKEN, triggerCall } from '../support/polyai-requests.ts';
 
 const STILL: Step[] = [{ status: 'queued', forMs: Infinity }];
@@ -154,7 +154,7 @@ describe('the trigger', () => {
     ['/v1/outbound-calling', 'call_sid', /^OUT-/],
     ['/v1/outbound-calling/trigger', 'callSid', /^[0-9a-f]{8}-/],
   ])('%s places a call and answers with its %s', async (path, field, like) => {
-    await start({ script: () => [{ status: 'ringing', forMs: 0 }] });
+    await start({ placed: () => ({ script: [{ status: 'ringing', forMs: 0 }] }) });
     const answer = await trigger(path, '{"to_number":"+442071234567","metadata":{"a":"b"}}');
     const [callSid = ''] = simulator.calls.keys();
     expect(callSid).toMatch(like);
@@ -254,14 +254,17 @@ describe('the server', () => {
     ['ringing:600000,success', 'ringing'],
     ['ringing:0,success', 'success'],
   ])('runs as a process of its own, with the life %s, and stops on SIGTERM', async (life, status) => {
-    const main = fileURLToPath(new URL('../../src/simulator/simulate.ts', import.meta.url));
-    const child = spawn(process.execPath, [main, '--token', TOKEN, '--life', life], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const child = spawn(
+      process.execPath,
+      [MAIN, 'simulate', '--port', '0', '--token', TOKEN, '--life', life],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
     const exited = once(child, 'exit');
     try {
       const [line] = await once(createInterface(child.stdout), 'line');
-      const { url }: { url: string } = JSON.parse(`${line}`);
+      const [url = ''] = /http:\S+/.exec(`${line}`) ?? [];
       const answer = await triggerCall(agent, `${url}/v1/outbound-calling`, '{"to_number":"+442071234567"}');
       const [callSid = ''] = /OUT-[0-9a-f-]+/.exec(answer.text) ?? [];
       expect((await askPolyAi(agent, url + statusPath(callSid))).text).toContain(status);
