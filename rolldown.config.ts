@@ -6,10 +6,10 @@ const BUNDLED =
 
 /**
  * `dist/`: our code side by side in a few files, with one that each command begins in. All other packages stay outside,
- * since OpenTelemetry hooks into packages as they are imported.
+ * since OpenTelemetry hooks into packages as they are imported. `client.js` is `polykeep/client`.
  */
 export default {
-  input: 'src/main.ts',
+  input: { main: 'src/main.ts', client: 'src/client/client.ts' },
   platform: 'node',
   external: (id) => /^[^./]/.test(id) && !BUNDLED.test(id),
   transform: {

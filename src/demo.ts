@@ -172,7 +172,7 @@ async function sideBySide(polykeep: string, polyai: string, callSid: string): Pr
   for (let line = 0; line < Math.max(theirs.length, ours.length); line++)
     row(theirs[line] ?? '', ours[line] ?? '');
   say('');
-  say('With your own account: POLYAI_AUTH_TOKEN=… npm start');
+  say('With your own account: POLYAI_AUTH_TOKEN=… npx polykeep serve');
 }
 
 async function readCall(polykeep: string, callSid: string): Promise<CallJson> {

@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /**
  * The command line, in `src/` as in `dist/`. Nothing is imported before the version of Node is known: what an older one
  * cannot parse would be its own words, and not ours.

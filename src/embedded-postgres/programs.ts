@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
-import { access, chmod, cp, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { access, chmod, cp, mkdtemp, readdir, readFile, rename, rm, stat, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { arch, platform, userInfo } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { DataDirNotReachableError, EmbeddedPostgresError } from './embedded-errors.ts';
 import type { PostgresLog } from './postgres-log.ts';
@@ -32,11 +32,10 @@ export async function postgresPrograms(dataDir: string, user: PostgresUser): Pro
   const blocked = await blockingFolder(dataDir, user);
   if (blocked !== null) throw new DataDirNotReachableError(dataDir, blocked, POSTGRES_USER);
   const packageDir = platformPackage();
-  await hydrateSymlinks(packageDir);
   const native = join(packageDir, 'native');
-  const bin = join(native, 'bin');
-  const reachable =
-    (await blockingFolder(join(bin, 'postgres'), user)) === null ? native : await copyOf(packageDir, dataDir);
+  const isReachable = (await blockingFolder(join(native, 'bin', 'postgres'), user)) === null;
+  const isWhole = isReachable && (await makeLinks(packageDir, native));
+  const reachable = isWhole ? native : await copyOf(packageDir, dataDir);
   return { initdb: join(reachable, 'bin', 'initdb'), pgCtl: join(reachable, 'bin', 'pg_ctl') };
 }
 
@@ -103,14 +102,30 @@ function platformPackage(): string {
   }
 }
 
-/** npm packages hold no symbolic links: the package's own script makes them, unless npm was told to run no scripts. */
-async function hydrateSymlinks(packageDir: string): Promise<void> {
-  if (await exists(join(packageDir, 'native', 'lib', 'libpq.so.5'))) return;
-  if (!(await exists(join(packageDir, 'native', 'pg-symlinks.json')))) return;
-  await run(process.execPath, [join(packageDir, 'scripts', 'hydrate-symlinks.js')], { cwd: packageDir });
+/**
+ * npm packages hold no symbolic links: the package's own script makes them, unless npm was told to run no scripts. Makes
+ * those that are missing, of libraries below `native`; false where they cannot be made there.
+ */
+async function makeLinks(packageDir: string, native: string): Promise<boolean> {
+  const list = await readFile(join(packageDir, 'native', 'pg-symlinks.json'), 'utf8').catch(() => '[]');
+  const links: { source: string; target: string }[] = JSON.parse(list);
+  for (const { source, target } of links) {
+    const path = join(native, relative('native', target));
+    if (await exists(path)) continue;
+    try {
+      await symlink(relative(dirname(target), source), path);
+    } catch {
+      // Another polykeep may have made it at the same time; or the folder is not ours to write to.
+      if (!(await exists(path))) return false;
+    }
+  }
+  return true;
 }
 
-/** The programs, beside the data: a checkout under /root cannot be entered by the user that runs them. */
+/**
+ * The programs, beside the data: a checkout under /root cannot be entered by the user that runs them, and where somebody
+ * else installed the package nothing can be added to it.
+ */
 async function copyOf(packageDir: string, dataDir: string): Promise<string> {
   const { version }: { version: string } = JSON.parse(
     await readFile(join(packageDir, 'package.json'), 'utf8'),
@@ -127,6 +142,7 @@ async function copyOf(packageDir: string, dataDir: string): Promise<string> {
     if (entry.isDirectory() || dirname(path) === join(unfinished, 'bin')) await chmod(path, 0o755);
     else if (entry.isFile()) await chmod(path, 0o644);
   }
+  await makeLinks(packageDir, unfinished);
   await rename(unfinished, copy).catch(() => rm(unfinished, { recursive: true }));
   return copy;
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { createConfig, lintFromString } from '@redocly/openapi-core';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { typesHeader } from '../../build/client-types.ts';
 import { openapiText, routes } from '../support/openapi.ts';
 import { type Content, type OpenapiDocument, readDocument } from '../support/openapi-document.ts';
 
@@ -15,6 +16,12 @@ beforeAll(async () => {
 describe('openapi.json', () => {
   it('is what the server serves; after a change of the API: npm run openapi', async () => {
     expect(await readFile(new URL('../../openapi.json', import.meta.url), 'utf8')).toBe(text);
+  });
+
+  it('is what the types of polykeep/client were made of; likewise: npm run openapi', async () => {
+    const types = await readFile(new URL('../../src/client/openapi.ts', import.meta.url), 'utf8');
+    expect(types.slice(0, types.indexOf('\n') + 1)).toBe(await typesHeader());
+    for (const { operationId } of document.operations) expect(types).toContain(`    ${operationId}: {`);
   });
 
   it('has every route but those that show it', async () => {
