@@ -28,6 +28,9 @@ const USAGE = `usage: polykeep COMMAND
   simulate [--port 9099] [--host 127.0.0.1] [--token TOKEN] [--life queued:2000,calling:5000,success]
             [--forget-after-ms MS] [--max-requests-per-second N]
             a PolyAI to try polykeep with, whose calls end as their callSids say; it tells how
+  mcp [--url URL]
+            the Model Context Protocol on standard input and output: an assistant may find and count calls of a running
+            polykeep, and ask how it is; POLYKEEP_API_KEY is its key
   --version print the version`;
 
 const DEMO_OPTIONS = { keep: { type: 'boolean' }, port: { type: 'string' } } as const;
@@ -95,6 +98,10 @@ async function run(command: string, args: string[]): Promise<void> {
     case 'simulate': {
       const { simulate } = await import('./simulator/simulate.ts');
       return simulate(args);
+    }
+    case 'mcp': {
+      const { mcp } = await import('./commands/mcp.ts');
+      return mcp(args, await configOf(command));
     }
     case '--version':
     case '-v': {

@@ -3,7 +3,7 @@ import type { Problem } from './types.ts';
 /** polykeep refuses a request; that it cannot answer it for now is tried again first. */
 export class ProblemError extends Error {
   override readonly name = 'ProblemError';
-  /** Of the problem, for programs: it stays (`invalid_request`, `not_found`). `unknown` where something else answered. */
+  /** Of the problem, for programs: it stays (`invalid_request`, `call_not_found`). `unknown` where something else answered. */
   readonly code: string;
   readonly status: number;
   /** What polykeep says of it. */

@@ -109,7 +109,8 @@ export type Command =
   | 'grant-reader'
   | 'psql'
   | 'track'
-  | 'check';
+  | 'check'
+  | 'mcp';
 
 /** What each command cannot do without. Processes that share the work share Postgres and Redis. */
 const REQUIRED: Record<Command, readonly (keyof Environment)[]> = {
@@ -122,6 +123,7 @@ const REQUIRED: Record<Command, readonly (keyof Environment)[]> = {
   track: [],
   export: [],
   check: [],
+  mcp: [],
 };
 
 /** They need an account to talk to PolyAI with. */
