@@ -118,7 +118,10 @@ async function run(command: string, args: string[]): Promise<void> {
 }
 
 async function configOf(command: Command): Promise<Config> {
-  const { loadEnvironmentFile, readConfig } = await import('./config/config.ts');
+  const [{ readConfig }, { loadEnvironmentFile }] = await Promise.all([
+    import('./config/config.ts'),
+    import('./config/environment-file.ts'),
+  ]);
   loadEnvironmentFile();
   return readConfig(command);
 }

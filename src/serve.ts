@@ -1,8 +1,9 @@
 import { isatty } from 'node:tty';
 import type { Logger } from 'pino';
 import { within } from './clock.ts';
-import { loadEnvironmentFile, readConfig } from './config/config.ts';
+import { readConfig } from './config/config.ts';
 import { ConfigError } from './config/config-error.ts';
+import { loadEnvironmentFile } from './config/environment-file.ts';
 import { createLog, STANDARD_OUTPUT } from './log.ts';
 import { type Role, type Sidecar, startSidecar } from './wiring/sidecar.ts';
 
@@ -20,6 +21,7 @@ export async function serve(role: Role): Promise<void> {
   loadEnvironmentFile();
   const config = readConfig(role);
   const { log, output } = createLog(config.LOG_LEVEL);
+  for (const warning of config.warnings) log.warn(warning);
   const ending = new AbortController();
   const starting = startSidecar({
     config,

@@ -59,21 +59,33 @@ export function fieldErrors(misfits: readonly Misfit[], whole: string): FieldErr
 
 /** The same for people without an API, one plain line each; what has no place in a value is said of all of it. */
 export function plainLines(misfits: readonly Misfit[], words: Words): string[] {
+  return plainMisfits(misfits, words).map(({ line }) => line);
+}
+
+/** Each such line, with the place of what it is about. */
+export function plainMisfits(misfits: readonly Misfit[], words: Words): { place: string[]; line: string }[] {
   return withoutBranches(misfits).map((misfit) => {
-    const place = placeOf(misfit).join('.');
+    const place = placeOf(misfit);
     const { additionalProperty: unknown } = misfit.params;
     const detail = detailOf(misfit, words);
     const line = typeof unknown === 'string' ? `${unknown} ${detail}` : detail;
-    return place === '' ? line : `${place}: ${line}`;
+    const whole = place.length === 0 ? line : `${place.join('.')}: ${line}`;
+    return { place: typeof unknown === 'string' ? [...place, unknown] : place, line: whole };
   });
+}
+
+/** `a, b or c`. */
+export function listed(values: readonly unknown[]): string {
+  return values.length < 2 ? values.join() : `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`;
 }
 
 function detailOf(misfit: Misfit, words: Words): string {
   const { keyword, params, message = 'is not valid' } = misfit;
   if (keyword === 'additionalProperties') return 'is not known';
   if (keyword === 'enum' && Array.isArray(params.allowedValues)) {
-    return `must be ${params.allowedValues.join(' or ')}`;
+    return `must be ${listed(params.allowedValues)}`;
   }
+  if (keyword === 'type' && params.type === 'boolean') return 'must be true or false';
   const rule = keyword === 'anyOf' ? placeOf(misfit).at(-1) : (params.pattern ?? params.format);
   return words[`${rule}`] ?? message;
 }

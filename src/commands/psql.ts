@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { Environment } from '../config/config.ts';
+import { Environment } from '../config/environment.ts';
 import { type ArchiveConfig, archiveUrl } from './archive-url.ts';
 
 type Variables = Readonly<Record<string, string | undefined>>;

@@ -3,12 +3,13 @@ import { dirname, resolve } from 'node:path';
 import { Ajv } from 'ajv';
 import { type Static, Type } from 'typebox';
 import type { AccountSettings } from '../accounts/accounts.ts';
-import { plainLines } from '../api/validation.ts';
+import { listed, plainMisfits } from '../api/validation.ts';
 import type { PaceSettings } from '../call/pace.ts';
 import type { PolyAiApi, Scope } from '../polyai/api.ts';
 import { APIS } from '../polyai/apis.ts';
 import { parseJson } from '../polyai/json.ts';
 import { FORMATS, VISIBLE_PATTERN, WORDS } from './formats.ts';
+import { linesOf } from './json-lines.ts';
 
 /** The accounts of the configuration. What is wrong is added to `problems`, one plain line each, never with a token. */
 
@@ -80,29 +81,42 @@ export function singleAccount(
   ];
 }
 
-/** The accounts of the file; `pace` is theirs where they say no other. */
+/** The accounts of the file, and the variables that it names; `pace` is theirs where they say no other. */
 export function readAccountsFile(
   path: string,
   environment: Environment,
   pace: PaceSettings,
   problems: string[],
-): AccountSettings[] {
+): { accounts: AccountSettings[]; variables: string[] } {
   const report = (problem: string) => void problems.push(`ACCOUNTS_FILE: ${problem}`);
-  const text = readText(path);
-  if (text === null) return report(`${path} cannot be read`) ?? [];
+  const nothing = { accounts: [], variables: [] };
+  const { text, error } = readText(path);
+  if (text === null) return report(`${path} cannot be read (${error})`) ?? nothing;
+  const lines = linesOf(text);
+  const reportAt = (at: readonly string[], problem: string) =>
+    report(`${path} line ${lines.lineOf(at)}: ${problem}`);
   const content = parseJson(text);
-  if (content === undefined) return report(`${path} is not JSON`) ?? [];
+  if (content === undefined) {
+    const { line, words } = lines.mistake ?? { line: 1, words: 'another mistake' };
+    return report(`${path} line ${line}: is not JSON: ${words}`) ?? nothing;
+  }
   if (!validate(content)) {
-    for (const line of plainLines(validate.errors ?? [], WORDS)) report(line);
-    return [];
+    for (const { place, line } of plainMisfits(validate.errors ?? [], WORDS)) reportAt(place, line);
+    return nothing;
   }
   const seen = new Set<string>();
-  return content.accounts.map((account) => {
-    const complain = (problem: string) => report(`account ${account.name}: ${problem}`);
-    if (seen.has(account.name)) complain('is there twice');
+  const accounts = content.accounts.map((account, index) => {
+    const complain = (problem: string, key: string[] = []) =>
+      reportAt(['accounts', `${index}`, ...key], `account ${account.name}: ${problem}`);
+    if (seen.has(account.name)) complain('is there twice', ['name']);
     seen.add(account.name);
     return settingsOf(account, { environment, folder: dirname(path), pace, complain });
   });
+  return { accounts, variables: content.accounts.flatMap(variableOfToken) };
+}
+
+function variableOfToken({ token }: FileAccount): string[] {
+  return typeof token === 'object' && 'env' in token ? [token.env] : [];
 }
 
 interface Reading {
@@ -110,7 +124,8 @@ interface Reading {
   /** What a token's path is relative to. */
   folder: string;
   pace: PaceSettings;
-  complain: (problem: string) => void;
+  /** Of the whole account, or of what stands at this key. */
+  complain: (problem: string, key?: string[]) => void;
 }
 
 function settingsOf(account: FileAccount, reading: Reading): AccountSettings {
@@ -119,14 +134,14 @@ function settingsOf(account: FileAccount, reading: Reading): AccountSettings {
   const { pollIntervalMinMs: min, pollIntervalMaxMs: max } = account;
   const intervals = { intervalMinMs: min ?? pace.intervalMinMs, intervalMaxMs: max ?? pace.intervalMaxMs };
   if (intervals.intervalMinMs > intervals.intervalMaxMs) {
-    complain('pollIntervalMinMs: must not be more than pollIntervalMaxMs');
+    complain('pollIntervalMinMs: must not be more than pollIntervalMaxMs', ['pollIntervalMinMs']);
   }
   return {
     name: account.name,
     api,
     baseUrl: account.baseUrl ?? api.defaultBaseUrl,
     token: readToken(account.token, reading),
-    scope: readScope(api, account, (key, problem) => complain(`${key}: ${problem}`)),
+    scope: readScope(api, account, (key, problem) => complain(`${key}: ${problem}`, [key])),
     maxRequestsPerSecond: account.maxRequestsPerSecond ?? null,
     pace: { ...pace, ...intervals },
   };
@@ -138,9 +153,9 @@ function readToken(token: FileAccount['token'], { environment, folder, complain 
       ? [token, 'token']
       : 'env' in token
         ? [environment[token.env] ?? '', `token: the variable ${token.env}`]
-        : [readText(resolve(folder, token.file))?.trim() ?? '', `token: the file ${token.file}`];
-  if (value === '') complain(`${from} is missing or empty`);
-  else if (!TOKEN.test(value)) complain(`${from} ${WORDS[VISIBLE_PATTERN]}`);
+        : [readText(resolve(folder, token.file)).text?.trim() ?? '', `token: the file ${token.file}`];
+  if (value === '') complain(`${from} is missing or empty`, ['token']);
+  else if (!TOKEN.test(value)) complain(`${from} ${WORDS[VISIBLE_PATTERN]}`, ['token']);
   return value;
 }
 
@@ -154,7 +169,7 @@ function readScope(
   for (const [key, form] of Object.entries(api.scope)) {
     const value = given[key];
     if (typeof value !== 'string') complain(key, `required by the API ${api.name}`);
-    else if (!form.test(value)) complain(key, `must match ${form.source}`);
+    else if (!form.test(value)) complain(key, wordsOfForm(form));
     else scope[key] = value;
   }
   for (const key of new Set(APIS.flatMap((other) => Object.keys(other.scope)))) {
@@ -176,10 +191,16 @@ function apiOf(name: string): PolyAiApi {
   return api;
 }
 
-function readText(path: string): string | null {
+/** `^(sandbox|live)$` lists what is allowed. */
+function wordsOfForm({ source }: RegExp): string {
+  const [, values] = /^\^\(([\w|-]+)\)\$$/.exec(source) ?? [];
+  return values === undefined ? `must match ${source}` : `must be ${listed(values.split('|'))}`;
+}
+
+function readText(path: string): { text: string | null; error: unknown } {
   try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return null;
+    return { text: readFileSync(path, 'utf8'), error: null };
+  } catch (error) {
+    return { text: null, error: error instanceof Error && 'code' in error ? error.code : error };
   }
 }

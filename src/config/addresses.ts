@@ -12,24 +12,31 @@ const READERS: Readonly<Record<string, (address: string) => unknown>> = {
   HTTP_PROXY: readProxy,
 };
 
+interface AddressProblem {
+  name: string;
+  problem: string;
+}
+
 /** What is wrong with the addresses of the environment: one plain line each, without the secrets in them. */
-export function addressProblems(environment: Readonly<Record<string, unknown>>): string[] {
+export function addressProblems(environment: Readonly<Record<string, unknown>>): AddressProblem[] {
   const problems = Object.entries(READERS).flatMap(([name, read]) => {
     const address = environment[name];
-    return typeof address === 'string' ? problemsOf(name, () => read(address)) : [];
+    const problem = typeof address === 'string' ? problemOf(() => read(address)) : null;
+    return problem === null ? [] : [{ name, problem }];
   });
   if (environment.DATABASE_DIRECT_URL !== undefined && environment.DATABASE_URL === undefined) {
-    problems.push('DATABASE_DIRECT_URL: means nothing without DATABASE_URL, which may be a pooler before it');
+    const problem = 'means nothing without DATABASE_URL, which may be a pooler before it';
+    problems.push({ name: 'DATABASE_DIRECT_URL', problem });
   }
   return problems;
 }
 
-function problemsOf(name: string, read: () => unknown): string[] {
+function problemOf(read: () => unknown): string | null {
   try {
     read();
-    return [];
+    return null;
   } catch (error) {
-    if (error instanceof AddressError) return [`${name}: ${error.message}`];
+    if (error instanceof AddressError) return error.message;
     throw error;
   }
 }

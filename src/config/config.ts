@@ -1,76 +1,15 @@
 import { Ajv } from 'ajv';
-import { type Static, Type } from 'typebox';
 import type { AccountSettings } from '../accounts/accounts.ts';
 import { type ApiKey, readApiKeys } from '../api/door/api-keys.ts';
 import { plainLines } from '../api/validation.ts';
 import type { ProxySettings } from '../network/proxies.ts';
-import { APIS } from '../polyai/apis.ts';
 import { type Allowance, readAllowance } from '../push/allowance.ts';
 import { readAccountsFile, singleAccount } from './accounts-file.ts';
 import { addressProblems, proxyVariables } from './addresses.ts';
 import { ConfigError } from './config-error.ts';
-import { FORMATS, VISIBLE_PATTERN, WORDS } from './formats.ts';
-
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
-const duration = (defaultMs: number, minimum = 1) =>
-  Type.Integer({ minimum, maximum: MAX_TIMER_MS, default: defaultMs });
-
-/** The environment, as README documents it. Values are text there; whole numbers are read from it. */
-export const Environment = Type.Object({
-  POLYAI_AUTH_TOKEN: Type.Optional(Type.String({ pattern: VISIBLE_PATTERN })),
-  POLYAI_BASE_URL: Type.Optional(Type.String({ format: 'http-url' })),
-  POLYAI_API: Type.Enum(
-    APIS.map(({ name }) => name),
-    { default: 'outbound-calling' },
-  ),
-  POLYAI_AGENT_ID: Type.Optional(Type.String()),
-  POLYAI_ENVIRONMENT: Type.Optional(Type.String()),
-  POLYAI_MAX_REQUESTS_PER_SECOND: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 1_000_000 })),
-  /** Whether HTTP/2 is spoken where PolyAI offers it. */
-  POLYAI_HTTP2: Type.Boolean({ default: false }),
-  ACCOUNTS_FILE: Type.Optional(Type.String()),
-  API_KEYS: Type.Optional(Type.String()),
-  /** Of one key in one process; without keys, of one address. */
-  API_MAX_REQUESTS_PER_SECOND: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 5_000 }),
-  HOST: Type.String({ default: '127.0.0.1' }),
-  PORT: Type.Integer({ minimum: 0, maximum: 65_535, default: 8080 }),
-  /** Of a worker, for its health and metrics alone; without it a worker does not listen. */
-  WORKER_PORT: Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535 })),
-  DATABASE_URL: Type.Optional(Type.String()),
-  /** Where DATABASE_URL is a pooler in transaction mode: the server itself. */
-  DATABASE_DIRECT_URL: Type.Optional(Type.String()),
-  DATA_DIR: Type.String({ default: './data' }),
-  EMBEDDED_POSTGRES_PORT: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })),
-  REDIS_URL: Type.Optional(Type.String()),
-  /** Of https:// URLs of PolyAI, and of http:// ones; NO_PROXY has those that are reached without. */
-  HTTPS_PROXY: Type.Optional(Type.String()),
-  HTTP_PROXY: Type.Optional(Type.String()),
-  NO_PROXY: Type.Optional(Type.String()),
-  POLL_INTERVAL_MIN_MS: duration(2_000),
-  POLL_INTERVAL_MAX_MS: duration(5_000),
-  POLL_TIMEOUT_MS: duration(10_000),
-  POLL_BACKOFF_MAX_MS: duration(60_000),
-  LEASE_MS: duration(60_000),
-  NOT_FOUND_GRACE_MS: duration(120_000, 0),
-  /** How long PolyAI keeps a call after its end. */
-  POLYAI_RETENTION_MS: duration(7_200_000, 0),
-  MAX_TRACKING_MS: duration(86_400_000),
-  /** Of a call, after it settled; without it calls are kept for ever. */
-  RETENTION_DAYS: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000 })),
-  /** Keys of metadata that statistics are kept by. */
-  STATS_BY: Type.Optional(Type.String()),
-  /** The root that each webhook's secret is derived from. */
-  WEBHOOKS_SECRET: Type.Optional(Type.String({ minLength: 32, pattern: VISIBLE_PATTERN })),
-  /** What webhooks may reach beside public addresses over https. */
-  WEBHOOKS_ALLOW: Type.String({ default: 'loopback' }),
-  WORKER_CONCURRENCY: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 20_000 }),
-  /** Of a running polykeep, for the commands that talk to one. */
-  POLYKEEP_API_KEY: Type.Optional(Type.String({ pattern: VISIBLE_PATTERN })),
-  LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], { default: 'info' }),
-});
-
-export type Environment = Static<typeof Environment>;
+import { Environment } from './environment.ts';
+import { FORMATS, WORDS } from './formats.ts';
+import { kubernetesPorts, unknownVariables, wordsOfPort } from './other-variables.ts';
 
 type Secret = 'API_KEYS' | 'POLYAI_AUTH_TOKEN';
 type OfProxies = 'HTTPS_PROXY' | 'HTTP_PROXY' | 'NO_PROXY';
@@ -86,6 +25,8 @@ export interface Config extends Omit<Environment, Secret | OfProxies | Lists> {
   webhooksAllow: Allowance;
   /** By which PolyAI and webhooks are reached. */
   proxies: ProxySettings;
+  /** Variables that somebody may have meant otherwise, one plain line each. */
+  warnings: readonly string[];
 }
 
 const LOOPBACK = /^(localhost|::1|127(\.\d{1,3}){3})$/;
@@ -110,7 +51,10 @@ export type Command =
   | 'psql'
   | 'track'
   | 'check'
+  | 'check --statistics'
   | 'mcp';
+
+type Variables = Readonly<Record<string, string | undefined>>;
 
 /** What each command cannot do without. Processes that share the work share Postgres and Redis. */
 const REQUIRED: Record<Command, readonly (keyof Environment)[]> = {
@@ -124,10 +68,11 @@ const REQUIRED: Record<Command, readonly (keyof Environment)[]> = {
   export: [],
   check: [],
   mcp: [],
+  'check --statistics': [],
 };
 
 /** They need an account to talk to PolyAI with. */
-const FOLLOWS: readonly Command[] = ['serve', 'api', 'worker'];
+const FOLLOWS: readonly Command[] = ['serve', 'api', 'worker', 'check'];
 
 /** Without a token they say nothing: better to be told than to be ignored. */
 const SINGLE_ACCOUNT = [
@@ -138,40 +83,45 @@ const SINGLE_ACCOUNT = [
   'POLYAI_MAX_REQUESTS_PER_SECOND',
 ];
 
-/** Takes what the environment does not say from the file `.env` of the working directory, where there is one. */
-export function loadEnvironmentFile(): void {
-  try {
-    process.loadEnvFile('.env');
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) {
-      throw new ConfigError(['.env: cannot be read']);
-    }
-  }
+/** The configuration as far as it can be used, and what is wrong with the rest, one plain line each. */
+export interface ReadConfig {
+  /** A variable that cannot be used is as unset here. */
+  config: Config;
+  problems: readonly string[];
 }
 
 /**
  * Reads the environment, and the files that it names; an empty variable counts as unset. Throws `ConfigError` with all
  * that is wrong.
  */
-export function readConfig(
-  command: Command,
-  environment: Readonly<Record<string, string | undefined>> = process.env,
-): Config {
-  const candidate = Object.fromEntries(
+export function readConfig(command: Command, environment: Variables = process.env): Config {
+  const { config, problems } = tryConfig(command, environment);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return config;
+}
+
+/** The same, for who can go on with what is right. */
+export function tryConfig(command: Command, environment: Variables = process.env): ReadConfig {
+  const foreign = kubernetesPorts(environment);
+  const given = Object.fromEntries(
     Object.entries({ ...environment, ...proxyVariables(environment) }).filter(
-      ([, value]) => value !== undefined && value !== '',
+      ([name, value]) => value !== undefined && value !== '' && !foreign.includes(name),
     ),
   );
-  const problems = [...missing(command, environment), ...addressProblems(candidate)];
-  if (!validate(candidate)) throw new ConfigError([...problems, ...plainLines(validate.errors ?? [], WORDS)]);
-  if (candidate.POLL_INTERVAL_MIN_MS > candidate.POLL_INTERVAL_MAX_MS) {
+  const problems = missing(command, given);
+  const { values, wrong } = usable(given, problems);
+  if (values.POLL_INTERVAL_MIN_MS > values.POLL_INTERVAL_MAX_MS && !wrong.has('POLL_INTERVAL_MAX_MS')) {
     problems.push('POLL_INTERVAL_MIN_MS: must not be more than POLL_INTERVAL_MAX_MS');
   }
-  const apiKeys = candidate.API_KEYS === undefined ? [] : readApiKeys(candidate.API_KEYS, problems);
-  const statsBy = readStatsBy(candidate.STATS_BY, problems);
-  const webhooksAllow = readAllowance(candidate.WEBHOOKS_ALLOW, problems);
-  const accounts = FOLLOWS.includes(command) ? readAccounts(candidate, environment, problems) : [];
-  if (problems.length > 0) throw new ConfigError(problems);
+  const apiKeys = values.API_KEYS === undefined ? [] : readApiKeys(values.API_KEYS, problems);
+  const statsBy = readStatsBy(values.STATS_BY, problems);
+  const webhooksAllow = readAllowance(values.WEBHOOKS_ALLOW, problems);
+  const follows = FOLLOWS.includes(command);
+  const { accounts, variables } = follows ? readAccounts(values, given, wrong, problems) : NO_ACCOUNTS;
+  const warnings = [
+    ...foreign.map(wordsOfPort),
+    ...(follows ? unknownVariables(Object.keys(environment), variables) : []),
+  ];
   const {
     API_KEYS: _keys,
     POLYAI_AUTH_TOKEN: _token,
@@ -181,9 +131,32 @@ export function readConfig(
     HTTP_PROXY,
     NO_PROXY,
     ...rest
-  } = candidate;
+  } = values;
   const proxies = { https: HTTPS_PROXY ?? null, http: HTTP_PROXY ?? null, except: NO_PROXY ?? null };
-  return { ...rest, accounts, apiKeys, statsBy, webhooksAllow, proxies };
+  return { config: { ...rest, accounts, apiKeys, statsBy, webhooksAllow, proxies, warnings }, problems };
+}
+
+/** What of the variables can be used, each by itself, with the defaults for the rest; and the names of the others. */
+function usable(
+  given: Readonly<Record<string, string | undefined>>,
+  problems: string[],
+): { values: Environment; wrong: ReadonlySet<string> } {
+  const candidate: Record<string, unknown> = { ...given };
+  const wrong = new Set<string>();
+  for (const { name, problem } of addressProblems(given)) {
+    problems.push(`${name}: ${problem}`);
+    wrong.add(name);
+    delete candidate[name];
+  }
+  if (validate(candidate)) return { values: candidate, wrong };
+  problems.push(...plainLines(validate.errors ?? [], WORDS));
+  for (const { instancePath } of validate.errors ?? []) {
+    const name = instancePath.slice(1);
+    wrong.add(name);
+    delete candidate[name];
+  }
+  if (validate(candidate)) return { values: candidate, wrong };
+  throw new ConfigError(problems);
 }
 
 /** Each is one more row that most writes of a call add to. */
@@ -198,23 +171,15 @@ function readStatsBy(text: string | undefined, problems: string[]): string[] {
 }
 
 /** What is wrong with the variables taken together, whatever is wrong with each. */
-function missing(
-  command: Command,
-  {
-    POLYAI_AUTH_TOKEN,
-    ACCOUNTS_FILE,
-    HOST,
-    API_KEYS,
-    ...others
-  }: Readonly<Record<string, string | undefined>>,
-): string[] {
+function missing(command: Command, given: Variables): string[] {
   const problems = REQUIRED[command]
-    .filter((name) => !others[name])
+    .filter((name) => given[name] === undefined)
     .map((name) => `${name}: required by the command ${command}`);
-  if (FOLLOWS.includes(command) && !POLYAI_AUTH_TOKEN && !ACCOUNTS_FILE) {
+  const { POLYAI_AUTH_TOKEN, ACCOUNTS_FILE, HOST, API_KEYS } = given;
+  if (FOLLOWS.includes(command) && POLYAI_AUTH_TOKEN === undefined && ACCOUNTS_FILE === undefined) {
     problems.push(`POLYAI_AUTH_TOKEN: required by the command ${command}, or ACCOUNTS_FILE`);
   }
-  if (HOST && !API_KEYS && !LOOPBACK.test(HOST)) {
+  if (HOST !== undefined && API_KEYS === undefined && !LOOPBACK.test(HOST)) {
     problems.push(
       'HOST: must be a loopback address: without API_KEYS who reaches the port can read all calls',
     );
@@ -222,29 +187,35 @@ function missing(
   return problems;
 }
 
+const NO_ACCOUNTS = { accounts: [], variables: [] };
+
 function readAccounts(
   config: Environment,
-  environment: Readonly<Record<string, string | undefined>>,
+  given: Variables,
+  wrong: ReadonlySet<string>,
   problems: string[],
-): AccountSettings[] {
+): { accounts: AccountSettings[]; variables: readonly string[] } {
   const pace = {
     intervalMinMs: config.POLL_INTERVAL_MIN_MS,
     intervalMaxMs: config.POLL_INTERVAL_MAX_MS,
     backoffMaxMs: config.POLL_BACKOFF_MAX_MS,
   };
   const { POLYAI_AUTH_TOKEN: token, ACCOUNTS_FILE: path } = config;
-  if (token === undefined && path !== undefined) {
-    for (const name of SINGLE_ACCOUNT.filter((name) => environment[name])) {
+  if (given.POLYAI_AUTH_TOKEN === undefined && path !== undefined) {
+    for (const name of SINGLE_ACCOUNT.filter((name) => given[name] !== undefined)) {
       problems.push(
         `${name}: means nothing without POLYAI_AUTH_TOKEN; an account of ACCOUNTS_FILE has its own`,
       );
     }
   }
+  // Which scope an account must have is for its API to say.
   const single =
-    token === undefined ? [] : singleAccount({ ...config, POLYAI_AUTH_TOKEN: token }, pace, problems);
-  const several = path === undefined ? [] : readAccountsFile(path, environment, pace, problems);
-  if (single.length > 0 && several.some(({ name }) => name === 'default')) {
+    token === undefined || wrong.has('POLYAI_API')
+      ? []
+      : singleAccount({ ...config, POLYAI_AUTH_TOKEN: token }, pace, problems);
+  const file = path === undefined ? NO_ACCOUNTS : readAccountsFile(path, given, pace, problems);
+  if (single.length > 0 && file.accounts.some(({ name }) => name === 'default')) {
     problems.push('ACCOUNTS_FILE: the account default is that of POLYAI_AUTH_TOKEN');
   }
-  return [...single, ...several];
+  return { accounts: [...single, ...file.accounts], variables: file.variables };
 }

@@ -91,7 +91,7 @@ describe('ACCOUNTS_FILE', () => {
   });
 
   it.each<[string, unknown, string]>([
-    ['no JSON', '{', 'is not JSON'],
+    ['no JSON', '{', 'is not JSON: close brace expected'],
     ['no list', [], 'must be object'],
     ['an empty list', { accounts: [] }, 'accounts: must NOT have fewer than 1 items'],
     ['an unknown key', { accounts: [], more: 1 }, 'more is not known'],
@@ -141,7 +141,7 @@ describe('ACCOUNTS_FILE', () => {
     [
       'another environment',
       { accounts: [{ name: 'a', token: 'x', api: 'agents', agentId: 'a', environment: 'prod' }] },
-      'account a: environment: must match',
+      'account a: environment: must be sandbox, pre-release or live',
     ],
     [
       'an agent of the other API',
@@ -165,6 +165,35 @@ describe('ACCOUNTS_FILE', () => {
     expect(found.every((problem) => !problem.includes('\n'))).toBe(true);
   });
 
+  it('is told of with the line', async () => {
+    const lines = (accounts: string) => problems(`{\n  "accounts": [\n${accounts}\n  ]\n}\n`);
+    const at = (line: number, words: string) => [`ACCOUNTS_FILE: ${path} line ${line}: ${words}`];
+    expect(await lines(`    { "name": "a", "token": "${SECRET}", }`)).toEqual(
+      at(3, 'is not JSON: property name expected'),
+    );
+    expect(await lines('    { "name": "a"\n      "token": "x" }')).toEqual(
+      at(4, 'is not JSON: comma expected'),
+    );
+    expect(
+      await lines(
+        '    { "name": "a", "token": "x" },\n    { "name": "b", "token": "y",\n      "tocken": "z" }',
+      ),
+    ).toEqual(at(5, 'accounts.1: tocken is not known'));
+    expect(
+      await lines('    { "name": "a", "token": "x" },\n    { "token": "y", "name": "b",\n      "api": "x" }'),
+    ).toEqual(at(5, 'accounts.1.api: must be outbound-calling or agents'));
+    expect(await lines('    { "name": "a", "token": "x" },\n\n    { "name": "a", "token": "y" }')).toEqual(
+      at(5, 'account a: is there twice'),
+    );
+  });
+
+  it('may name variables of any name', async () => {
+    const file = { accounts: [{ name: 'a', token: { env: 'POLYAI_TOKEN_OF_A' } }] };
+    await read(file, { POLYAI_TOKEN_OF_A: 'x' });
+    const environment = { ACCOUNTS_FILE: path, POLYAI_TOKEN_OF_A: 'x', POLYAI_TOKEN_OF_B: 'x' };
+    expect(readConfig('serve', environment).warnings).toEqual(['POLYAI_TOKEN_OF_B: is not known']);
+  });
+
   it('may not name the account of the variables again, nor go with variables that mean nothing', async () => {
     const file = { accounts: [{ name: 'default', token: 'x' }] };
     expect(await problems(file, { POLYAI_AUTH_TOKEN: 'y' })).toEqual([
@@ -186,6 +215,6 @@ describe('ACCOUNTS_FILE', () => {
 it('an account of the variables needs what its API needs', () => {
   const environment = { POLYAI_AUTH_TOKEN: 'x', POLYAI_API: 'agents', POLYAI_ENVIRONMENT: 'prod' };
   expect(() => readConfig('serve', environment)).toThrowError(
-    /^POLYAI_AGENT_ID: required by the API agents\nPOLYAI_ENVIRONMENT: must match/,
+    /^POLYAI_AGENT_ID: required by the API agents\nPOLYAI_ENVIRONMENT: must be sandbox, pre-release or live$/,
   );
 });

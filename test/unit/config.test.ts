@@ -50,6 +50,7 @@ it('a token is all that is needed; the rest has the documented defaults', () => 
     WORKER_CONCURRENCY: 20000,
     LOG_LEVEL: 'info',
     statsBy: [],
+    warnings: [],
   });
 });
 
@@ -130,6 +131,39 @@ describe('one plain line that names the variable for', () => {
     expect(names.sort()).toEqual(['LEASE_MS', 'POLYAI_AUTH_TOKEN', 'PORT']);
   });
 
+  it('those of lists, keys and accounts among them, each as if all others were right', () => {
+    const names = problems({
+      ...minimal,
+      POLYAI_API: 'voice',
+      PORT: 'x',
+      DATABASE_URL: 'mysql://here',
+      POLL_INTERVAL_MIN_MS: '9000',
+      POLL_INTERVAL_MAX_MS: 'x',
+      API_KEYS: 'me:write:secret',
+      STATS_BY: 'a,',
+      WEBHOOKS_ALLOW: '10.0.0.0/33',
+      ACCOUNTS_FILE: 'nowhere.json',
+    }).map((line) => line.split(':')[0]);
+    expect(names.sort()).toEqual([
+      'ACCOUNTS_FILE',
+      'API_KEYS',
+      'DATABASE_URL',
+      'POLL_INTERVAL_MAX_MS',
+      'POLYAI_API',
+      'PORT',
+      'STATS_BY',
+      'WEBHOOKS_ALLOW',
+    ]);
+  });
+
+  it.each([
+    ['LOG_LEVEL', 'loud', 'must be fatal, error, warn, info, debug, trace or silent'],
+    ['POLYAI_API', 'voice', 'must be outbound-calling or agents'],
+    ['POLYAI_HTTP2', 'perhaps', 'must be true or false'],
+  ])('%s, with what is allowed', (name, value, words) => {
+    expect(problems({ ...minimal, [name]: value })).toEqual([`${name}: ${words}`]);
+  });
+
   it('what processes that share the work must share', () => {
     expect(problems(minimal, 'worker')).toEqual([
       'DATABASE_URL: required by the command worker',
@@ -150,4 +184,56 @@ it('never repeats a value: it may be a secret', () => {
   });
   expect(lines).toHaveLength(3);
   expect(lines.join()).not.toMatch(/two words|password|evil/);
+});
+
+describe('a variable that is not known', () => {
+  const warnings = (more: Record<string, string>) => readConfig('serve', { ...minimal, ...more }).warnings;
+
+  it.each([
+    ['RETENTION_DAY', 'RETENTION_DAYS'],
+    ['POLYAI_AUTHTOKEN', 'POLYAI_AUTH_TOKEN'],
+    ['REDIS_URI', 'REDIS_URL'],
+    ['API_KEY', 'API_KEYS'],
+    ['POSTS', null],
+    ['POLYAI_REGION', null],
+  ])('%s is warned of where it begins like one of ours', (name, meant) => {
+    const expected =
+      meant === null ? `${name}: is not known` : `${name}: is not known: did you mean ${meant}?`;
+    expect(warnings({ [name]: 'x' })).toEqual(name === 'POSTS' ? [] : [expected]);
+  });
+
+  it('is not where it is another program’s', () => {
+    const others = {
+      PATH: 'x',
+      HOME: 'x',
+      HOSTNAME: 'x',
+      FTP_PROXY: 'x',
+      https_proxy: 'http://h',
+      NO_COLOR: 'x',
+    };
+    expect(warnings({ ...others, DATABASE_HOST: 'x', POSTGRES_PASSWORD: 'x', LOG_FILE: 'x' })).toEqual([]);
+  });
+
+  it('is not where it is of a Kubernetes service, and a name of ours is not taken for one', () => {
+    const links = {
+      POLYKEEP_PORT: 'tcp://10.0.0.1:80',
+      POLYKEEP_PORT_8080_TCP: 'tcp://10.0.0.1:80',
+      POLYKEEP_PORT_8080_TCP_ADDR: '10.0.0.1',
+      POLYKEEP_SERVICE_HOST: '10.0.0.1',
+      POLYKEEP_SERVICE_PORT_HTTP: '80',
+      REDIS_PORT: 'tcp://10.0.0.1:6379',
+    };
+    expect(warnings(links)).toEqual([]);
+    const config = readConfig('serve', {
+      ...minimal,
+      WORKER_PORT: 'tcp://10.0.0.2:80',
+      PORT: 'tcp://10.0.0.3:80',
+    });
+    expect(config).toMatchObject({ PORT: 8080 });
+    expect(config).not.toHaveProperty('WORKER_PORT');
+    expect(config.warnings).toEqual([
+      expect.stringMatching(/^PORT: is that of a Kubernetes service/),
+      expect.stringMatching(/^WORKER_PORT: is that of a Kubernetes service/),
+    ]);
+  });
 });

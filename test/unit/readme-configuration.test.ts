@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { Value } from 'typebox/value';
 import { expect, it } from 'vitest';
-import { Environment } from '../../src/config/config.ts';
+import { Environment } from '../../src/config/environment.ts';
 import { APIS } from '../../src/polyai/apis.ts';
 
 const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8');
