@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import type { Command, Config } from './config/config.ts';
 import { ConfigError } from './config/config-error.ts';
+import { codeOf, wordsOf } from './words.ts';
 
 const USAGE = `usage: polykeep COMMAND
 
@@ -44,10 +45,7 @@ export async function runCommandLine([command = 'serve', ...args]: readonly stri
   try {
     await run(command, args);
   } catch (error) {
-    const lines =
-      error instanceof ConfigError
-        ? error.problems
-        : [error instanceof Error ? error.message : String(error)];
+    const lines = error instanceof ConfigError ? error.problems : [await lineOf(error)];
     for (const line of lines) console.error(`polykeep: ${line}`);
     process.exit(1);
   }
@@ -115,6 +113,13 @@ async function run(command: string, args: string[]): Promise<void> {
     default:
       throw new Error(`unknown command ${command}\n${USAGE}`);
   }
+}
+
+/** What went wrong, with the variable that says where. */
+async function lineOf(error: unknown): Promise<string> {
+  if (codeOf(error) !== 'postgres_connect') return wordsOf(error);
+  const { variableOf } = await import('./commands/archive-url.ts');
+  return `${variableOf(process.env)}: ${wordsOf(error)}`;
 }
 
 async function configOf(command: Command): Promise<Config> {

@@ -64,7 +64,7 @@ export async function runDemo({ keep = false, port = '0' } = {}): Promise<void> 
       DATA_DIR: dataDir,
       PORT: port,
     });
-    const sidecar = await startSidecar({ config, role: 'serve', log: createLog('error').log });
+    const sidecar = await startSidecar({ config, role: 'serve', log: (await createLog('error')).log });
     running.defer(() => sidecar.stop());
     const url = sidecar.url ?? '';
     await show(simulator, url, interrupted.signal);

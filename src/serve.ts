@@ -20,7 +20,7 @@ const SAME_SIGNAL_MS = 200;
 export async function serve(role: Role): Promise<void> {
   loadEnvironmentFile();
   const config = readConfig(role);
-  const { log, output } = createLog(config.LOG_LEVEL);
+  const { log, output } = await createLog(config.LOG_LEVEL);
   for (const warning of config.warnings) log.warn(warning);
   const ending = new AbortController();
   const starting = startSidecar({

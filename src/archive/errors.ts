@@ -1,7 +1,28 @@
+import { wordsOf } from '../words.ts';
+
 /** Postgres is away, or cannot answer for now: try again. */
 export class ArchiveUnavailableError extends Error {
   override readonly name = 'ArchiveUnavailableError';
   readonly code = 'archive_unavailable';
+}
+
+/** No connection to Postgres came about; the message says to which server, and what it or the network said. */
+export class PostgresConnectError extends Error {
+  override readonly name = 'PostgresConnectError';
+  readonly code = 'postgres_connect';
+  /** The server, as `placeOf` names it. */
+  readonly place: string;
+
+  constructor(place: string, cause: unknown) {
+    super(`${place}: ${wordsOf(cause)}`, { cause });
+    this.place = place;
+  }
+}
+
+/** A migration failed; nothing was changed. */
+export class MigrationFailedError extends Error {
+  override readonly name = 'MigrationFailedError';
+  readonly code = 'migration_failed';
 }
 
 /** The archive was closed before a report could be committed. */

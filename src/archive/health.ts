@@ -32,6 +32,8 @@ export interface ArchiveHealthOptions {
   pool: Pool;
   /** What real writes meet, as a full disk, no probe does. */
   writer: Pick<ArchiveWriter, 'isAway'>;
+  /** The server, as `placeOfUrl` names it, for the log. */
+  server?: string;
   log: Logger;
   everyMs?: number;
 }
@@ -40,6 +42,7 @@ export interface ArchiveHealthOptions {
 export function createArchiveHealth({
   pool,
   writer,
+  server,
   log,
   everyMs = EVERY_MS,
 }: ArchiveHealthOptions): ArchiveHealth {
@@ -59,7 +62,7 @@ export function createArchiveHealth({
       if (!takesWrites) log.info('Postgres takes writes again');
       takesWrites = true;
     } catch (error) {
-      if (takesWrites && !isStopped) log.warn({ err: error }, 'Postgres takes no writes');
+      if (takesWrites && !isStopped) log.warn({ server, err: error }, 'Postgres takes no writes');
       takesWrites = false;
     }
   }

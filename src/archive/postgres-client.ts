@@ -1,5 +1,6 @@
 import { Client, type ClientBase } from 'pg';
 import { postgresAddressOf } from '../network/postgres-url.ts';
+import { PostgresConnectError } from './errors.ts';
 import { beginSession, type SessionLimits, USUAL_LIMITS } from './session.ts';
 
 const CONNECT_WITHIN_MS = 5_000;
@@ -30,15 +31,26 @@ export function createClient(url: string, name: string, limits: SessionLimits = 
   return client;
 }
 
-/** Opens it and sets its limits. Rejects with what pg says where it is not open within 5 s; then it is closed. */
+/** Opens it and sets its limits. Throws `PostgresConnectError` where it is not open within 5 s; then it is closed. */
 export async function startClient(client: Client, limits: SessionLimits = USUAL_LIMITS): Promise<void> {
   try {
     await client.connect();
     await beginSession(client, limits);
   } catch (error) {
     await closeClient(client);
-    throw error;
+    throw new PostgresConnectError(placeOf(client), error);
   }
+}
+
+/** Which server, database and role: as people name them, without the password. */
+export function placeOf({ host, port, database, user }: Client): string {
+  const address = host.includes(':') ? `[${host}]` : host;
+  return `Postgres at ${address}:${port} (database "${database ?? ''}", user "${user ?? ''}")`;
+}
+
+/** The same of a URL. */
+export function placeOfUrl(url: string): string {
+  return placeOf(createClient(url, 'polykeep'));
 }
 
 /** Makes a connection of its own and opens it. Rejects as `startClient` does. */

@@ -1,3 +1,5 @@
+import { codeOf } from '../words.ts';
+
 /**
  * What follows from an error of Postgres, by its SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html).
  * Every decision on an error of Postgres' is made by this one table.
@@ -71,7 +73,8 @@ export function consequencesOf(error: unknown): Consequences {
 /** Nobody comes to trust the server by waiting. */
 function isOfTls(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  return error.message === NO_TLS || ('code' in error && TLS_CODE.test(String(error.code)));
+  if (error.message === NO_TLS || TLS_CODE.test(codeOf(error) ?? '')) return true;
+  return isOfTls(error.cause);
 }
 
 function isOurs(error: unknown): boolean {

@@ -9,9 +9,7 @@ import { type ArchiveConfig, archiveUrl } from './archive-url.ts';
  */
 export async function grantReader(config: ArchiveConfig, name: string): Promise<string> {
   const databaseUrl = await archiveUrl(config);
-  const client = await openClient(databaseUrl, 'polykeep grant-reader').catch((error: Error) => {
-    throw new Error(`Postgres does not answer (${reason(error)}): is polykeep running?`);
-  });
+  const client = await openClient(databaseUrl, 'polykeep grant-reader');
   try {
     await pendingMigrations(client);
     const password = await makeReaderRole(client, name);
@@ -30,10 +28,4 @@ function urlOf(databaseUrl: string, username: string, password: string): string 
   url.searchParams.set('user', username);
   url.searchParams.set('password', password);
   return url.href;
-}
-
-/** A connection that was tried on several addresses fails with no message of its own. */
-function reason(error: Error): string {
-  if (error.message !== '') return error.message;
-  return 'code' in error ? String(error.code) : error.name;
 }

@@ -8,7 +8,7 @@ export async function migrate({
   DATABASE_DIRECT_URL,
   LOG_LEVEL,
 }: Pick<Config, 'DATABASE_URL' | 'DATABASE_DIRECT_URL' | 'LOG_LEVEL'>): Promise<void> {
-  const { log } = createLog(LOG_LEVEL);
+  const { log } = await createLog(LOG_LEVEL);
   // `readConfig` has refused the command without one.
   if (DATABASE_URL === undefined) return;
   await migrateDatabase(DATABASE_DIRECT_URL ?? DATABASE_URL, log);

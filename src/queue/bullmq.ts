@@ -2,6 +2,7 @@ import { Queue } from 'bullmq';
 import type { Logger } from 'pino';
 import { within } from '../clock.ts';
 import type { Follow, HandedOn } from '../follow/lease.ts';
+import { redisPlaceOf } from '../network/redis-url.ts';
 import { type BullmqWorker, startBullmqWorker } from './bullmq-worker.ts';
 import { type CallJob, jobOf, QUEUE_NAME } from './call-job.ts';
 import { type CallQueue, type QueueDepth, QueueUnavailableError } from './call-queue.ts';
@@ -48,7 +49,13 @@ export function createBullmqQueue(options: BullmqQueueOptions): BullmqCallQueue 
   // What follows from it is told by whoever asked.
   queue.on('error', (error) => log.debug({ err: error }, 'queue error'));
   const jobKeys = ['wait', 'active', 'delayed', 'prioritized', 'meta'].map((type) => queue.toKey(type));
-  const probe = createWriteProbe({ redis: connection, key: `${prefix}:probe`, jobKeys, log });
+  const probe = createWriteProbe({
+    redis: connection,
+    key: `${prefix}:probe`,
+    jobKeys,
+    server: redisPlaceOf(redisUrl),
+    log,
+  });
   const leases = new Leases({ atMost: concurrency, yieldAfterMs });
   let worker: BullmqWorker | null = null;
   let yieldCheck: NodeJS.Timeout | undefined;

@@ -10,6 +10,8 @@ interface WriteProbeOptions {
   key: string;
   /** Of the queue: two lists, two sorted sets, and a hash. */
   jobKeys: readonly string[];
+  /** As `redisPlaceOf` names it, for the log. */
+  server?: string;
   log: Logger;
 }
 
@@ -53,7 +55,7 @@ redis.call('ZCARD', KEYS[4])
 redis.call('ZCARD', KEYS[5])
 redis.call('HLEN', KEYS[6])`;
 
-export function createWriteProbe({ redis, key, jobKeys, log }: WriteProbeOptions): WriteProbe {
+export function createWriteProbe({ redis, key, jobKeys, server, log }: WriteProbeOptions): WriteProbe {
   let isUp = true;
   let running: Promise<boolean> | null = null;
   let stopped = false;
@@ -116,7 +118,7 @@ export function createWriteProbe({ redis, key, jobKeys, log }: WriteProbeOptions
       backSince = performance.now();
       return log.info('Redis is back: it takes writes');
     }
-    log.warn({ err: refusal }, 'Redis takes no writes: calls are followed on without it');
+    log.warn({ server, err: refusal }, 'Redis takes no writes: calls are followed on without it');
     probed.onDown?.();
   }
 

@@ -20,6 +20,7 @@ import { PACKAGE_FOLDER } from '../package-folder.ts';
 import { replay } from '../push/replays.ts';
 import { createDispatch } from '../queue/dispatch.ts';
 import { type Common, FLUSH_WITHIN_MS, unlessHung } from './common.ts';
+import { listenOn } from './listen-on.ts';
 import { isPooled } from './postgres.ts';
 
 /** Where the build puts the page. */
@@ -70,7 +71,7 @@ export async function listen(common: Common): Promise<string> {
     page: await loadPage(PAGE_FOLDER),
   });
   running.defer(() => stopListening(server, placedCalls));
-  return server.listen({ host: config.HOST, port: config.PORT });
+  return listenOn(server, { host: config.HOST, port: config.PORT, variable: 'PORT' });
 }
 
 /** Health and metrics of a worker, where it is given a port: null where not, so that many can run on one machine. */
@@ -79,7 +80,7 @@ export async function listenForOperators(common: Common): Promise<string | null>
   if (port === undefined) return null;
   const server = createCoreServer(coreOptions(common));
   common.running.defer(() => stopAnswering(server));
-  return server.listen({ host, port });
+  return listenOn(server, { host, port, variable: 'WORKER_PORT' });
 }
 
 function coreOptions({ config, archiveHealth, queue, accounts, metrics, log }: Common): CoreOptions {

@@ -7,6 +7,7 @@ import { openDatabase } from '../archive/database.ts';
 import { createArchiveHealth } from '../archive/health.ts';
 import { archiveId } from '../archive/identity.ts';
 import { createNews } from '../archive/news.ts';
+import { placeOfUrl } from '../archive/postgres-client.ts';
 import { createUnfoldedChanges } from '../archive/read/unfolded.ts';
 import { createUnsettledCalls } from '../archive/read/unsettled.ts';
 import { migrateDatabase } from '../archive/schema/migrations.ts';
@@ -89,7 +90,12 @@ async function start(
 
   const push = await openPush({ config, pool: database.pool, archive, log, running });
   const writer = createWriter({ pool: database.pool, metrics: metrics.writes, log });
-  const archiveHealth = createArchiveHealth({ pool: database.pool, writer, log });
+  const archiveHealth = createArchiveHealth({
+    pool: database.pool,
+    writer,
+    server: placeOfUrl(postgres.pooled),
+    log,
+  });
   archiveHealth.start();
   running.defer(() => archiveHealth.stop());
   // A scrape has a connection of its own: it takes none from the followers.

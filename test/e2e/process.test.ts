@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, constants, openSync } from 'node:fs';
 import { access, mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -11,6 +11,8 @@ import { request } from 'undici';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { client } from '../support/client.ts';
+import { environmentOf, MAIN } from '../support/command-line.ts';
+import { isOnPath } from '../support/redis-choice.ts';
 import { freePort } from '../support/redis-server.ts';
 import { FAST, type SidecarProcess, spawnByShell, spawnSidecar } from '../support/sidecar.ts';
 
@@ -176,7 +178,32 @@ describe('the log', () => {
     await sidecar.end('SIGTERM');
     const transitions = sidecar.log.filter(({ msg }) => msg === 'transition');
     expect(transitions.at(-1)).toMatchObject({ callSid, account: 'default', status: 'success' });
+    expect(transitions.at(-1)).toMatchObject({
+      level: 'info',
+      time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+    });
     expect(JSON.stringify(sidecar.log) + sidecar.stderr()).not.toContain(FAST.POLYAI_AUTH_TOKEN);
+  });
+});
+
+describe.skipIf(!isOnPath('script'))('on a terminal', () => {
+  it('the log is for people', async () => {
+    const command = `exec '${process.execPath}' '${MAIN}' serve`;
+    const environment = { ...FAST, POLYAI_BASE_URL: simulator.url, DATA_DIR: dataDir, NO_COLOR: '1' };
+    const child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], {
+      env: environmentOf(environment),
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    const ended = once(child, 'close');
+    let said = '';
+    child.stdout.on('data', (chunk) => {
+      said += chunk;
+    });
+    await expect.poll(() => said).toMatch(/^\[\d\d:\d\d:\d\d\] INFO: polykeep runs\r?\n +role: "serve"\r?$/m);
+    // Ctrl-C.
+    child.stdin.write('\x03');
+    expect(await ended).toEqual([0, null]);
+    expect(said).toMatch(/INFO: polykeep stopped/);
   });
 });
 
@@ -249,9 +276,31 @@ describe('bad configuration', () => {
 
   it.each([
     ['an unknown command', {}, 'fly', /unknown command fly/],
-    ['a port that is taken', { PORT: 'SIMULATOR' }, 'serve', /EADDRINUSE/],
+    [
+      'a port that is taken',
+      { PORT: 'SIMULATOR' },
+      'serve',
+      /^polykeep: PORT: \d+ on 127\.0\.0\.1 is taken by another program: .*EADDRINUSE/,
+    ],
+    [
+      'a host that is none of this machine',
+      { HOST: '192.0.2.1', API_KEYS: 'me:write:a-key-of-sixteen-characters' },
+      'serve',
+      /^polykeep: HOST: 192\.0\.2\.1 is no address of this machine .*EADDRNOTAVAIL/,
+    ],
+    [
+      'a data folder that cannot be written to',
+      { DATA_DIR: '/dev/null/data' },
+      'serve',
+      /^polykeep: DATA_DIR: \/dev\/null\/data cannot be used: ENOTDIR: .*; set DATA_DIR to a folder/,
+    ],
     ['a worker without what it shares', {}, 'worker', /REDIS_URL/],
-    ['a database that is not there', { DATABASE_URL: 'POSTGRES' }, 'migrate', /"nowhere" does not exist/],
+    [
+      'a database that is not there',
+      { DATABASE_URL: 'POSTGRES' },
+      'migrate',
+      /^polykeep: DATABASE_URL: Postgres at \S+ \(database "nowhere", user "\w+"\): database "nowhere" does not exist$/m,
+    ],
   ])('%s is a plain line too', async (_, more, command, message) => {
     const known = new Map([
       ['SIMULATOR', new URL(simulator.url).port],

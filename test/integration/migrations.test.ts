@@ -85,6 +85,22 @@ describe('migrations', () => {
     expect(await tables(test)).toEqual([]);
   });
 
+  it('that fail say what Postgres said, and not the statement', async () => {
+    const test = await empty();
+    await test.query('create schema polykeep_internal; create table polykeep_internal.calls ()');
+    await expect(migrateDatabase(test.url, silentLog)).rejects.toThrow(
+      'the schema could not be brought up to date, and is as it was: relation "calls" already exists (42P07)',
+    );
+  });
+
+  it('that wait for Postgres to answer say so once, with the server', async () => {
+    const { lines, log } = listeningLog();
+    const url = 'postgres://me:secret@127.0.0.1:1/nothing';
+    const said = 'Postgres at 127.0.0.1:1 (database "nothing", user "me"): connect ECONNREFUSED 127.0.0.1:1';
+    await expect(migrateDatabase(url, log, { answerWithinMs: 1_600 })).rejects.toThrow(said);
+    expect(lines).toMatchObject([{ msg: 'Postgres does not answer yet', err: { message: said } }]);
+  });
+
   it('are a command of their own, which tells what it has done', async () => {
     const test = await empty();
     const messages = async () => {

@@ -340,7 +340,7 @@ describe('grant-reader', () => {
     );
     const url = Object.assign(new URL(inject('postgresUrl')), { port: '1' }).href;
     await expect(grantReader({ DATABASE_URL: url, DATA_DIR: '/nowhere' }, 'analyst')).rejects.toThrow(
-      /^Postgres does not answer \(.+\): is polykeep running\?$/,
+      /^Postgres at 127\.0\.0\.1:1 \(database ".+", user ".+"\): connect ECONNREFUSED 127\.0\.0\.1:1$/,
     );
   });
 });

@@ -1,5 +1,6 @@
 import { Writable } from 'node:stream';
 import { type Logger, pino } from 'pino';
+import { LOG_OPTIONS } from '../../src/log.ts';
 
 export const silentLog = pino({ level: 'silent' });
 
@@ -9,6 +10,7 @@ export interface ToldLine {
   callSid?: string;
   migration?: string;
   postgresPid?: number;
+  err?: { message: string };
 }
 
 /** A log whose lines can be read. */
@@ -20,5 +22,5 @@ export function listeningLog(): { lines: ToldLine[]; log: Logger } {
       done();
     },
   });
-  return { lines, log: pino(stream) };
+  return { lines, log: pino(LOG_OPTIONS, stream) };
 }

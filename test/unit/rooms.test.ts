@@ -24,8 +24,16 @@ const Rules = Type.Object({
 });
 
 /** Files of `src/` beside the rooms: these are for all, and whatever else is there stands above all. */
-const FOR_ALL = ['backoff.ts', 'clock.ts', 'log.ts', 'log-output.ts', 'open-files.ts', 'package-folder.ts'];
-const FOR_ALL_GLOB = 'src/{backoff,clock,log,log-output,open-files,package-folder}.ts';
+const FOR_ALL = [
+  'backoff.ts',
+  'clock.ts',
+  'log.ts',
+  'log-output.ts',
+  'open-files.ts',
+  'package-folder.ts',
+  'words.ts',
+];
+const FOR_ALL_GLOB = 'src/{backoff,clock,log,log-output,open-files,package-folder,words}.ts';
 
 const text = (path: string) => readFile(new URL(`../../${path}`, import.meta.url), 'utf8');
 

@@ -5,7 +5,13 @@ import { migrate } from 'drizzle-orm/node-postgres/migrator';
 import type { Client } from 'pg';
 import type { Logger } from 'pino';
 import { PACKAGE_FOLDER } from '../../package-folder.ts';
-import { DatabaseEncodingError, MigrationBlockedError, MigrationDeniedError } from '../errors.ts';
+import { wordsOf } from '../../words.ts';
+import {
+  DatabaseEncodingError,
+  MigrationBlockedError,
+  MigrationDeniedError,
+  MigrationFailedError,
+} from '../errors.ts';
 import { refuseTransactionPooler } from '../pooler.ts';
 import { closeClient, openClient } from '../postgres-client.ts';
 import type { SessionLimits } from '../session.ts';
@@ -44,8 +50,8 @@ interface MigrationPatience {
 
 /**
  * Brings the schema up to date: all that is pending, or nothing. Throws `TransactionPoolerError`,
- * `DatabaseEncodingError`, `NewerDatabaseError`, `MigrationBlockedError`, `MigrationDeniedError`, and else what Postgres
- * says.
+ * `DatabaseEncodingError`, `NewerDatabaseError`, `MigrationBlockedError`, `MigrationDeniedError`, `MigrationFailedError`,
+ * and `PostgresConnectError`.
  */
 export async function migrateDatabase(
   url: string,
@@ -85,6 +91,7 @@ async function openPatiently(
   deadline: number,
   signal?: AbortSignal,
 ): Promise<Client> {
+  let said = '';
   for (;;) {
     try {
       return await openClient(url, 'polykeep migrate');
@@ -92,7 +99,9 @@ async function openPatiently(
       signal?.throwIfAborted();
       const { isAway, isForOperator } = consequencesOf(error);
       if (!isAway || isForOperator || performance.now() > deadline) throw error;
-      log.warn({ err: error }, 'Postgres does not answer yet');
+      // It is tried twice a second: one line for as long as nothing changes.
+      if (wordsOf(error) !== said) log.warn({ err: error }, 'Postgres does not answer yet');
+      said = wordsOf(error);
       await sleep(RETRY_MS);
       signal?.throwIfAborted();
     }
@@ -153,6 +162,8 @@ async function applyWhenFree(client: Client, log: Logger, deadline: number): Pro
   }
 }
 
+const FAILED = 'the schema could not be brought up to date, and is as it was';
+
 interface Rights {
   database: string;
   role: string;
@@ -167,11 +178,14 @@ select quote_ident(current_database()) as database, quote_ident(current_user) as
        (select quote_ident(pg_get_userbyid(nspowner)) from pg_namespace
          where nspname = 'polykeep_internal' and not pg_has_role(nspowner, 'usage')) as "otherOwner"`;
 
-/** Rejects with Postgres' own words and what to grant, where it denied something; else with the error. */
+/** Rejects with Postgres' own words, and with what to grant where it denied something. */
 async function explainDenied(client: Client, error: unknown): Promise<never> {
-  if (sqlState(error) !== '42501') throw error;
+  if (error instanceof MigrationBlockedError) throw error;
+  const [state, words] = [sqlState(error), saidBy(error)];
+  if (state !== null && state !== '42501')
+    throw new MigrationFailedError(`${FAILED}: ${words} (${state})`, { cause: error });
+  if (state === null) throw error;
   const { rows } = await client.query<Rights>(RIGHTS);
-  const words = wordsOf(error);
   const [help] = rows.flatMap(helpFor);
   throw new MigrationDeniedError(help === undefined ? words : `${words}: ${help}`, { cause: error });
 }
@@ -188,7 +202,7 @@ function helpFor({ database, role, mayCreate, otherOwner }: Rights): string[] {
 }
 
 /** Drizzle's own error says the statement, and what Postgres said is behind it. */
-function wordsOf(error: unknown): string {
+function saidBy(error: unknown): string {
   const said = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   return said instanceof Error ? said.message : String(said);
 }
