@@ -75,6 +75,7 @@ export const problem = {
     new ProblemError('ambiguous_account', `X-Polykeep-Account: must name one of ${names.join(', ')}`),
 
   noKey: () => new ProblemError('unauthorized', 'authorization: an API key is needed, as "Bearer KEY"'),
+  unknownKey: () => new ProblemError('unauthorized', 'authorization: this API key is none of API_KEYS'),
   /** In PolyAI's own words. */
   noPolyAiToken: () => new ProblemError('unauthorized', 'Invalid or missing token'),
   keyMayOnlyRead: (key: string) =>
@@ -88,6 +89,11 @@ export const problem = {
   routeNotFound: (method: string, path: string) =>
     new ProblemError('route_not_found', `no route ${method} ${path}`),
 
+  noQueueBoard: () =>
+    new ProblemError(
+      'route_not_found',
+      'there are no pages of a queue: without REDIS_URL it is in the process',
+    ),
   webhookNotFound: () =>
     new ProblemError('webhook_not_found', [{ field: 'id', detail: 'there is no such webhook' }]),
   deliveryNotFound: () =>
@@ -107,6 +113,10 @@ export const problem = {
   unsupportedMediaType: () =>
     new ProblemError('unsupported_media_type', [
       { field: 'content-type', detail: 'must be application/json' },
+    ]),
+  unsupportedEncoding: () =>
+    new ProblemError('unsupported_media_type', [
+      { field: 'content-encoding', detail: 'must be identity: bodies are read as they are' },
     ]),
   headersTooLarge: () => new ProblemError('headers_too_large', 'headers: larger than 16 KB'),
   /** `whose`: `the key NAME` or `this address`. */

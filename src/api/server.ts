@@ -11,6 +11,7 @@ import type { CountRefusal } from './door/count-refusal.ts';
 import { boundConnections } from './door/crowd.ts';
 import { ANSWER_HEADERS } from './door/headers.ts';
 import { refuseUnderPressure } from './door/pressure.ts';
+import { makeReadable } from './door/readable.ts';
 import { type DropInRoutesOptions, dropInRoutes } from './drop-in/drop-in.ts';
 import { handleError, pathOf, sendProblem } from './error-handler.ts';
 import { describeRoutes } from './openapi/openapi.ts';
@@ -125,6 +126,7 @@ function guardedServer(options: CoreOptions): FastifyInstance {
     clientErrorHandler: refuseConnection,
   });
   boundConnections(app, { atMost: options.maxConnections, count });
+  makeReadable(app);
   app.setValidatorCompiler(validatorCompiler);
   app.setErrorHandler(handleError);
   app.setNotFoundHandler((request, reply) =>

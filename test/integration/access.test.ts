@@ -71,6 +71,16 @@ describe('with API keys', () => {
     expect(await statusOf('POST', '/calls', WRITE)).toBe(200);
   });
 
+  it('no key and an unknown one are told apart', async () => {
+    const [missing, unknown] = [
+      await ask('GET', '/calls'),
+      await ask('GET', '/calls', 'a-key-that-nobody-has'),
+    ];
+    expect([missing.statusCode, unknown.statusCode]).toEqual([401, 401]);
+    expect(missing.json().detail).toBe('authorization: an API key is needed, as "Bearer KEY"');
+    expect(unknown.json().detail).toBe('authorization: this API key is none of API_KEYS');
+  });
+
   it('a key that may only read does not write', async () => {
     const answer = await ask('POST', '/calls', READ);
     expect(answer.statusCode).toBe(403);

@@ -138,3 +138,50 @@ describe('a body over 1 MB', () => {
     },
   );
 });
+
+describe('what clients send that is not quite right', () => {
+  it.each(['registeredFrom', 'settledTo'])(
+    'a + of the time %s that arrives as a space is understood',
+    async (name) => {
+      const answer = await app.inject(`/v1/calls?${name}=2026-11-01T00:00:00+01:00`);
+      expect(answer.statusCode).toBe(200);
+      const wrong = await app.inject(`/v1/calls?${name}=2026-11-01+00:00:00+01:00`);
+      expect(wrong.statusCode).toBe(400);
+    },
+  );
+
+  it('of a time that is one: from where it says', async () => {
+    await server.registrar.register({ callSid: 'timed', account: 'default', metadata: {} });
+    const hour = 3_600_000;
+    const at = new Date(Date.now() - hour / 2);
+    const inZone = (offset: string, ms: number) =>
+      new Date(at.getTime() + ms).toISOString().replace('Z', offset);
+    const found = async (time: string) =>
+      (await app.inject(`/v1/calls?callSidPrefix=timed&registeredFrom=${time}`)).json().data.length;
+    expect(await found(inZone('+01:00', hour))).toBe(1);
+    expect(await found(inZone('+01:00', 2 * hour))).toBe(0);
+  });
+
+  it('a DELETE with a JSON type and no body', async () => {
+    const headers = { 'content-type': 'application/json' };
+    expect((await app.inject({ method: 'DELETE', url: '/v1/calls/nobody', headers })).statusCode).toBe(404);
+    const withoutBody = await app.inject({ method: 'POST', url: '/v1/calls', headers });
+    expect(withoutBody.statusCode).toBe(400);
+  });
+
+  it.each(['gzip', 'br', 'snappy'])('a body in %s is refused with 415', async (encoding) => {
+    const headers = { 'content-type': 'application/json', 'content-encoding': encoding };
+    const answer = await app.inject({ method: 'POST', url: '/v1/calls', headers, body: '{"callSid":"a"}' });
+    expect(answer.statusCode).toBe(415);
+    expect(answer.headers['accept-encoding']).toBe('identity');
+    expect(answer.json()).toMatchObject({ errors: [{ field: 'content-encoding' }] });
+    const plain = { ...headers, 'content-encoding': 'identity' };
+    const taken = await app.inject({
+      method: 'POST',
+      url: '/v1/calls',
+      headers: plain,
+      body: '{"callSid":"a"}',
+    });
+    expect(taken.statusCode).toBeLessThan(300);
+  });
+});

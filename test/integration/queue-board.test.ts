@@ -125,7 +125,10 @@ it('without Redis there is no board', async () => {
   for (const url of ['/queues', '/queues/api/queues']) {
     const answer = await other.app.inject({ url, headers: bearer(WRITE) });
     expect(answer.statusCode).toBe(404);
-    expect(answer.json()).toMatchObject({ code: 'route_not_found' });
+    expect(answer.json()).toMatchObject({
+      code: 'route_not_found',
+      detail: expect.stringMatching(/without REDIS_URL/),
+    });
   }
   await other.stop();
   await inProcess.close();

@@ -67,11 +67,12 @@ export function guard(app: FastifyInstance, { keys, maxPerSecond, count }: Guard
   }
 }
 
-function checkKey({ apiKey, method, routeOptions }: FastifyRequest, reply: FastifyReply): void {
+function checkKey(request: FastifyRequest, reply: FastifyReply): void {
+  const { apiKey, method, routeOptions } = request;
   const isBoard = routeOptions.config.access === 'board';
   if (apiKey === null) {
     reply.header('www-authenticate', isBoard ? 'Basic realm="polykeep: any name, an API key"' : 'Bearer');
-    throw problem.noKey();
+    throw givenKey(request) === '' ? problem.noKey() : problem.unknownKey();
   }
   const isReading = method === 'GET' || method === 'HEAD';
   if ((isBoard || !isReading) && apiKey.scope === 'read') {

@@ -14,12 +14,12 @@ export interface QueueBoardOptions {
   jobs: Queue | null;
 }
 
-/** Pages that show BullMQ's jobs; there are none where the queue is in the process, which then does not load them. */
+/** Pages that show BullMQ's jobs; where the queue is in the process they are not loaded, and the answer says so. */
 export async function queueBoard(
   scope: FastifyInstance,
   { queue, jobs, prefix }: QueueBoardOptions & { prefix: string },
 ): Promise<void> {
-  if (jobs === null) return;
+  if (jobs === null) return sayThereIsNone(scope);
   const [{ createBullBoard }, { BullMQAdapter }, { FastifyAdapter }] = await Promise.all([
     import('@bull-board/api'),
     import('@bull-board/api/bullMQAdapter'),
@@ -49,4 +49,12 @@ export async function queueBoard(
     if ((await queue.state()) === 'down') throw problem.queueUnavailable();
   });
   scope.register(pages.registerPlugin());
+}
+
+function sayThereIsNone(scope: FastifyInstance): void {
+  for (const url of ['/', '/*']) {
+    scope.get(url, { config: { access: 'board' } }, async () => {
+      throw problem.noQueueBoard();
+    });
+  }
 }
