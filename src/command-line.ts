@@ -20,6 +20,8 @@ const USAGE = `usage: polykeep COMMAND
             [--status S] [--outcome O] [--account A] [--registered-from TIME] [--registered-to TIME]
             [--settled-from TIME] [--settled-to TIME] [--reason R] [--call-sid-prefix P]
             [--metadata KEY=VALUE] [--bom] (of csv: the mark by which Excel knows UTF-8)
+  check     try the configuration, Postgres, Redis, each account and the webhooks' root: a line each, ✓ or ✗ and what
+            to do; exit code 1 where one is ✗
   check --statistics
             count all calls anew, beside those who write, and put right what statistics have otherwise; exit code 1
             where there was something
@@ -84,8 +86,7 @@ async function run(command: string, args: string[]): Promise<void> {
       return exportCalls(args, await configOf(command));
     }
     case 'check': {
-      const { check } = await import('./commands/check.ts');
-      process.exitCode = await check(args, await configOf(command));
+      process.exitCode = await check(args);
       return;
     }
     case 'demo': {
@@ -113,6 +114,21 @@ async function run(command: string, args: string[]): Promise<void> {
     default:
       throw new Error(`unknown command ${command}\n${USAGE}`);
   }
+}
+
+async function check(args: string[]): Promise<number> {
+  const { values } = parseArgs({ args, options: { statistics: { type: 'boolean', default: false } } });
+  if (values.statistics) {
+    const { checkStatistics } = await import('./commands/check-statistics.ts');
+    return checkStatistics(await configOf('check --statistics'));
+  }
+  const [{ check: checkAll }, { tryConfig }, { loadEnvironmentFile }] = await Promise.all([
+    import('./commands/check.ts'),
+    import('./config/config.ts'),
+    import('./config/environment-file.ts'),
+  ]);
+  loadEnvironmentFile();
+  return checkAll(tryConfig('check'));
 }
 
 /** What went wrong, with the variable that says where. */

@@ -11,7 +11,7 @@ const ANSWER_WITHIN_MS = 6_000;
  * Changes nothing, and asks for all that a write needs: a server that is not read only, the right to the tables, and
  * their locks, which a migration or an operator may hold.
  */
-const PROBE = `
+export const WRITE_PROBE = `
 with updated as (update polykeep_internal.calls set polls = polls where false returning 1),
      promised as (update polykeep_internal.unsettled set followed_until = now() where false returning 1),
      inserted as (insert into polykeep_internal.transitions (call_id, seq, status, observed_at)
@@ -55,7 +55,7 @@ export function createArchiveHealth({
 
   async function probe(): Promise<void> {
     try {
-      const answer = pool.query(PROBE);
+      const answer = pool.query(WRITE_PROBE);
       if (!(await within(ANSWER_WITHIN_MS, answer)))
         throw new Error(`no answer within ${ANSWER_WITHIN_MS} ms`);
       await answer;

@@ -130,12 +130,17 @@ export function isReady(redis: RedisConnection | null): boolean {
 
 /** Warns of a Redis that evicts keys when its memory is full: the sweeper then has to find the calls it forgot. */
 export async function warnOfEviction(redis: RedisConnection, log: Logger): Promise<void> {
-  const masters = redis instanceof Cluster ? redis.nodes('master') : [redis];
-  const policies = new Set(await Promise.all(masters.map(policyOf)));
-  for (const policy of policies) {
-    if (policy === undefined || policy === 'noeviction') continue;
+  for (const policy of await evictionPolicies(redis)) {
+    if (policy === 'noeviction') continue;
     log.warn({ policy }, 'Redis may evict keys: set its maxmemory-policy to noeviction');
   }
+}
+
+/** What each of its servers does when its memory is full, each once; some hosts of Redis do not tell. */
+export async function evictionPolicies(redis: RedisConnection): Promise<string[]> {
+  const masters = redis instanceof Cluster ? redis.nodes('master') : [redis];
+  const policies = await Promise.all(masters.map(policyOf));
+  return [...new Set(policies)].filter((policy) => policy !== undefined);
 }
 
 async function policyOf(redis: Redis): Promise<string | undefined> {

@@ -55,6 +55,11 @@ redis.call('ZCARD', KEYS[4])
 redis.call('ZCARD', KEYS[5])
 redis.call('HLEN', KEYS[6])`;
 
+/** The first key is written, the others are those of a queue. Rejects with what Redis says. */
+export async function writeAsJobsDo(redis: RedisConnection, keys: readonly string[]): Promise<void> {
+  await redis.eval(PROBE, keys.length, ...keys, KEY_TTL_MS);
+}
+
 export function createWriteProbe({ redis, key, jobKeys, server, log }: WriteProbeOptions): WriteProbe {
   let isUp = true;
   let running: Promise<boolean> | null = null;
@@ -107,7 +112,7 @@ export function createWriteProbe({ redis, key, jobKeys, server, log }: WriteProb
   }
 
   async function set(): Promise<void> {
-    await redis.eval(PROBE, 1 + jobKeys.length, key, ...jobKeys, KEY_TTL_MS);
+    await writeAsJobsDo(redis, [key, ...jobKeys]);
   }
 
   function tell(refusal: Error | null): void {

@@ -61,6 +61,9 @@ export interface Simulator {
 
 const TWO_HOURS_MS = 2 * 60 * 60_000;
 
+/** The id that no call has: PolyAI's are random. */
+const NO_CALL = '00000000-0000-0000-0000-000000000000';
+
 /** PolyAI's APIs over real HTTP, with calls that live, end and are forgotten, and faults on demand. */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const { host = '127.0.0.1', keepPolls = true, random = Math.random } = options;
@@ -125,9 +128,12 @@ export async function startSimulator(options: SimulatorOptions = {}): Promise<Si
     const at = Date.now();
     const refused = refusal(api, request) ?? (isValid && !options.isInvalid?.(callSid) ? null : 400);
     if (refused !== null) {
+      if (callSid === NO_CALL) return refuse(api, refused, response);
       journal.open(callSid, { at, fault: null }, null, { request, response });
       return refuse(api, refused, response);
     }
+    // Asked of no call, as to try a token: it is no poll, and nothing goes wrong with it.
+    if (callSid === NO_CALL) return send(response, 404, api.errorBody(404));
     const begun = calls.placed.has(callSid) ? null : options.firstAsked?.(callSid);
     if (begun) calls.place({ ...begun, callSid });
     const fault = pollFaults.strike(callSid);

@@ -20,6 +20,7 @@ import { connectionLimits, openFilesLimit } from '../open-files.ts';
 import { readBacklog } from '../push/backlog.ts';
 import type { CallQueue } from '../queue/call-queue.ts';
 import { createInProcessQueue } from '../queue/in-process.ts';
+import { logAccountChecks } from './account-checks.ts';
 import { FLUSH_WITHIN_MS, longestInterval, unlessHung } from './common.ts';
 import { startDelivering } from './deliver.ts';
 import { listen, listenForOperators } from './listen.ts';
@@ -73,6 +74,7 @@ async function start(
   { config, role, log, signal, droppedLines, redisPrefix = 'polykeep' }: SidecarOptions,
   running: AsyncDisposableStack,
 ): Promise<{ url: string | null; accounts: Accounts }> {
+  if (role !== 'api') logAccountChecks(config, log, running);
   const postgres = await postgresUrls(config, log, running);
   await migrateDatabase(postgres.direct, log, { signal });
   const { database, direct } = openDatabases(postgres, log, running);

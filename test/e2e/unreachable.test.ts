@@ -45,7 +45,7 @@ afterEach(async () => {
 });
 
 const warningsOf = (account: string) =>
-  sidecar.log.filter((line) => line.account === account && line.level === 'warn');
+  sidecar.log.filter((line) => line.account === account && line.level === 'warn' && line.found === undefined);
 
 describe('an account whose base URL is wrong', () => {
   it('is seen in the archive within 5 s, in readiness, the metrics, and one line of the log', async () => {

@@ -11,7 +11,7 @@ import { countedAnew } from '../../src/archive/write/rollup-changes.ts';
 import { createWriter } from '../../src/archive/write/writer.ts';
 import type { Conclusion, Report } from '../../src/call/call.ts';
 import { systemClock } from '../../src/clock.ts';
-import { check as checkCommand } from '../../src/commands/check.ts';
+import { checkStatistics } from '../../src/commands/check-statistics.ts';
 import { createRetention } from '../../src/upkeep/retention.ts';
 import { createRollups } from '../../src/upkeep/rollups.ts';
 import { createStatsKeys, type StatsKeysOptions } from '../../src/upkeep/stats-keys.ts';
@@ -260,9 +260,7 @@ describe('rollups', () => {
 describe('polykeep check --statistics', () => {
   const check = async () => {
     const lines: string[] = [];
-    const code = await checkCommand(['--statistics'], { DATABASE_URL: test.url, DATA_DIR: '' }, (line) =>
-      lines.push(line),
-    );
+    const code = await checkStatistics({ DATABASE_URL: test.url, DATA_DIR: '' }, (line) => lines.push(line));
     return { code, lines };
   };
 

@@ -16,6 +16,7 @@ import { refuseTransactionPooler } from '../pooler.ts';
 import { closeClient, openClient } from '../postgres-client.ts';
 import type { SessionLimits } from '../session.ts';
 import { consequencesOf, sqlState } from '../sql-states.ts';
+import { missingRight } from './rights.ts';
 import { pendingMigrations } from './version.ts';
 
 /** The database may be another application's too, which keeps its own migrations as Drizzle does by default. */
@@ -109,7 +110,7 @@ async function openPatiently(
 }
 
 /** Else the first status with a reason in another alphabet would be refused, long after the start. */
-async function refuseOtherEncoding(client: Client): Promise<void> {
+export async function refuseOtherEncoding(client: Client): Promise<void> {
   const { rows } = await client.query<{ database: string; encoding: string }>(
     `select current_database() as database, current_setting('server_encoding') as encoding`,
   );
@@ -164,20 +165,6 @@ async function applyWhenFree(client: Client, log: Logger, deadline: number): Pro
 
 const FAILED = 'the schema could not be brought up to date, and is as it was';
 
-interface Rights {
-  database: string;
-  role: string;
-  mayCreate: boolean;
-  /** Of the schema that the tables are in; null where it is not there, or is the role's own. */
-  otherOwner: string | null;
-}
-
-const RIGHTS = `
-select quote_ident(current_database()) as database, quote_ident(current_user) as role,
-       has_database_privilege(current_database(), 'create') as "mayCreate",
-       (select quote_ident(pg_get_userbyid(nspowner)) from pg_namespace
-         where nspname = 'polykeep_internal' and not pg_has_role(nspowner, 'usage')) as "otherOwner"`;
-
 /** Rejects with Postgres' own words, and with what to grant where it denied something. */
 async function explainDenied(client: Client, error: unknown): Promise<never> {
   if (error instanceof MigrationBlockedError) throw error;
@@ -185,20 +172,8 @@ async function explainDenied(client: Client, error: unknown): Promise<never> {
   if (state !== null && state !== '42501')
     throw new MigrationFailedError(`${FAILED}: ${words} (${state})`, { cause: error });
   if (state === null) throw error;
-  const { rows } = await client.query<Rights>(RIGHTS);
-  const [help] = rows.flatMap(helpFor);
-  throw new MigrationDeniedError(help === undefined ? words : `${words}: ${help}`, { cause: error });
-}
-
-function helpFor({ database, role, mayCreate, otherOwner }: Rights): string[] {
-  if (otherOwner !== null) {
-    return [
-      `the tables are those of the role ${otherOwner}: migrate as that one, or grant ${otherOwner} to ${role}`,
-    ];
-  }
-  return mayCreate
-    ? []
-    : [`polykeep makes schemas of its own in it: grant create on database ${database} to ${role}`];
+  const help = await missingRight(client);
+  throw new MigrationDeniedError(help === null ? words : `${words}: ${help}`, { cause: error });
 }
 
 /** Drizzle's own error says the statement, and what Postgres said is behind it. */

@@ -1,0 +1,89 @@
+import type { Client } from 'pg';
+import { type Finding, unwell, well } from '../network/finding.ts';
+import { wordsOf } from '../words.ts';
+import { WRITE_PROBE } from './health.ts';
+import { ArchivePool } from './pool.ts';
+import { refuseTransactionPooler } from './pooler.ts';
+import { closeClient, openClient, placeOf, placeOfUrl } from './postgres-client.ts';
+import { refuseOtherEncoding } from './schema/migrations.ts';
+import { missingRight } from './schema/rights.ts';
+import { pendingMigrations } from './schema/version.ts';
+
+/** The oldest that its makers still look after. */
+const OLDEST = 14;
+
+export interface CheckedUrls {
+  /** The server itself. */
+  direct: string;
+  /** A pooler before it; null: there is none. */
+  pooled: string | null;
+}
+
+/** Whether Postgres is there, and takes what polykeep needs of it. Changes nothing. */
+export async function checkPostgres({ direct, pooled }: CheckedUrls): Promise<Finding[]> {
+  let client: Client | null = null;
+  try {
+    client = await openClient(direct, 'polykeep check');
+    const findings = [
+      await versionOf(client),
+      await tried('its encoding', refuseOtherEncoding(client), 'UTF8'),
+    ];
+    const isDirect = await tried('the way to it', refuseTransactionPooler(client, direct), 'direct');
+    findings.push(isDirect, await rightsOf(client));
+    if (pooled !== null) findings.push(await checkPooler(pooled));
+    return findings;
+  } catch (error) {
+    return [unwell(wordsOf(error))];
+  } finally {
+    await closeClient(client);
+  }
+}
+
+async function versionOf(client: Client): Promise<Finding> {
+  const { rows } = await client.query<{ version: string; number: number; isReadOnly: boolean }>(
+    `select split_part(current_setting('server_version'), ' ', 1) as version,
+            current_setting('server_version_num')::int as number,
+            current_setting('transaction_read_only')::bool as "isReadOnly"`,
+  );
+  const [{ version, number, isReadOnly } = { version: 'unknown', number: 0, isReadOnly: false }] = rows;
+  const place = placeOf(client);
+  if (number < OLDEST * 10_000) {
+    return unwell(`${place}: version ${version} is too old: polykeep needs Postgres ${OLDEST} or later`);
+  }
+  if (isReadOnly) {
+    return unwell(
+      `${place}: is read only, a standby or set to default_transaction_read_only: name the primary`,
+    );
+  }
+  return well(`${place}: version ${version}`);
+}
+
+async function rightsOf(client: Client): Promise<Finding> {
+  const pending = await pendingMigrations(client);
+  if (pending.length === 0)
+    return tried('its tables', client.query(WRITE_PROBE), 'up to date, and may be written');
+  const missing = await missingRight(client);
+  if (missing !== null) return unwell(`Postgres: the rights of the role: ${missing}`);
+  return well(
+    `Postgres: the rights of the role: it may make the tables (${pending.length} migrations to come)`,
+  );
+}
+
+async function checkPooler(url: string): Promise<Finding> {
+  const pool = new ArchivePool(url, { max: 1, isPooled: true });
+  try {
+    await pool.query('select');
+    return well(`the pooler before it: ${placeOfUrl(url)}`);
+  } catch (error) {
+    return unwell(`the pooler before it: ${placeOfUrl(url)}: ${wordsOf(error)}`);
+  } finally {
+    await pool.end();
+  }
+}
+
+async function tried(what: string, work: Promise<unknown>, words: string): Promise<Finding> {
+  return work.then(
+    () => well(`Postgres: ${what}: ${words}`),
+    (error: unknown) => unwell(`Postgres: ${what}: ${wordsOf(error)}`),
+  );
+}
