@@ -9,8 +9,11 @@ export const RETRY_AFTER_SECONDS = 5;
 export function handleError(error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const found = problemOf(error);
   if (found.statusCode === 503) reply.header('retry-after', RETRY_AFTER_SECONDS);
-  if (found.statusCode >= 500 && found !== error)
-    request.log.error({ err: error, method: request.method, path: pathOf(request) }, 'request failed');
+  if (found.statusCode >= 500 && found !== error) {
+    // That Postgres is away is told once, by its health, and not with each request.
+    const level = found.code === 'archive_unavailable' ? 'debug' : 'error';
+    request.log[level]({ err: error, method: request.method, path: pathOf(request) }, 'request failed');
+  }
   return sendProblem(reply, found);
 }
 

@@ -91,6 +91,12 @@ export function isUnavailable(error: unknown): boolean {
   return consequencesOf(error).isAway;
 }
 
+/** True where there is no server to ask, for anybody: then `health.ts` tells of it, and nobody else needs to. */
+export function isUnreachable(error: unknown): boolean {
+  const state = sqlState(error);
+  return state === null ? consequencesOf(error) === GONE : /^(08|57P)/.test(state);
+}
+
 /** SQLSTATE of an error from pg, also where drizzle has wrapped it; null for errors that are not Postgres'. */
 export function sqlState(error: unknown): string | null {
   if (!(error instanceof Error)) return null;

@@ -3,6 +3,7 @@ import type { Pool } from 'pg';
 import type { Logger } from 'pino';
 import { batched } from '../archive/batch.ts';
 import type { News } from '../archive/news.ts';
+import { isUnreachable } from '../archive/sql-states.ts';
 import { within } from '../clock.ts';
 import { healthOf, outcomeOf, together } from './attempt.ts';
 import { type Claim, type ClaimedWebhook, claimDeliveries } from './claims.ts';
@@ -102,6 +103,8 @@ export function createSender({
       failing = false;
       return claims;
     } catch (error) {
+      // That Postgres is away is told once, by its health.
+      if (isUnreachable(error)) return [];
       if (!failing) log.warn({ err: error }, 'no delivery to a webhook can be taken up: trying again');
       failing = true;
       return [];

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { isUnreachable } from '../archive/sql-states.ts';
 import type { Clock } from '../clock.ts';
 
 /** Work that is done again and again. */
@@ -39,6 +40,8 @@ export function createRounds({ name, work, everyMs, clock, log }: RoundsOptions)
       if (failing) log.info(`${name} succeeds again`);
       failing = false;
     } catch (error) {
+      // One line for a server that is away, and not one for each that needs it.
+      if (isUnreachable(error)) return log.debug({ err: error }, `${name} failed`);
       if (!failing) log.warn({ err: error }, `${name} failed: trying again until it succeeds`);
       failing = true;
     }

@@ -1,4 +1,5 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Value } from 'typebox/value';
@@ -46,6 +47,41 @@ afterEach(async () => {
 
 const warningsOf = (account: string) =>
   sidecar.log.filter((line) => line.account === account && line.level === 'warn' && line.found === undefined);
+
+describe('at the start', () => {
+  it('one line tells how each account was found', async () => {
+    await sidecar.url();
+    const found = () => sidecar.log.filter((line) => line.found !== undefined);
+    await expect.poll(found).toHaveLength(3);
+    const of = (name: string) => found().filter(({ account }) => account === name);
+    expect(of('elsewhere')).toMatchObject([
+      { level: 'info', msg: 'account checked', found: expect.stringMatching(/ takes the token$/) },
+    ]);
+    expect(of('silent')).toMatchObject([
+      { level: 'warn', found: expect.stringMatching(/cannot be reached/) },
+    ]);
+    expect(of('misspelt')).toMatchObject([{ level: 'warn', found: expect.stringMatching(/leads nowhere/) }]);
+  });
+
+  it('nothing waits for an account that does not answer, and the end does neither', async () => {
+    const mute = createServer(() => {});
+    const { promise: asked, resolve } = Promise.withResolvers<void>();
+    mute.once('request', () => resolve());
+    await new Promise<void>((done) => mute.listen(0, '127.0.0.1', done));
+    const address = mute.address();
+    const polykeep = spawnSidecar({
+      ...FAST,
+      DATABASE_URL: database.url,
+      POLYAI_BASE_URL: `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`,
+      POLL_TIMEOUT_MS: '600000',
+    });
+    await Promise.all([polykeep.url(), asked]);
+    expect(await polykeep.end('SIGTERM')).toBe(0);
+    expect(polykeep.log.filter((line) => line.found !== undefined)).toEqual([]);
+    mute.closeAllConnections();
+    mute.close();
+  });
+});
 
 describe('an account whose base URL is wrong', () => {
   it('is seen in the archive within 5 s, in readiness, the metrics, and one line of the log', async () => {

@@ -5,7 +5,7 @@ import { type Sidecar, startSidecar } from '../../src/wiring/sidecar.ts';
 import { client } from '../support/client.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
 import { faultyCalls } from '../support/faulty-calls.ts';
-import { silentLog as log } from '../support/log.ts';
+import { listeningLog, type ToldLine } from '../support/log.ts';
 import { openSession } from '../support/session.ts';
 import { FAST } from '../support/sidecar.ts';
 import { type TcpProxy, tcpProxy } from '../support/tcp-proxy.ts';
@@ -22,6 +22,7 @@ let simulator: Simulator;
 let database: TestDatabase;
 let way: TcpProxy;
 let sidecar: Sidecar;
+let lines: ToldLine[];
 let reading: NodeJS.Timeout | undefined;
 
 beforeEach(async () => {
@@ -29,6 +30,9 @@ beforeEach(async () => {
   database = await createDatabase();
   way = await tcpProxy(database.url);
   const environment = { ...FAST, ...FASTER, POLYAI_BASE_URL: simulator.url, DATABASE_URL: way.url };
+  const told = listeningLog('debug');
+  lines = told.lines;
+  const { log } = told;
   sidecar = await startSidecar({ config: readConfig('serve', environment), role: 'serve', log });
 });
 
@@ -72,6 +76,20 @@ async function cutInALease(): Promise<void> {
 }
 
 describe('while Postgres is away', () => {
+  it('the log says so once, and once when it is back, whoever asks and whatever needs it', async () => {
+    const told = () => lines.filter(({ level }) => level !== 'debug').map(({ msg }) => msg);
+    const ofPostgres = () => told().filter((msg) => /Postgres|fail|again|cannot/.test(msg));
+    await way.cut();
+    for (let n = 0; n < 20; n++) await polykeep().get('/v1/calls');
+    // What upkeep needs it for, each at its own time.
+    for (const part of ['sweep', 'rollups']) {
+      await expect.poll(() => lines).toContainEqual(expect.objectContaining({ msg: `${part} failed` }));
+    }
+    expect(ofPostgres()).toEqual(['Postgres takes no writes']);
+    await way.mend();
+    await expect.poll(ofPostgres).toEqual(['Postgres takes no writes', 'Postgres takes writes again']);
+  });
+
   it('followers go on, over the end of their lease, and write what they saw when it is back, in order', async () => {
     const callSid = await follow();
     await cutInALease();

@@ -6,6 +6,7 @@ export const silentLog = pino({ level: 'silent' });
 
 /** A line of the log, with the fields that tests look at. */
 export interface ToldLine {
+  level: string;
   msg: string;
   callSid?: string;
   migration?: string;
@@ -14,7 +15,7 @@ export interface ToldLine {
 }
 
 /** A log whose lines can be read. */
-export function listeningLog(): { lines: ToldLine[]; log: Logger } {
+export function listeningLog(level = 'info'): { lines: ToldLine[]; log: Logger } {
   const lines: ToldLine[] = [];
   const stream = new Writable({
     write(chunk, _encoding, done) {
@@ -22,5 +23,5 @@ export function listeningLog(): { lines: ToldLine[]; log: Logger } {
       done();
     },
   });
-  return { lines, log: pino(LOG_OPTIONS, stream) };
+  return { lines, log: pino({ ...LOG_OPTIONS, level }, stream) };
 }
