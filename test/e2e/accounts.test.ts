@@ -103,7 +103,7 @@ describe('three accounts, two of one API and one of the other', () => {
     await reread();
     expect(sidecar.log.at(-1)).toMatchObject({
       msg: 'configuration kept as it was',
-      problems: [`ACCOUNTS_FILE: ${path} is not JSON`],
+      problems: [`ACCOUNTS_FILE: ${path} line 1: is not JSON: close brace expected`],
     });
     const callSid = simulators.us.place({ script: ONGOING });
     await polykeep.post('/v1/calls', { callSid, account: 'us' });
