@@ -74,9 +74,10 @@ async function start(
   { config, role, log, signal, droppedLines, redisPrefix = 'polykeep' }: SidecarOptions,
   running: AsyncDisposableStack,
 ): Promise<{ url: string | null; accounts: Accounts }> {
-  if (role !== 'api') logAccountChecks(config, log, running);
   const postgres = await postgresUrls(config, log, running);
   await migrateDatabase(postgres.direct, log, { signal });
+  // Where that fails there is one thing to mend, and one line.
+  if (role !== 'api') logAccountChecks(config, log, running);
   const { database, direct } = openDatabases(postgres, log, running);
   const news = createNews({ url: postgres.direct, log });
   running.defer(() => unlessHung(news.stop()));

@@ -117,7 +117,9 @@ describe('polykeep simulate', () => {
     expect(await runPolykeep(['simulate', '--port', port], {})).toEqual({
       code: 1,
       stdout: '',
-      stderr: `polykeep: the simulator does not start: port ${port} is taken: give another by --port\n`,
+      stderr: expect.stringMatching(
+        `^polykeep: the simulator does not start: port ${port} is taken: give another by --port: listen EADDRINUSE`,
+      ),
     });
   });
 });
