@@ -104,7 +104,7 @@ describe('ops/alerts.yml', () => {
     '%s asks for what there is, and has its page',
     (alert, rule) => {
       check(rule.expr);
-      expect(rule.annotations.runbook_url).toBe(`docs/operations.md#${alert.toLowerCase()}`);
+      expect(rule.annotations.runbook_url).toBe(`http://127.0.0.1:8080/runbook#${alert.toLowerCase()}`);
       expect(manual).toContain(`\n### ${alert}\n`);
     },
   );

@@ -27,6 +27,10 @@ const NOT_RUN = new Map([
     'never ends: what this test starts instead, with a simulator of its own',
   ],
   ['cp .env.example .env\ndocker compose up --detach', 'needs a Docker engine'],
+  [
+    'docker compose run --rm migrate grant-reader grafana\ndocker compose --profile observability up --detach',
+    'needs a Docker engine',
+  ],
   ['cp .env.example .env\nnpm start', 'never ends: what this test starts instead, on a port of its own'],
   [
     'npx node dist/main.js api\nnpx node dist/main.js worker\nnpx node dist/main.js migrate',
