@@ -50,6 +50,11 @@ interface Seed {
   history?: [status: string, observed: number, polyai?: number][];
 }
 
+const QUEUED_FOR_A_SECOND: Seed['history'] = [
+  ['queued', 1],
+  ['calling', 2],
+];
+
 let next = 0;
 
 /** As the writer leaves it, with what it counts for; one with an outcome settled with its last status. */
@@ -163,7 +168,7 @@ describe('GET /v1/stats', () => {
 
   it('groups by the reason that PolyAI gave', async () => {
     for (const outcome of ['failure', 'failure', 'success'])
-      await seed({ at: '2026-11-03T10:00:00Z', outcome });
+      await seed({ at: '2026-11-03T10:00:00Z', outcome, history: QUEUED_FOR_A_SECOND });
     await test.query(
       `update polykeep_internal.calls set reason = 'no answer'
         where outcome = (select id from polykeep_internal.outcomes where name = 'failure')`,
@@ -173,6 +178,10 @@ describe('GET /v1/stats', () => {
       { group: 'no answer', calls: 2, outcomes: { failure: 2 } },
       { group: null, calls: 1, outcomes: { failure: 0 } },
     ]);
+    expect(data[0].seconds.queued).toEqual({ p50: 1, p90: 1, p99: 1 });
+    const counted = (await get({ ...NOVEMBER, groupBy: 'reason', seconds: 'false' })).json().data;
+    const withoutSeconds = { queued: null, calling: null };
+    expect(counted).toEqual(data.map((row: object) => ({ ...row, seconds: withoutSeconds })));
   });
 
   it('groups by account or metadata, calls without the key last', async () => {
@@ -468,7 +477,13 @@ describe('from rollups', () => {
     const from = new Date(NOVEMBER.registeredFrom);
     const filter = { registeredFrom: from, registeredTo: new Date(NOVEMBER.registeredTo) };
     const plans = await plansOf(test.pool, () =>
-      read({ filter, bucket: 'day', timeZone: 'Europe/Berlin', groupBy: { account: true } }),
+      read({
+        filter,
+        bucket: 'day',
+        timeZone: 'Europe/Berlin',
+        groupBy: { account: true },
+        withSeconds: true,
+      }),
     );
     expect(plans.join()).not.toMatch(/on (calls|transitions)/);
     expect(plans.join()).toContain('rollup_changes');
@@ -531,6 +546,7 @@ const questions: fc.Arbitrary<StatsQuestion> = fc
     bucket,
     timeZone,
     groupBy,
+    withSeconds: true,
     filter: {
       registeredFrom: new Date(Math.min(...times)),
       registeredTo: new Date(Math.max(...times) + 1),
@@ -539,14 +555,14 @@ const questions: fc.Arbitrary<StatsQuestion> = fc
     },
   }));
 
-function taskOf({ filter, bucket, timeZone, groupBy }: StatsQuestion): StatsTask {
+function taskOf({ filter, bucket, timeZone, groupBy, withSeconds }: StatsQuestion): StatsTask {
   const starts = bucketStarts(
     bucket,
     timeZone,
     filter.registeredFrom.getTime(),
     filter.registeredTo.getTime(),
   );
-  return { filter, groupBy, starts, maxRows: 10_000, deadline: Infinity };
+  return { filter, groupBy, withSeconds, starts, maxRows: 10_000, deadline: Infinity };
 }
 
 function expectSame(rollups: Stats, calls: Stats): void {

@@ -36,6 +36,10 @@ const StatsQuery = Type.Object(
         examples: ['metadata.campaign'],
       }),
     ),
+    seconds: Type.Boolean({
+      default: true,
+      description: 'false: all `seconds` are null, and the answer sooner there where calls are asked.',
+    }),
   },
   filterOptions,
 );
@@ -90,7 +94,7 @@ export const statsRoutes: FastifyPluginCallbackTypebox<StatsRoutesOptions> = (ap
       },
     },
     async (request) => {
-      const { bucket, timezone, groupBy } = request.query;
+      const { bucket, timezone, groupBy, seconds } = request.query;
       const { registeredTo = new Date(), ...rest } = filterOf(request.query);
       const { registeredFrom = daysBefore(registeredTo), ...filter } = rest;
       if ((registeredTo.getTime() - registeredFrom.getTime()) / BUCKET_MS[bucket] > MAX_STATS_ROWS) {
@@ -104,11 +108,12 @@ export const statsRoutes: FastifyPluginCallbackTypebox<StatsRoutesOptions> = (ap
         bucket,
         timeZone: readTimeZone(timezone),
         groupBy: readGroupBy(groupBy),
+        withSeconds: seconds,
       };
       const { rows, percentiles } = await stats.read(question).catch((error: unknown) => {
         throw problemOf(error);
       });
-      return { timezone, bucket, percentiles, data: rows.map(rowJson) };
+      return { timezone, bucket, percentiles, data: rows.map((row) => rowJson(row, seconds)) };
     },
   );
 
@@ -152,7 +157,9 @@ function problemOf(error: unknown): unknown {
   return error;
 }
 
-function rowJson({ bucket, group, calls, outcomes, queued, calling }: StatsRow) {
+const NO_SECONDS = { queued: null, calling: null };
+
+function rowJson({ bucket, group, calls, outcomes, queued, calling }: StatsRow, withSeconds: boolean) {
   const ended = outcomes.success + outcomes.failure;
   return {
     bucket: bucket.toISOString(),
@@ -160,6 +167,6 @@ function rowJson({ bucket, group, calls, outcomes, queued, calling }: StatsRow) 
     calls,
     outcomes,
     successRate: ended === 0 ? null : outcomes.success / ended,
-    seconds: { queued, calling },
+    seconds: withSeconds ? { queued, calling } : NO_SECONDS,
   };
 }

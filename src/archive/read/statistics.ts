@@ -48,13 +48,14 @@ export function createStats(
     return stats;
   }
 
-  function taskOf({ filter, bucket, timeZone, groupBy }: StatsQuestion): StatsTask {
+  function taskOf({ filter, bucket, timeZone, groupBy, withSeconds }: StatsQuestion): StatsTask {
     const from = Math.max(filter.registeredFrom.getTime(), FIRST_REGISTRATION);
     const to = Math.min(filter.registeredTo.getTime(), LAST_REGISTRATION);
     return {
       filter: { ...filter, registeredFrom: new Date(from), registeredTo: new Date(to) },
       starts: from < to ? bucketStarts(bucket, timeZone, from, to) : [],
       groupBy,
+      withSeconds,
       maxRows,
       deadline: performance.now() + timeoutMs,
     };

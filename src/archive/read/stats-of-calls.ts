@@ -38,8 +38,15 @@ export async function statsOfCalls(client: PoolClient, task: StatsTask): Promise
   return { rows: rows.map((row) => rowOf(row, task.starts)), percentiles: 'exact' };
 }
 
+const STAYS = sql`
+   union all
+  select bucket, "group", null, status,
+         greatest(0, date_part('epoch', coalesce(next_last_updated - last_updated, next_observed_at - observed_at)))
+    from moves
+   where status in ('queued', 'calling') and next_observed_at is not null`;
+
 /** By the same rule as the view `contributions`; calls and stays go through one aggregate. */
-function statement({ filter, starts, groupBy, maxRows }: StatsTask): SQL {
+function statement({ filter, starts, groupBy, withSeconds, maxRows }: StatsTask): SQL {
   return sql`
 with chosen as materialized (
   select c.id, coalesce(c.outcome, 0) as outcome, ${groupOf(groupBy)} as "group",
@@ -59,11 +66,7 @@ with chosen as materialized (
 ), facts as (
   select bucket, "group", outcome, null as status, null::float8 as seconds
     from chosen
-   union all
-  select bucket, "group", null, status,
-         greatest(0, date_part('epoch', coalesce(next_last_updated - last_updated, next_observed_at - observed_at)))
-    from moves
-   where status in ('queued', 'calling') and next_observed_at is not null
+  ${withSeconds ? STAYS : sql.empty()}
 )
 select bucket, "group", array[${counts()}]::int[] as outcomes,
        percentile_cont(array[0.5, 0.9, 0.99]) within group (order by seconds)

@@ -9,6 +9,8 @@ export interface StatsQuestion {
   /** UTC or an IANA name that Node knows: where buckets begin. */
   timeZone: string;
   groupBy: { account: true } | { reason: true } | { metadata: string } | null;
+  /** Without them calls are counted alone, which takes a tenth of the time where the calls are asked. */
+  withSeconds: boolean;
 }
 
 export interface Percentiles {

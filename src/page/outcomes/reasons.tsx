@@ -3,7 +3,7 @@ import { Loading } from '../parts/states.tsx';
 import type { Stats } from '../polykeep/answers.ts';
 import { useResource } from '../polykeep/resource.ts';
 import { countText, shareText } from '../words/numbers.ts';
-import { groupPath, type Question } from './question.ts';
+import { type Question, reasonsPath } from './question.ts';
 import { readStatsIfAny } from './read-stats.ts';
 import { groupSums } from './sums.ts';
 
@@ -11,7 +11,7 @@ const MOST_SHOWN = 8;
 
 /** Why calls failed, as PolyAI says it. */
 export function Reasons({ question }: { question: Question }) {
-  const { answer, isLoading } = useResource<Stats | null>(groupPath(question, 'reason'), readStatsIfAny);
+  const { answer, isLoading } = useResource<Stats | null>(reasonsPath(question), readStatsIfAny);
   const reasons = groupSums(answer?.data ?? [])
     .map(({ group, sum }) => ({ reason: group, failures: sum.failure }))
     .filter(({ failures }) => failures > 0)
