@@ -28,6 +28,15 @@ const NOT_RUN = new Map([
   ],
   ['cp .env.example .env\ndocker compose up --detach', 'needs a Docker engine'],
   [
+    'cd deploy/kubernetes/overlays/large\nkustomize edit set image polykeep=registry.example/polykeep:0.1.0',
+    'changes a file of the project',
+  ],
+  [
+    'kubectl create secret generic polykeep --from-env-file=polykeep.env\n' +
+      'kubectl apply --kustomize deploy/kubernetes/overlays/large',
+    'needs a cluster',
+  ],
+  [
     'docker compose run --rm migrate grant-reader grafana\ndocker compose --profile observability up --detach',
     'needs a Docker engine',
   ],
