@@ -1,8 +1,8 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants, Http2ServerRequest, type Http2Session, type ServerHttp2Stream } from 'node:http2';
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { AnswerLimits } from '../../src/polyai/answer.ts';
@@ -284,27 +284,38 @@ describe('where nothing was sent the failure is "unreachable"', () => {
   });
 });
 
-/** Answers after a while, from a process of its own: it goes on while this one is held up. */
+/** Answers in a thread of its own, which goes on while the process is held up: once it is, and says when it has. */
 const ELSEWHERE = `
-require('node:http').createServer((request, response) => setTimeout(() => response.end('{}'), 400))
-  .listen(0, '127.0.0.1', function () { console.log(this.address().port); })`;
+const { parentPort, workerData } = require('node:worker_threads');
+const server = require('node:http').createServer((request, response) => {
+  if (request.url === '/') return response.end('{}');
+  Atomics.store(workerData, 0, 1);
+  Atomics.wait(workerData, 1, 0);
+  response.end('{}', () => { Atomics.store(workerData, 2, 1); Atomics.notify(workerData, 2); });
+});
+server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));`;
 
 it('an answer that came while the process was held up is taken, though its time is over', async () => {
-  const server = spawn(process.execPath, ['-e', ELSEWHERE], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const [port] = await once(server.stdout, 'data');
-  const pool = connectionPool(`http://127.0.0.1:${Number(port)}`, 1, { timeoutMs: 10_000, allowH2: false });
+  const [received, heldUp, answered] = [0, 1, 2];
+  const shared = new Int32Array(new SharedArrayBuffer(12));
+  const server = new Worker(ELSEWHERE, { eval: true, workerData: shared });
+  const [port] = await once(server, 'message');
+  const pool = connectionPool(`http://127.0.0.1:${port}`, 1, { timeoutMs: 30_000, allowH2: false });
   onTestFinished(async () => {
     await pool.destroy();
-    server.kill();
+    await server.terminate();
   });
   const transport = new Transport(pool);
-  const ask = (timeoutMs: number) =>
-    transport.ask(new OutgoingRequest('GET', '/', {}), { ...LIMITS, timeoutMs });
-  await ask(10_000);
-  const late = ask(1_000);
-  // It is out, and its answer not there yet. After an immediate timers come next, before what there is to read.
-  await sleep(100);
-  await new Promise(setImmediate);
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_500);
+  const ask = (path: string, timeoutMs: number) =>
+    transport.ask(new OutgoingRequest('GET', path, {}), { ...LIMITS, timeoutMs });
+  await ask('/', 30_000);
+  const late = ask('/late', 3_000);
+  const begunAt = performance.now();
+  // After an immediate timers come next, before what there is to read.
+  while (Atomics.load(shared, received) === 0) await new Promise(setImmediate);
+  Atomics.store(shared, heldUp, 1);
+  Atomics.notify(shared, heldUp);
+  Atomics.wait(shared, answered, 0);
+  Atomics.wait(shared, received, 1, begunAt + 3_500 - performance.now());
   expect(await late).toMatchObject({ statusCode: 200 });
 });
