@@ -4,7 +4,8 @@ import type { components, operations, paths, webhooks } from './openapi.ts';
 export type Call = components['schemas']['Call'];
 export type Problem = components['schemas']['Problem'];
 
-type AnswerOf<Name extends keyof operations> = operations[Name] extends {
+/** Of a route, by its `operationId`. */
+export type AnswerOf<Name extends keyof operations> = operations[Name] extends {
   responses: { 200: { content: { 'application/json': infer Answer } } };
 }
   ? Answer

@@ -1,18 +1,16 @@
 import { Mark } from '../parts/mark.tsx';
-import type { Listed, Webhook } from '../polykeep/answers.ts';
-import { ask } from '../polykeep/client.ts';
-import { Failure } from '../polykeep/failure.ts';
+import type { Webhooks } from '../polykeep/answers.ts';
 import { useResource } from '../polykeep/resource.ts';
 
-/** Whom polykeep tells. Nothing is shown where nobody is told, or where this polykeep has no webhooks. */
+/** Whom polykeep tells. Nothing is shown where nobody is told. */
 export function WebhookTable() {
-  const { answer } = useResource<Webhook[]>('/v1/webhooks', readWebhooks);
-  if (answer === null || answer.length === 0) return null;
+  const { answer } = useResource<Webhooks>('/v1/webhooks');
+  if (answer === null || answer.data.length === 0) return null;
   return (
     <section class="panel" aria-labelledby="webhooks">
       <h2 id="webhooks">Webhooks</h2>
       <ul class="plain">
-        {answer.map(({ id, url, description, enabled = true, disabledReason }) => (
+        {answer.data.map(({ id, url, description, enabled, disabledReason }) => (
           <li key={id}>
             <span class={`state-word ${enabled ? 'success' : 'failure'}`}>
               <Mark meaning={enabled ? 'success' : 'failure'} />
@@ -25,13 +23,4 @@ export function WebhookTable() {
       </ul>
     </section>
   );
-}
-
-async function readWebhooks(path: string, signal: AbortSignal): Promise<Webhook[]> {
-  try {
-    return (await ask<Listed<Webhook>>(path, { signal })).data;
-  } catch (error) {
-    if (error instanceof Failure && error.status === 404) return [];
-    throw error;
-  }
 }

@@ -1,5 +1,5 @@
 import { Time } from '../parts/time.tsx';
-import type { Delivery, Listed, Webhook } from '../polykeep/answers.ts';
+import type { Delivery, Deliveries as DeliveryPage, Webhook, Webhooks } from '../polykeep/answers.ts';
 import { ask } from '../polykeep/client.ts';
 import { Failure } from '../polykeep/failure.ts';
 import { useResource } from '../polykeep/resource.ts';
@@ -32,11 +32,11 @@ export function Deliveries({ callSid }: { callSid: string }) {
   );
 }
 
-function DeliveryLine({ delivery: { event, status, createdAt, attempts = [] } }: { delivery: Delivery }) {
+function DeliveryLine({ delivery: { event, status, createdAt, attempts } }: { delivery: Delivery }) {
   const last = attempts.at(-1);
   return (
     <li>
-      <strong>{WORDS[status]}</strong> {event} {createdAt !== undefined && <Time at={createdAt} />}{' '}
+      <strong>{WORDS[status]}</strong> {event} <Time at={createdAt} />{' '}
       <span class="muted">
         {counted(attempts.length, 'attempt', 'attempts')}
         {last !== undefined && `, the last: ${last.statusCode ?? last.error ?? 'no answer'}`}
@@ -51,14 +51,14 @@ const WORDS: Record<Delivery['status'], string> = {
   failed: 'Failed',
 };
 
-/** `path` names the call; a polykeep without webhooks, or that cannot tell those of one call, has none to show. */
+/** `path` names the call. Where a webhook is removed between the questions there is none to show. */
 async function readTold(path: string, signal: AbortSignal): Promise<Told[]> {
   const callSid = new URL(path, location.origin).searchParams.get('for') ?? '';
   try {
-    const { data } = await ask<Listed<Webhook>>('/v1/webhooks', { signal });
+    const { data } = await ask<Webhooks>('/v1/webhooks', { signal });
     return await Promise.all(data.map((webhook) => readOne(webhook, callSid, signal)));
   } catch (error) {
-    if (error instanceof Failure && (error.status === 404 || error.status === 400)) return [];
+    if (error instanceof Failure && error.status === 404) return [];
     throw error;
   }
 }
@@ -66,6 +66,6 @@ async function readTold(path: string, signal: AbortSignal): Promise<Told[]> {
 async function readOne(webhook: Webhook, callSid: string, signal: AbortSignal): Promise<Told> {
   const query = new URLSearchParams({ callSid });
   const path = `/v1/webhooks/${encodeURIComponent(webhook.id)}/deliveries?${query}`;
-  const { data } = await ask<Listed<Delivery>>(path, { signal });
+  const { data } = await ask<DeliveryPage>(path, { signal });
   return { webhook, deliveries: data };
 }

@@ -1,5 +1,5 @@
 import { Scroll } from '../parts/scroll.tsx';
-import type { StatsRow } from '../polykeep/answers.ts';
+import type { Stats, StatsRow } from '../polykeep/answers.ts';
 import { countText, shareText } from '../words/numbers.ts';
 import { durationText } from '../words/times.ts';
 import { bucketNames } from './chart-scale.ts';
@@ -9,7 +9,7 @@ import { sumOf } from './sums.ts';
 interface BucketTableProps {
   rows: readonly StatsRow[];
   question: Question;
-  percentiles: string | null;
+  percentiles: Stats['percentiles'];
 }
 
 /** What the charts show, to be read and copied. */
@@ -39,8 +39,8 @@ export function BucketTable({ rows, question, percentiles }: BucketTableProps) {
         </table>
       </Scroll>
       <p class="muted small">
-        Times are by PolyAI’s own clock where it gives both ends, else by the polls that saw them
-        {percentiles !== null && `; percentiles ${percentiles}`}.
+        Times are by PolyAI’s own clock where it gives both ends, else by the polls that saw them; percentiles{' '}
+        {percentiles}.
       </p>
     </details>
   );

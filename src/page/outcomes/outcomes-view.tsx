@@ -62,7 +62,7 @@ function Counted({ stats, question }: { stats: Stats; question: Question }) {
         <SecondsChart status="calling" rows={now} question={question} />
       </div>
       {question.by !== '' && <Groups question={question} />}
-      <BucketTable rows={now} question={question} percentiles={stats.percentiles ?? null} />
+      <BucketTable rows={now} question={question} percentiles={stats.percentiles} />
     </>
   );
 }
