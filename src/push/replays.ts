@@ -125,8 +125,16 @@ update polykeep_internal.replays r
   from replay p
  where r.id = p.id and p.step_up_to < p.up_to`;
 
-/** Takes the next step of a replay. False where there is none to be taken now. Rejects with what Postgres says. */
-export function replayStep(pool: Pool): Promise<boolean> {
+/**
+ * Takes steps of replays for as long as there are any to be taken now, or until the abort. `wake` has what was added
+ * delivered soon. Rejects with what Postgres says.
+ */
+export async function takeReplaySteps(pool: Pool, wake: () => void, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted && (await replayStep(pool))) wake();
+}
+
+/** False where there is none to be taken now. */
+function replayStep(pool: Pool): Promise<boolean> {
   return inTransaction(pool, 'begin', async (client) => {
     const { rows } = await client.query<ReplayRow>(NEXT, [WAITING_AT_MOST]);
     const next = rows.find(({ isDeleted, isHeld }) => isDeleted || !isHeld);

@@ -163,12 +163,19 @@ export function createSender({
         unwritten = false;
         return;
       } catch (error) {
-        if (!unwritten) log.warn({ err: error }, 'what came of deliveries cannot be written: trying again');
-        unwritten = true;
+        tellOfUnwritten(error);
         if (aborting.signal.aborted) return;
         await sleep(WRITE_AGAIN_MS);
       }
     }
+  }
+
+  /** One line when it begins to fail. */
+  function tellOfUnwritten(error: unknown): void {
+    // That Postgres is away is told once, by its health.
+    if (isUnreachable(error)) return;
+    if (!unwritten) log.warn({ err: error }, 'what came of deliveries cannot be written: trying again');
+    unwritten = true;
   }
 
   async function writeTogether(outcomes: readonly Outcome[]): Promise<undefined[]> {

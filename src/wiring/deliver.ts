@@ -1,15 +1,17 @@
 import { openDatabase } from '../archive/database.ts';
 import { newsTeller } from '../archive/news.ts';
 import { systemClock as clock } from '../clock.ts';
-import { createReplayer } from '../push/replayer.ts';
+import { takeReplaySteps } from '../push/replays.ts';
 import { createSender } from '../push/sender.ts';
 import { createDeliveryRetention } from '../upkeep/deliveries.ts';
+import { createRounds } from '../upkeep/rounds.ts';
 import { type Common, unlessHung } from './common.ts';
 import { isPooled } from './postgres.ts';
 
 /** Of what delivers: it takes none of the connections of what follows calls. */
 const CONNECTIONS = 3;
 const RETENTION_EVERY_MS = 300_000;
+const REPLAY_EVERY_MS = 1_000;
 
 /** Delivers what waits. Without a root nothing can be signed, and where there is no webhook nothing waits. */
 export function startDelivering(common: Common): void {
@@ -29,14 +31,16 @@ export function startDelivering(common: Common): void {
     isPooled: isPooled(postgres),
   });
   running.defer(() => unlessHung(close()));
-  const replayer = createReplayer({
-    pool,
-    wake: newsTeller(pool, log, 'deliveries'),
+  const wake = newsTeller(pool, log, 'deliveries');
+  const replays = createRounds({
+    name: 'replays to webhooks',
+    work: (signal) => takeReplaySteps(pool, wake, signal),
+    everyMs: REPLAY_EVERY_MS,
     clock,
     log,
   });
-  replayer.start();
-  running.defer(() => unlessHung(replayer.stop()));
+  replays.start();
+  running.defer(() => unlessHung(replays.stop()));
   const sender = createSender({ pool, news, archive, secrets, poster, metrics: metrics.pushes, log });
   sender.start();
   running.defer(() => sender.stop());

@@ -9,10 +9,11 @@ import {
 } from '../../src/api/webhook-schemas.ts';
 import { systemClock } from '../../src/clock.ts';
 import { readAllowance } from '../../src/push/allowance.ts';
-import { createReplayer } from '../../src/push/replayer.ts';
+import { takeReplaySteps } from '../../src/push/replays.ts';
 import { createTargets } from '../../src/push/targets.ts';
 import { createWebhooks } from '../../src/push/webhooks.ts';
 import { createDeliveryRetention } from '../../src/upkeep/deliveries.ts';
+import { createRounds } from '../../src/upkeep/rounds.ts';
 import { type ApiServer, startApiServer } from '../support/api-server.ts';
 import { type OpenDatabase, openTestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';
@@ -304,12 +305,12 @@ describe('a replay', () => {
   it('sends all of its span again, also what was never told, in order and with the same ids', async () => {
     const { id } = await create({ events: ['call.transition', 'call.settled'] });
     pushing.sender().start();
-    const replayer = createReplayer({
-      pool: database.pool,
-      wake: () => {},
+    const replayer = createRounds({
+      name: 'replays',
+      work: (signal) => takeReplaySteps(database.pool, () => {}, signal),
+      everyMs: 10,
       clock: systemClock,
       log,
-      everyMs: 10,
     });
     replayer.start();
     await live('told', 'queued', 'success');
