@@ -1,5 +1,6 @@
 import { type CallToolResult, fromJsonSchema, McpServer } from '@modelcontextprotocol/server';
 import { type Static, type TObject, Type } from 'typebox';
+import { endOf } from '../client/api.ts';
 import type { PolykeepClient } from '../client/client.ts';
 import { VERSION } from './version.ts';
 
@@ -7,6 +8,9 @@ const INSTRUCTIONS =
   'polykeep follows the outbound calls of PolyAI and keeps every change of their status. ' +
   'An outcome is success or failure as PolyAI showed it, or a conclusion of polykeep: not_found, lost, rejected, abandoned. ' +
   'Times are UTC, in ISO 8601. Nothing can be changed from here.';
+
+/** polykeep answers each request within 45 s; one that is frozen does not, and an assistant is to hear of it. */
+const ANSWER_WITHIN_MS = 60_000;
 
 /** Plain, since not every assistant understands the patterns of the API: what is wrong with a value polykeep says. */
 const text = (description: string) => Type.Optional(Type.String({ description }));
@@ -45,7 +49,7 @@ const Statistics = Type.Object({
 });
 
 /** What an assistant may ask of a polykeep: to read, and no more. */
-export function createMcpServer(polykeep: PolykeepClient): McpServer {
+export function createMcpServer(polykeep: PolykeepClient, answerWithinMs = ANSWER_WITHIN_MS): McpServer {
   const server = new McpServer({ name: 'polykeep', version: VERSION }, { instructions: INSTRUCTIONS });
 
   /** What the function answers becomes text; what polykeep refuses, or that it is away, is an error to the assistant. */
@@ -53,35 +57,36 @@ export function createMcpServer(polykeep: PolykeepClient): McpServer {
     name: string,
     description: string,
     input: Input,
-    ask: (input: Static<Input>) => Promise<Answer>,
+    ask: (input: Static<Input>, signal: AbortSignal) => Promise<Answer>,
   ): void {
     const inputSchema = fromJsonSchema<Static<Input>>({ ...input, type: 'object' });
     const annotations = { readOnlyHint: true, openWorldHint: false };
     server.registerTool(name, { description, inputSchema, annotations }, (given) =>
-      resultOf(() => ask(given)),
+      resultOf(() => ask(given, endOf(undefined, answerWithinMs))),
     );
   }
 
-  tool('find_call', 'One call with every status that it had, and when.', OneCall, ({ callSid }) =>
-    polykeep.GET('/v1/calls/{callSid}', { params: { path: { callSid } } }),
+  tool('find_call', 'One call with every status that it had, and when.', OneCall, ({ callSid }, signal) =>
+    polykeep.GET('/v1/calls/{callSid}', { params: { path: { callSid } }, signal }),
   );
   tool(
     'list_calls',
     'Calls, the newest first, by any filters; nextCursor leads to the next page, and is null on the last one.',
     Filters,
-    ({ limit = 20, ...filters }) => polykeep.GET('/v1/calls', { params: { query: { ...filters, limit } } }),
+    ({ limit = 20, ...filters }, signal) =>
+      polykeep.GET('/v1/calls', { params: { query: { ...filters, limit } }, signal }),
   );
   tool(
     'call_statistics',
     'How calls went: their numbers by outcome, the success rate and the seconds that they waited and rang, for each part of a time (of the last 30 days unless given).',
     Statistics,
-    (query) => polykeep.GET('/v1/stats', { params: { query } }),
+    (query, signal) => polykeep.GET('/v1/stats', { params: { query }, signal }),
   );
   tool(
     'health',
     'How polykeep is now, and what is wrong with it: its archive, queue, workers, and each account with PolyAI.',
     Type.Object({}),
-    () => polykeep.GET('/v1/health'),
+    (_, signal) => polykeep.GET('/v1/health', { signal }),
   );
   return server;
 }
