@@ -3,6 +3,7 @@ import { Socket } from 'node:net';
 import { Writable } from 'node:stream';
 import { isatty } from 'node:tty';
 import type { DestinationStream } from 'pino';
+import { codeOf } from './words.ts';
 
 /** What waits for a reader that has stopped reading. What comes beyond it is dropped, and counted. */
 const MAX_WAITING_BYTES = 8 * 1024 * 1024;
@@ -112,7 +113,7 @@ export class DescriptorStream extends Writable {
       while (rest.length > 0) rest = rest.subarray(writeSync(this.#fd, rest));
       return { rest, error: null };
     } catch (error) {
-      const isBusy = error instanceof Error && 'code' in error && error.code === 'EAGAIN';
+      const isBusy = codeOf(error) === 'EAGAIN';
       return { rest, error: isBusy ? 'busy' : 'failed' };
     }
   }

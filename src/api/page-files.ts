@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
+import { codeOf } from '../words.ts';
 
 /** A file of the page, as it is sent. */
 export interface PageFile {
@@ -54,6 +55,6 @@ function extensionOf(name: string): string {
 }
 
 function refuseAllButMissing(error: unknown): string[] {
-  if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+  if (codeOf(error) === 'ENOENT') return [];
   throw error;
 }

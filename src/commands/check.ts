@@ -7,7 +7,7 @@ import type { Config, ReadConfig } from '../config/config.ts';
 import { type Finding, unwell, well } from '../network/finding.ts';
 import { checkRoot } from '../push/root-check.ts';
 import { checkRedis } from '../queue/check.ts';
-import { wordsOf } from '../words.ts';
+import { codeOf, wordsOf } from '../words.ts';
 import { archiveUrl } from './archive-url.ts';
 
 const ACCOUNTS_AT_ONCE = 10;
@@ -71,7 +71,7 @@ async function writable(folder: string): Promise<void> {
   try {
     await access(folder, constants.W_OK | constants.X_OK);
   } catch (error) {
-    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    const isMissing = codeOf(error) === 'ENOENT';
     if (!isMissing || dirname(folder) === folder) throw error;
     await writable(dirname(folder));
   }

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { Environment } from '../config/environment.ts';
+import { codeOf } from '../words.ts';
 import { type ArchiveConfig, archiveUrl } from './archive-url.ts';
 
 type Variables = Readonly<Record<string, string | undefined>>;
@@ -29,7 +30,7 @@ export async function psql(
     const [code]: (number | null)[] = await once(child, 'close');
     return code ?? 1;
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+    if (codeOf(error) !== 'ENOENT') throw error;
     console.error('polykeep: there is no psql on the PATH; the database is at');
     console.log(url);
     return 0;

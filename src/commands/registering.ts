@@ -3,6 +3,7 @@ import { Value } from 'typebox/value';
 import { type Dispatcher, request } from 'undici';
 import { BatchResultJson } from '../api/schemas.ts';
 import { retryDelay } from '../backoff.ts';
+import { wordsOf } from '../words.ts';
 import type { FileCall } from './file-call.ts';
 
 /** polykeep refuses the batch, or did not answer for too long. */
@@ -45,7 +46,7 @@ export function registering({ url, apiKey, patienceMs = 60_000 }: RegisteringOpt
       answer = await request(target, { method: 'POST', headers, body, headersTimeout: ANSWER_WITHIN_MS });
       text = await answer.body.text();
     } catch (error) {
-      return { failure: reason(error), retryAfterMs: 0 };
+      return { failure: wordsOf(error), retryAfterMs: 0 };
     }
     const said = `${answer.statusCode} ${detailOf(text)}`.trim();
     if (PASSES.includes(answer.statusCode)) {
@@ -92,10 +93,4 @@ function parsedOrNull(text: string): unknown {
   } catch {
     return null;
   }
-}
-
-function reason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const code = 'code' in error ? String(error.code) : error.name;
-  return error.message === '' ? code : error.message;
 }

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
+import { codeOf } from '../words.ts';
 import { EmbeddedPostgresError } from './embedded-errors.ts';
 
 /** Below what systems give to connections that programs make, which may have any of those for a while. */
@@ -20,7 +21,7 @@ export async function chooseFreePort(): Promise<number> {
 export async function isFree(port: number): Promise<boolean> {
   const server = createServer();
   const { promise, resolve } = Promise.withResolvers<boolean>();
-  server.once('error', (error) => resolve(!('code' in error && error.code === 'EADDRINUSE')));
+  server.once('error', (error) => resolve(codeOf(error) !== 'EADDRINUSE'));
   server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   return promise;
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
+import { codeOf } from '../words.ts';
 import { AddressError, ENCODING } from './address-error.ts';
 
 /** What pg is to be told of a server, in place of the URL alone. */
@@ -115,7 +116,8 @@ function contentOf(name: string, path: string | null): string | null {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    const why = error instanceof Error && 'code' in error ? ` (${error.code})` : '';
+    const code = codeOf(error);
+    const why = code === null ? '' : ` (${code})`;
     throw new AddressError(`${name}: ${path} cannot be read${why}`);
   }
 }

@@ -3,6 +3,7 @@ import { request as overHttps } from 'node:https';
 import { isIPv6, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { buildConnector } from 'undici';
+import { wordsOf } from '../words.ts';
 import type { ProxyServer } from './proxies.ts';
 
 /** There is no connection through the proxy. The message names the proxy, and not what it knows us by. */
@@ -87,10 +88,4 @@ function isSocket(stream: Duplex): stream is Socket {
 
 function authority({ hostname, port }: Target): string {
   return `${isIPv6(hostname) ? `[${hostname}]` : hostname}:${port}`;
-}
-
-/** A host with several addresses fails with no message of its own. */
-function wordsOf(error: Error): string {
-  if (error.message !== '') return error.message;
-  return 'code' in error ? String(error.code) : error.name;
 }

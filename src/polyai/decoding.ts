@@ -1,5 +1,6 @@
 import { promisify } from 'node:util';
 import { brotliDecompress, gunzip, inflate } from 'node:zlib';
+import { codeOf } from '../words.ts';
 
 /** Decompresses a body. Rejects with `TooLargeError` where more than `maxBytes` come out. */
 type Decode = (body: Buffer, maxBytes: number) => Promise<Buffer>;
@@ -29,7 +30,7 @@ function limited(
     try {
       return await decompress(body, { maxOutputLength: maxBytes });
     } catch (error) {
-      const isTooLarge = error instanceof Error && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE';
+      const isTooLarge = codeOf(error) === 'ERR_BUFFER_TOO_LARGE';
       throw isTooLarge ? new TooLargeError(maxBytes) : error;
     }
   };

@@ -1,6 +1,7 @@
 import { Agent, buildConnector, type Dispatcher } from 'undici';
 import { ProxyError, tunnelled } from '../network/tunnel.ts';
 import { retryAfterMs } from '../polyai/retry-after.ts';
+import { codeOf } from '../words.ts';
 import { READ_FOR_KEPT_BYTES } from './redaction.ts';
 import { TargetError, type Targets, type Way } from './targets.ts';
 
@@ -148,7 +149,7 @@ function failure(
     return { ...none, result, error: error.message };
   }
   if (error instanceof ProxyError) return { ...none, result: 'unreachable', error: error.message };
-  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  const code = codeOf(error) ?? '';
   const message = error instanceof Error ? error.message : String(error);
   const isUnreachable = /^(ECONN(REFUSED|RESET)|E(HOST|NET)UNREACH|ETIMEDOUT|UND_ERR_CONNECT_TIMEOUT)$/.test(
     code,

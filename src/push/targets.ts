@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { promisify } from 'node:util';
 import { within } from '../clock.ts';
 import { NO_PROXIES, type ProxyServer, type ProxySettings, proxyFor } from '../network/proxies.ts';
+import { codeOf } from '../words.ts';
 import { type Allowance, refusalOf } from './allowance.ts';
 
 /** An endpoint is at an address that webhooks must not reach, or at none. */
@@ -86,7 +87,7 @@ export function createTargets(
       throw new TargetError('no_address', `${hostname} was not resolved in time`);
     }
     return asked.catch((error: unknown) => {
-      throw new TargetError('no_address', `${hostname} has no address (${codeOf(error)})`);
+      throw new TargetError('no_address', `${hostname} has no address (${codeOf(error) ?? 'unknown'})`);
     });
   }
 
@@ -122,8 +123,4 @@ function plainName(hostname: string): string {
     .replace(/^\[(.*)\]$/, '$1')
     .replace(/\.$/, '')
     .toLowerCase();
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
 }

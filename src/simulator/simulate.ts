@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { codeOf } from '../words.ts';
 import { ENDINGS, endingOfCallSid, endingOfNumber } from './endings.ts';
 import type { Step } from './life.ts';
 import { type Simulator, type SimulatorOptions, startSimulator } from './simulator.ts';
@@ -46,7 +47,7 @@ async function startOrSayWhy(options: SimulatorOptions): Promise<Simulator> {
     return await startSimulator(options);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    const isTaken = 'code' in error && error.code === 'EADDRINUSE';
+    const isTaken = codeOf(error) === 'EADDRINUSE';
     const why = isTaken ? `port ${options.port} is taken: give another by --port` : error.message;
     throw new Error(`the simulator does not start: ${why}`, { cause: error });
   }
