@@ -309,7 +309,7 @@ CREATE TABLE "polykeep_internal"."webhooks" (
 	"deleted_at" timestamp (3) with time zone,
 	"enabled" boolean DEFAULT true NOT NULL,
 	"rotations" timestamp (3) with time zone[] DEFAULT '{}' NOT NULL,
-	"public_id" text collate "C" DEFAULT 'wh_' || replace(gen_random_uuid()::text, '-', '') NOT NULL,
+	"public_id" text collate "C" NOT NULL,
 	"url" text NOT NULL,
 	"secret_check" text NOT NULL,
 	"events" smallint[] NOT NULL,

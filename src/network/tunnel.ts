@@ -32,7 +32,7 @@ const MEANINGS: Readonly<Record<number, string>> = {
  * Has the proxy connect to the target (CONNECT, RFC 9110 9.3.6), for http as for https: a connection then carries our
  * requests alone, as one without a proxy does, and can be left. Rejects with `ProxyError` where it is not there in time.
  */
-export function openTunnel(proxy: ProxyServer, target: Target, timeoutMs: number): Promise<Socket> {
+function openTunnel(proxy: ProxyServer, target: Target, timeoutMs: number): Promise<Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
   const name = authority(proxy);
   const asked = connectRequest(proxy, authority(target));

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { Pool } from 'pg';
 import { answering } from '../archive/database.ts';
 import { inTransaction } from '../archive/transaction.ts';
@@ -89,8 +90,6 @@ interface WebhookRow extends Omit<Webhook, 'events'> {
 
 /** `secrets`: null where there is no root. */
 export function createWebhooks(pool: Pool, secrets: Secrets | null): Webhooks {
-  const newId = `select 'wh_' || replace(gen_random_uuid()::text, '-', '') as id`;
-
   async function readRow(id: string): Promise<WebhookRow | null> {
     const text = `select ${FIELDS} from polykeep_internal.webhooks w where w.public_id = $1 and ${THERE}`;
     const { rows } = await answering(pool.query<WebhookRow>(text, [id]));
@@ -103,7 +102,7 @@ export function createWebhooks(pool: Pool, secrets: Secrets | null): Webhooks {
       const created = inTransaction(pool, 'begin', async (client) => {
         await client.query(LOCK);
         if (isFull(await client.query<Count>(COUNT, [settings.account, null]))) return null;
-        const [{ id } = { id: '' }] = (await client.query<{ id: string }>(newId)).rows;
+        const id = `wh_${randomUUID().replaceAll('-', '')}`;
         const values = [id, ...valuesOf(settings), check(id)];
         const { rows } = await client.query<WebhookRow>(CREATE, values);
         return theOne(rows);

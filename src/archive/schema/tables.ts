@@ -206,10 +206,7 @@ export const webhooks = internal.table('webhooks', {
   /** When each secret took the place of the one before: their number is part of what the secret is derived from. */
   rotations: timestamp('rotations', { withTimezone: true, precision: 3 }).array().notNull().default([]),
   /** What clients know it by. */
-  publicId: plainText('public_id')
-    .notNull()
-    .unique()
-    .default(sql`'wh_' || replace(gen_random_uuid()::text, '-', '')`),
+  publicId: plainText('public_id').notNull().unique(),
   url: text('url').notNull(),
   /** Tells whether a process derives the secret from the same root. */
   secretCheck: text('secret_check').notNull(),
