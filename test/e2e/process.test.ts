@@ -12,8 +12,8 @@ import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { client } from '../support/client.ts';
 import { environmentOf, MAIN } from '../support/command-line.ts';
+import { freePort } from '../support/free-port.ts';
 import { isOnPath } from '../support/redis-choice.ts';
-import { freePort } from '../support/redis-server.ts';
 import { FAST, type SidecarProcess, spawnByShell, spawnSidecar } from '../support/sidecar.ts';
 
 /** polykeep as a person runs it: a process, with nothing configured but PolyAI. */

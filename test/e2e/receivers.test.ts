@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type OpenDatabase, openTestDatabase } from '../support/database.ts';
+import { freePort } from '../support/free-port.ts';
 import { type Pushing, startPushing } from '../support/push.ts';
 import { sightingNow } from '../support/sighting.ts';
 
@@ -77,12 +77,4 @@ async function answerOf(url: string): Promise<number | null> {
     ({ status }) => status,
     () => null,
   );
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }

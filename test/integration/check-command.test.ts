@@ -12,10 +12,11 @@ import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts
 import { makeCertificate } from '../support/certificate.ts';
 import { runPolykeep } from '../support/command-line.ts';
 import { createDatabase, openTestDatabase } from '../support/database.ts';
+import { freePort } from '../support/free-port.ts';
 import { spawnPgBouncer } from '../support/pgbouncer.ts';
 import { isOnPath } from '../support/redis-choice.ts';
 import { spawnRedisCluster } from '../support/redis-cluster.ts';
-import { freePort, spawnRedisServer } from '../support/redis-server.ts';
+import { spawnRedisServer } from '../support/redis-server.ts';
 
 const TOKEN = 'a-token-of-some-length';
 let folder: string;

@@ -5,9 +5,10 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { makeCertificate } from '../support/certificate.ts';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { freePort } from '../support/free-port.ts';
 import { followThrough } from '../support/many-calls.ts';
 import { isOnPath } from '../support/redis-choice.ts';
-import { freePort, type RedisServer, spawnRedisServer } from '../support/redis-server.ts';
+import { type RedisServer, spawnRedisServer } from '../support/redis-server.ts';
 import { FAST, type SidecarProcess, spawnSidecar } from '../support/sidecar.ts';
 
 /** A Redis over TLS, with a certificate of an authority that Node does not know. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Client } from 'pg';
 import { expect } from 'vitest';
 import { postgresUser } from '../../src/embedded-postgres/programs.ts';
-import { freePort } from './redis-server.ts';
+import { freePort } from './free-port.ts';
 
 export interface PgBouncer {
   /** The URL of a database of the server, by this way. */

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { expect } from 'vitest';
-import { freePort, spawnRedisServer } from './redis-server.ts';
+import { freePort } from './free-port.ts';
+import { spawnRedisServer } from './redis-server.ts';
 
 export interface RedisSentinels {
   url: string;
