@@ -231,9 +231,9 @@ async function redisBytes(): Promise<number> {
 }
 
 /** Which part of the updates of a call's row touched no index. */
-async function hotUpdates(): Promise<{ hot: number }> {
-  return one<{ hot: number }>(`
-    select n_tup_hot_upd::float8 / n_tup_upd as hot
+async function hotUpdates(): Promise<{ hotPercent: number }> {
+  return one<{ hotPercent: number }>(`
+    select n_tup_hot_upd::float8 * 100 / n_tup_upd as "hotPercent"
       from pg_stat_user_tables where schemaname = 'polykeep_internal' and relname = 'calls'`);
 }
 
