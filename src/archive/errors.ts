@@ -41,6 +41,16 @@ export class ReportRefusedError extends Error {
   readonly code = 'report_refused';
 }
 
+/** Postgres took the statement and left a row out that was locked for it: a trigger of somebody's does that. */
+export class RowNotWrittenError extends Error {
+  override readonly name = 'RowNotWrittenError';
+  readonly code = 'row_not_written';
+
+  constructor() {
+    super('a row that was locked is not as it was read, or a trigger keeps it from being written');
+  }
+}
+
 /** A position of the feed beyond all transactions of this server: it was given out by another one. */
 export class FeedPositionAheadError extends Error {
   override readonly name = 'FeedPositionAheadError';

@@ -1,4 +1,5 @@
 import { codeOf } from '../words.ts';
+import { RowNotWrittenError } from './errors.ts';
 
 /**
  * What follows from an error of Postgres, by its SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html).
@@ -78,7 +79,8 @@ function isOfTls(error: unknown): boolean {
 }
 
 function isOurs(error: unknown): boolean {
-  return !(error instanceof Error) || error instanceof TypeError || error instanceof RangeError;
+  const isBug = error instanceof TypeError || error instanceof RangeError;
+  return !(error instanceof Error) || isBug || error instanceof RowNotWrittenError;
 }
 
 /** True where Postgres refuses the statement's values: the same statement would fail again. */

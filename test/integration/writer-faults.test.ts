@@ -164,10 +164,11 @@ describe('a report that Postgres refuses', () => {
 
 describe('a report that Postgres does not take, for a reason that nobody knows', () => {
   it.each([
-    ['a trigger of somebody', 'P0001'],
-    ['a broken page', 'XX001'],
-  ])('%s: is tried on alone, holds up no other, and is not lost', async (_, sqlState) => {
-    await calls.fail(sqlState, `new.call_sid = 'bad'`);
+    ['a trigger of somebody', (when: string) => calls.fail('P0001', when)],
+    ['a trigger of somebody that says nothing', (when: string) => calls.leaveOut(when)],
+    ['a broken page', (when: string) => calls.fail('XX001', when)],
+  ])('%s: is tried on alone, holds up no other, and is not lost', async (_, begin) => {
+    await begin(`new.call_sid = 'bad'`);
     const bad = ended('bad');
     expect((await ended('good'))?.state.outcome).toBe('success');
     await expect.poll(told).toEqual(['Postgres does not take a report: trying again (bad)']);

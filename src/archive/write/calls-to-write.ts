@@ -6,6 +6,8 @@ import { keptByConnection } from './kept-by-connection.ts';
 export interface CallToWrite extends CallState {
   /** `bigint`, as text. */
   id: string;
+  /** The transaction that wrote the row: another one where the row was written since. */
+  version: string;
   callSid: string;
   account: string;
   polls: number;
@@ -23,7 +25,7 @@ interface CodedRow extends Omit<CallToWrite, 'account' | 'status' | 'outcome'> {
 }
 
 const READ_CALLS = `
-select c.id, c.call_sid as "callSid", c.account, c.status, c.outcome, c.reason,
+select c.id, c.xmin as version, c.call_sid as "callSid", c.account, c.status, c.outcome, c.reason,
        c.created_at as "createdAt", c.last_updated as "lastUpdated", c.first_seen_at as "firstSeenAt",
        c.last_seen_at as "lastSeenAt", c.settled_at as "settledAt", c.transition_count as "transitionCount",
        c.polls, c.failed_polls as "failedPolls", c.body_form as "bodyForm",
@@ -42,7 +44,7 @@ select 'account' as kind, id, name from polykeep_internal.accounts where id = an
 union all
 select 'status', id, name from polykeep_internal.statuses where id = any($2::int[])`;
 
-/** For what depends on nothing that others may write meanwhile. */
+/** For what nobody else writes meanwhile; or `version` tells. */
 export function readCalls(client: PoolClient, callSids: readonly string[]): Promise<CallToWrite[]> {
   return read(client, 'read_calls_to_write', READ_CALLS, callSids);
 }

@@ -23,17 +23,22 @@ export interface Change {
   folded: FoldedCall;
 }
 
-/** Writes what the reports of a batch change of their calls, in the transaction that has locked them. */
-export async function writeChanges(client: PoolClient, changes: readonly Change[]): Promise<void> {
+/**
+ * Writes what the reports of a batch change of their calls. False where another transaction has written one of the calls
+ * since it was read: then nothing of this may be committed.
+ */
+export async function writeChanges(client: PoolClient, changes: readonly Change[]): Promise<boolean> {
   const toldOf = changes.filter(({ folded }) => folded.isToldOf);
-  if (toldOf.length > 0) await writeCalls(client, toldOf);
+  if (toldOf.length > 0 && !(await writeCalls(client, toldOf))) return false;
   const promises = changes.flatMap(promiseFor);
   if (promises.length > 0) await client.query(promiseToFollow(promises));
+  return true;
 }
 
-async function writeCalls(client: PoolClient, changes: readonly Change[]): Promise<void> {
+async function writeCalls(client: PoolClient, changes: readonly Change[]): Promise<boolean> {
   const codes = await statusCodes(client, new Set(changes.flatMap(statusesIn)));
-  await client.query(updateCalls(changes.map((change) => changedCall(change, codes))));
+  const { rowCount } = await client.query(updateCalls(changes.map((change) => changedCall(change, codes))));
+  if (rowCount !== changes.length) return false;
   const settled = changes.filter(({ folded }) => folded.after.state.outcome !== null).map(idOf);
   if (settled.length > 0) await client.query(letGo(settled));
   const reopened = changes.filter(isReopened).map(idOf);
@@ -42,6 +47,7 @@ async function writeCalls(client: PoolClient, changes: readonly Change[]): Promi
   if (amendments.length > 0) await client.query(amendTransitions(amendments));
   const added = changes.flatMap((change) => addedTo(change, codes));
   if (added.length > 0) await client.query(insertTransitions(added));
+  return true;
 }
 
 const idOf = ({ before }: Change) => before.id;
@@ -54,7 +60,8 @@ function statusesIn({ folded: { after, transitions } }: Change): string[] {
 
 function changedCall({ before, folded }: Change, codes: ReadonlyMap<string, number>): ChangedCall {
   const { status } = folded.after.state;
-  return { id: before.id, folded, status: codes.get(status ?? '') ?? null, body: keptBody(before, folded) };
+  const { id, version } = before;
+  return { id, version, folded, status: codes.get(status ?? '') ?? null, body: keptBody(before, folded) };
 }
 
 /** A body that the row makes of its columns is written down once these change without it. */

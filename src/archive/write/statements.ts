@@ -12,9 +12,10 @@ export function registeredAmong(callSids: readonly string[]): QueryConfig {
   return { name: 'registered_among', text, values: [callSids] };
 }
 
-/** A call that was locked, and what its reports change. */
+/** A call as it was read, and what its reports change. */
 export interface ChangedCall {
   id: string;
+  version: string;
   folded: FoldedCall;
   /** The number of its status after the change. */
   status: number | null;
@@ -29,6 +30,7 @@ const after = ({ folded }: ChangedCall) => folded.after.state;
 
 const UPDATED = unnested<ChangedCall>([
   ['id', 'int8', ({ id }) => id],
+  ['version', 'xid', ({ version }) => version],
   ['status', 'int', ({ status }) => status],
   ['outcome', 'int2', (call) => outcomeCode(after(call))],
   ['reason', 'text', (call) => after(call).reason],
@@ -57,8 +59,9 @@ update polykeep_internal.calls c
        body_form = case when u.body_known then u.body_form else c.body_form end,
        last_body = case when u.body_known then u.last_body else c.last_body end
   from ${UPDATED.sql}
- where c.id = u.id`;
+ where c.id = u.id and c.xmin = u.version`;
 
+/** A call that another transaction has written since it was read is left as it is. */
 export function updateCalls(calls: readonly ChangedCall[]): QueryConfig {
   return { name: 'update_calls', text: UPDATE_CALLS, values: UPDATED.values(calls) };
 }

@@ -1,6 +1,6 @@
 /** What a column can be sent of, apart from times. */
 type Value = string | number | boolean | Buffer | null;
-type ValueType = 'bool' | 'bytea' | 'float8' | 'int' | 'int2' | 'int4' | 'int8' | 'text';
+type ValueType = 'bool' | 'bytea' | 'float8' | 'int' | 'int2' | 'int4' | 'int8' | 'text' | 'xid';
 
 /** A column of rows on their way to Postgres: its name and type in SQL, and its value in a row. */
 export type SentColumn<Row> =
