@@ -14,6 +14,10 @@ export function object(fields: readonly Field[]): string {
 export const text = (column: string) => `coalesce(to_json(${column})::text, 'null')`;
 /** Of a column that is never null. */
 export const number = (column: string) => `${column}::text`;
-/** As JavaScript's `toISOString` writes it. */
+/**
+ * As JavaScript's `toISOString` writes it: of a column that has milliseconds and ends with the year 9999, as all of ours
+ * do. `to_json` leaves out zeros at the end, so a microsecond is put there and cut off with what follows. `to_char` says
+ * it in one call, and takes four times as long: it was more than half of what a page takes Postgres.
+ */
 export const time = (column: string) =>
-  `coalesce('"' || to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') || '"', 'null')`;
+  `coalesce(left(to_json(${column} at time zone 'UTC' + interval '1 us')::text, 24) || 'Z"', 'null')`;
