@@ -3,6 +3,7 @@ import { PgDialect } from 'drizzle-orm/pg-core';
 import fastify from 'fastify';
 import { Pool } from 'pg';
 import { callRows, NEWEST_FIRST } from '../src/archive/read/call-json.ts';
+import { pageOf } from '../src/archive/read/pages.ts';
 
 /**
  * The least that any route on this Postgres takes, in a process of its own as the sidecar is: the same Fastify, the
@@ -13,8 +14,8 @@ const pool = new Pool({ connectionString: process.env.DATABASE_URL, max: 10, kee
 const app = fastify();
 const textOf = (query: ReturnType<typeof callRows>) => new PgDialect().sqlToQuery(query).sql;
 const ONE_CALL = textOf(callRows(sql`select * from polykeep_internal.calls c where c.call_sid = ${''}`));
-const NEWEST = sql`select * from polykeep_internal.calls c ${NEWEST_FIRST} limit 100`;
-const PAGE = textOf(sql`${callRows(NEWEST)} ${NEWEST_FIRST}`);
+const NEWEST = sql`select * from polykeep_internal.calls c ${NEWEST_FIRST} limit 101`;
+const PAGE = textOf(pageOf(NEWEST, 100));
 
 app.get('/', async () => (await pool.query<{ one: number }>('select 1 as one')).rows[0]);
 app.get<{ Params: { callSid: string } }>('/v1/calls/:callSid', async ({ params: { callSid } }, reply) => {
@@ -27,7 +28,7 @@ app.get<{ Params: { callSid: string } }>('/v1/calls/:callSid', async ({ params: 
 });
 app.get('/v1/calls', async (_request, reply) => {
   const { rows } = await pool.query<{ json: string }>({ name: 'page', text: PAGE });
-  return reply.type('application/json').send(`{"data":[${rows.map(({ json }) => json).join(',')}]}`);
+  return reply.type('application/json').send(`{"data":[${rows[0]?.json}]}`);
 });
 console.log(await app.listen({ host: '127.0.0.1', port: 0 }));
 process.once('SIGTERM', () => process.exit(0));

@@ -12,7 +12,7 @@ import type { Call, Report, Sighting } from '../../src/call/call.ts';
 import { createDatabase, type OpenDatabase, openTestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';
 import { noMetrics } from '../support/metrics.ts';
-import { callOf, readCall } from '../support/read-call.ts';
+import { callsOf, readCall } from '../support/read-call.ts';
 import { sightingNow } from '../support/sighting.ts';
 
 let test: OpenDatabase;
@@ -53,9 +53,10 @@ async function inPages(reader: ArchiveReader, filter: CallFilter, limit: number)
   const found: Call[] = [];
   for (let after: Position | null = null; ; ) {
     const page = await reader.listCalls(filter, limit, after);
-    found.push(...page.calls.map(callOf));
+    const calls = callsOf(page);
+    found.push(...calls);
     if (page.next === null) return found;
-    expect(page.calls).toHaveLength(limit);
+    expect(calls).toHaveLength(limit);
     after = page.next;
   }
 }

@@ -5,7 +5,7 @@ import type { Position } from '../../src/archive/read/cursors.ts';
 import { createReader } from '../../src/archive/read/reader.ts';
 import { type Call, OUTCOMES } from '../../src/call/call.ts';
 import { type OpenDatabase, openTestDatabase } from '../support/database.ts';
-import { callOf } from '../support/read-call.ts';
+import { callsOf } from '../support/read-call.ts';
 import { seedCalls } from '../support/seed.ts';
 
 const CALLS = 600;
@@ -29,8 +29,9 @@ async function listed(
   const reader = createReader(test.pool, { newestWalked });
   const found: Call[] = [];
   for (let after: Position | null = null; ; ) {
-    const { calls, next } = await reader.listCalls(filter, limit, after);
-    found.push(...calls.map(callOf));
+    const { json, next } = await reader.listCalls(filter, limit, after);
+    const calls = callsOf({ json });
+    found.push(...calls);
     if (next === null) return found;
     expect(calls).toHaveLength(limit);
     after = next;

@@ -6,7 +6,7 @@ import { migrateDatabase } from '../../src/archive/schema/migrations.ts';
 import type { Call } from '../../src/call/call.ts';
 import type { TestDatabase } from '../support/database.ts';
 import { silentLog as log } from '../support/log.ts';
-import { callOf } from '../support/read-call.ts';
+import { callsOf } from '../support/read-call.ts';
 import { databaseAt, LEVELS } from './level.ts';
 import { readRecording, recordedLevels } from './recording.ts';
 import { replay } from './replay.ts';
@@ -103,6 +103,5 @@ async function rowsOf({ query }: TestDatabase, columns: Map<string, string>): Pr
 
 async function readAll(url: string): Promise<Call[]> {
   const { pool, close } = openDatabase(url, log);
-  const { calls } = await createReader(pool).listCalls({}, 1_000, null).finally(close);
-  return calls.map(callOf);
+  return callsOf(await createReader(pool).listCalls({}, 1_000, null).finally(close));
 }

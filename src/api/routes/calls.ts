@@ -125,9 +125,9 @@ export const callRoutes: FastifyPluginCallbackTypebox<CallRoutesOptions> = (app,
       },
     },
     async ({ query }, reply) => {
-      const { calls, next } = await reader.listCalls(filterOf(query), query.limit, readCursor(query.cursor));
+      const { json, next } = await reader.listCalls(filterOf(query), query.limit, readCursor(query.cursor));
       const nextCursor = next === null ? null : callCursor.encode(next);
-      return sendJson(reply, `{"data":[${calls.join(',')}],"nextCursor":${JSON.stringify(nextCursor)}}`);
+      return sendJson(reply, `{"data":[${json}],"nextCursor":${JSON.stringify(nextCursor)}}`);
     },
   );
 
