@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
-import type { Command, Config } from './config/config.ts';
+import type { Config } from './config/config.ts';
 import { ConfigError } from './config/config-error.ts';
+import type { Command } from './config/required.ts';
 import { codeOf, wordsOf } from './words.ts';
 
 const USAGE = `usage: polykeep COMMAND

@@ -3,12 +3,9 @@ import { join } from 'node:path';
 import type { Config } from '../config/config.ts';
 
 /** The variable that says where the archive is, which a command tells people of. */
-export function variableOf({
-  DATABASE_DIRECT_URL,
-  DATABASE_URL,
-}: Readonly<Record<string, string | undefined>>): string {
-  if (DATABASE_DIRECT_URL) return 'DATABASE_DIRECT_URL';
-  return DATABASE_URL ? 'DATABASE_URL' : 'DATA_DIR: does polykeep run?';
+export function variableOf(environment: Readonly<Record<string, string | undefined>>): string {
+  const names = ['DATABASE_DIRECT_URL', 'DATABASE_DIRECT_URL_FILE', 'DATABASE_URL', 'DATABASE_URL_FILE'];
+  return names.find((name) => environment[name]) ?? 'DATA_DIR: does polykeep run?';
 }
 
 /** What says which archive a command works on. */

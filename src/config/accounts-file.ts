@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { Ajv } from 'ajv';
 import { type Static, Type } from 'typebox';
@@ -10,6 +9,7 @@ import { APIS } from '../polyai/apis.ts';
 import { parseJson } from '../polyai/json.ts';
 import { FORMATS, VISIBLE_PATTERN, WORDS } from './formats.ts';
 import { linesOf } from './json-lines.ts';
+import { readText } from './text-file.ts';
 
 /** The accounts of the configuration. What is wrong is added to `problems`, one plain line each, never with a token. */
 
@@ -195,12 +195,4 @@ function apiOf(name: string): PolyAiApi {
 function wordsOfForm({ source }: RegExp): string {
   const [, values] = /^\^\(([\w|-]+)\)\$$/.exec(source) ?? [];
   return values === undefined ? `must match ${source}` : `must be ${listed(values.split('|'))}`;
-}
-
-function readText(path: string): { text: string | null; error: unknown } {
-  try {
-    return { text: readFileSync(path, 'utf8'), error: null };
-  } catch (error) {
-    return { text: null, error: error instanceof Error && 'code' in error ? error.code : error };
-  }
 }

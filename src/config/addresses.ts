@@ -17,14 +17,21 @@ interface AddressProblem {
   problem: string;
 }
 
-/** What is wrong with the addresses of the environment: one plain line each, without the secrets in them. */
-export function addressProblems(environment: Readonly<Record<string, unknown>>): AddressProblem[] {
+/**
+ * What is wrong with the addresses of the environment: one plain line each, without the secrets in them. `unread` are
+ * variables that are given, and of which nothing more is known.
+ */
+export function addressProblems(
+  environment: Readonly<Record<string, unknown>>,
+  unread: readonly string[],
+): AddressProblem[] {
   const problems = Object.entries(READERS).flatMap(([name, read]) => {
     const address = environment[name];
     const problem = typeof address === 'string' ? problemOf(() => read(address)) : null;
     return problem === null ? [] : [{ name, problem }];
   });
-  if (environment.DATABASE_DIRECT_URL !== undefined && environment.DATABASE_URL === undefined) {
+  const isWithoutPooler = environment.DATABASE_URL === undefined && !unread.includes('DATABASE_URL');
+  if (environment.DATABASE_DIRECT_URL !== undefined && isWithoutPooler) {
     const problem = 'means nothing without DATABASE_URL, which may be a pooler before it';
     problems.push({ name: 'DATABASE_DIRECT_URL', problem });
   }

@@ -10,6 +10,10 @@ import { ConfigError } from './config-error.ts';
 import { Environment } from './environment.ts';
 import { FORMATS, WORDS } from './formats.ts';
 import { kubernetesPorts, unknownVariables, wordsOfPort } from './other-variables.ts';
+import { type Command, FOLLOWS, missing } from './required.ts';
+import { namedByFile, readSecretFiles } from './secret-files.ts';
+
+type Variables = Readonly<Record<string, string | undefined>>;
 
 type Secret = 'API_KEYS' | 'POLYAI_AUTH_TOKEN';
 type OfProxies = 'HTTPS_PROXY' | 'HTTP_PROXY' | 'NO_PROXY';
@@ -29,8 +33,6 @@ export interface Config extends Omit<Environment, Secret | OfProxies | Lists> {
   warnings: readonly string[];
 }
 
-const LOOPBACK = /^(localhost|::1|127(\.\d{1,3}){3})$/;
-
 const validate = new Ajv({
   allErrors: true,
   coerceTypes: true,
@@ -39,40 +41,6 @@ const validate = new Ajv({
   removeAdditional: 'all',
   formats: FORMATS,
 }).compile<Environment>(Environment);
-
-/** Which of polykeep's commands reads the configuration: they need different parts of it. */
-export type Command =
-  | 'serve'
-  | 'api'
-  | 'worker'
-  | 'migrate'
-  | 'export'
-  | 'grant-reader'
-  | 'psql'
-  | 'track'
-  | 'check'
-  | 'check --statistics'
-  | 'mcp';
-
-type Variables = Readonly<Record<string, string | undefined>>;
-
-/** What each command cannot do without. Processes that share the work share Postgres and Redis. */
-const REQUIRED: Record<Command, readonly (keyof Environment)[]> = {
-  serve: [],
-  api: ['DATABASE_URL', 'REDIS_URL'],
-  worker: ['DATABASE_URL', 'REDIS_URL'],
-  migrate: ['DATABASE_URL'],
-  'grant-reader': [],
-  psql: [],
-  track: [],
-  export: [],
-  check: [],
-  mcp: [],
-  'check --statistics': [],
-};
-
-/** They need an account to talk to PolyAI with. */
-const FOLLOWS: readonly Command[] = ['serve', 'api', 'worker', 'check'];
 
 /** Without a token they say nothing: better to be told than to be ignored. */
 const SINGLE_ACCOUNT = [
@@ -103,13 +71,16 @@ export function readConfig(command: Command, environment: Variables = process.en
 /** The same, for who can go on with what is right. */
 export function tryConfig(command: Command, environment: Variables = process.env): ReadConfig {
   const foreign = kubernetesPorts(environment);
-  const given = Object.fromEntries(
+  const set = Object.fromEntries(
     Object.entries({ ...environment, ...proxyVariables(environment) }).filter(
       ([name, value]) => value !== undefined && value !== '' && !foreign.includes(name),
     ),
   );
-  const problems = missing(command, given);
-  const { values, wrong } = usable(given, problems);
+  const problems: string[] = [];
+  const { values: given, unread } = readSecretFiles(set, problems);
+  const isGiven = (name: string) => given[name] !== undefined || unread.includes(name);
+  problems.push(...missing(command, { isGiven, host: given.HOST }));
+  const { values, wrong } = usable(given, unread, problems);
   if (values.POLL_INTERVAL_MIN_MS > values.POLL_INTERVAL_MAX_MS && !wrong.has('POLL_INTERVAL_MAX_MS')) {
     problems.push('POLL_INTERVAL_MIN_MS: must not be more than POLL_INTERVAL_MAX_MS');
   }
@@ -117,7 +88,9 @@ export function tryConfig(command: Command, environment: Variables = process.env
   const statsBy = readStatsBy(values.STATS_BY, problems);
   const webhooksAllow = readAllowance(values.WEBHOOKS_ALLOW, problems);
   const follows = FOLLOWS.includes(command);
-  const { accounts, variables } = follows ? readAccounts(values, given, wrong, problems) : NO_ACCOUNTS;
+  const { accounts, variables } = follows
+    ? readAccounts(values, { given, isGiven, wrong }, problems)
+    : NO_ACCOUNTS;
   const warnings = [
     ...foreign.map(wordsOfPort),
     ...(follows ? unknownVariables(Object.keys(environment), variables) : []),
@@ -133,17 +106,19 @@ export function tryConfig(command: Command, environment: Variables = process.env
     ...rest
   } = values;
   const proxies = { https: HTTPS_PROXY ?? null, http: HTTP_PROXY ?? null, except: NO_PROXY ?? null };
-  return { config: { ...rest, accounts, apiKeys, statsBy, webhooksAllow, proxies, warnings }, problems };
+  const config = { ...rest, accounts, apiKeys, statsBy, webhooksAllow, proxies, warnings };
+  return { config, problems: namedByFile(problems, given) };
 }
 
 /** What of the variables can be used, each by itself, with the defaults for the rest; and the names of the others. */
 function usable(
-  given: Readonly<Record<string, string | undefined>>,
+  given: Variables,
+  unread: readonly string[],
   problems: string[],
 ): { values: Environment; wrong: ReadonlySet<string> } {
   const candidate: Record<string, unknown> = { ...given };
   const wrong = new Set<string>();
-  for (const { name, problem } of addressProblems(given)) {
+  for (const { name, problem } of addressProblems(given, unread)) {
     problems.push(`${name}: ${problem}`);
     wrong.add(name);
     delete candidate[name];
@@ -170,29 +145,18 @@ function readStatsBy(text: string | undefined, problems: string[]): string[] {
   return [...keys];
 }
 
-/** What is wrong with the variables taken together, whatever is wrong with each. */
-function missing(command: Command, given: Variables): string[] {
-  const problems = REQUIRED[command]
-    .filter((name) => given[name] === undefined)
-    .map((name) => `${name}: required by the command ${command}`);
-  const { POLYAI_AUTH_TOKEN, ACCOUNTS_FILE, HOST, API_KEYS } = given;
-  if (FOLLOWS.includes(command) && POLYAI_AUTH_TOKEN === undefined && ACCOUNTS_FILE === undefined) {
-    problems.push(`POLYAI_AUTH_TOKEN: required by the command ${command}, or ACCOUNTS_FILE`);
-  }
-  if (HOST !== undefined && API_KEYS === undefined && !LOOPBACK.test(HOST)) {
-    problems.push(
-      'HOST: must be a loopback address: without API_KEYS who reaches the port can read all calls',
-    );
-  }
-  return problems;
-}
-
 const NO_ACCOUNTS = { accounts: [], variables: [] };
+
+interface Reading {
+  given: Variables;
+  /** Whether somebody meant to set it, be it usable or not. */
+  isGiven: (name: string) => boolean;
+  wrong: ReadonlySet<string>;
+}
 
 function readAccounts(
   config: Environment,
-  given: Variables,
-  wrong: ReadonlySet<string>,
+  { given, isGiven, wrong }: Reading,
   problems: string[],
 ): { accounts: AccountSettings[]; variables: readonly string[] } {
   const pace = {
@@ -201,7 +165,7 @@ function readAccounts(
     backoffMaxMs: config.POLL_BACKOFF_MAX_MS,
   };
   const { POLYAI_AUTH_TOKEN: token, ACCOUNTS_FILE: path } = config;
-  if (given.POLYAI_AUTH_TOKEN === undefined && path !== undefined) {
+  if (!isGiven('POLYAI_AUTH_TOKEN') && path !== undefined) {
     for (const name of SINGLE_ACCOUNT.filter((name) => given[name] !== undefined)) {
       problems.push(
         `${name}: means nothing without POLYAI_AUTH_TOKEN; an account of ACCOUNTS_FILE has its own`,

@@ -1,11 +1,12 @@
 import { distance } from 'fastest-levenshtein';
 import { Environment } from './environment.ts';
+import { SECRET_FILES } from './secret-files.ts';
 
 /** Variables that are not polykeep's, and that somebody may take for its own. */
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
-const NAMES = Object.keys(Environment.properties);
+const NAMES = [...Object.keys(Environment.properties), ...SECRET_FILES];
 /** What Kubernetes puts into each container for a service `X`: `X_PORT=tcp://10.0.0.1:80`. */
 const OF_SERVICE = /^(tcp|udp|sctp):\/\//;
 const KUBERNETES = /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)$/;

@@ -60,6 +60,8 @@ beforeEach(async () => {
   started = [];
   told = '';
   await writeFile(join(folder, 'token'), TOKENS.file);
+  await writeFile(join(folder, 'keys'), `web:write:${SECRETS.writeKey},bi:read:${SECRETS.readKey}\n`);
+  await writeFile(join(folder, 'root'), `${SECRETS.webhooksRoot}\n`);
   await writeFile(
     join(folder, 'accounts.json'),
     JSON.stringify({
@@ -94,10 +96,10 @@ function start(more: Record<string, string> = {}, command = 'serve'): SidecarPro
       POLYAI_AUTH_TOKEN: TOKENS.default,
       TOKEN_OF_ENV: TOKENS.env,
       ACCOUNTS_FILE: join(folder, 'accounts.json'),
-      API_KEYS: `web:write:${SECRETS.writeKey},bi:read:${SECRETS.readKey}`,
+      API_KEYS_FILE: join(folder, 'keys'),
       DATABASE_URL: postgres.url,
       REDIS_URL: redisUrl.href,
-      WEBHOOKS_SECRET: SECRETS.webhooksRoot,
+      WEBHOOKS_SECRET_FILE: join(folder, 'root'),
       HTTP_PROXY: proxy.url,
       ...more,
     },
@@ -282,12 +284,24 @@ it('no token, key or password is told to anybody, whatever goes wrong', async ()
   expect(secretsIn(told, SECRETS)).toEqual([]);
 });
 
+/** The same variables, each in a file. */
+async function inFiles(secrets: Record<string, string>): Promise<Record<string, string>> {
+  const given: Record<string, string> = {};
+  for (const [name, secret] of Object.entries(secrets)) {
+    const path = join(await mkdtemp(join(folder, 'secret-')), name);
+    await writeFile(path, `${secret}\n`);
+    Object.assign(given, { [name]: '', [`${name}_FILE`]: path });
+  }
+  return given;
+}
+
 it('nor is it by a start that fails', async () => {
   const wrong = Object.assign(new URL(inject('postgresUrl')), { password: SECRETS.postgresPassword }).href;
   const { writeKey, readKey, redisPassword, postgresPassword, proxyPassword } = SECRETS;
   const broken: [Record<string, string>, string?][] = [
     [
       {
+        API_KEYS_FILE: '',
         API_KEYS: `${writeKey},a:write:${writeKey},a:read:${readKey}`,
         POLYAI_AUTH_TOKEN: `${TOKENS.default} and more`,
         DATABASE_URL: `mysql://a:${postgresPassword}@b/c`,
@@ -295,7 +309,18 @@ it('nor is it by a start that fails', async () => {
         HTTPS_PROXY: `socks5://a:${proxyPassword}@b`,
       },
     ],
-    [{ API_KEYS: `${writeKey},a:write:${writeKey},a:read:${readKey}` }],
+    [{ API_KEYS_FILE: '', API_KEYS: `${writeKey},a:write:${writeKey},a:read:${readKey}` }],
+    [{ API_KEYS: `a:write:${writeKey}` }],
+    [
+      await inFiles({
+        API_KEYS: `${writeKey},a:write:${writeKey},a:read:${readKey}`,
+        POLYAI_AUTH_TOKEN: `${TOKENS.default} and more`,
+        DATABASE_URL: `mysql://a:${postgresPassword}@b/c`,
+        REDIS_URL: `http://a:${redisPassword}@b/c`,
+        HTTPS_PROXY: `socks5://a:${proxyPassword}@b`,
+      }),
+    ],
+    [await inFiles({ DATABASE_URL: wrong }), 'migrate'],
     [{ REDIS_URL: `redis-sentinel://:${encodeURIComponent(redisPassword)}@h1,h2` }],
     [{ ACCOUNTS_FILE: join(folder, 'token') }],
     [{ DATABASE_URL: wrong }, 'migrate'],

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { type Command, readConfig } from '../../src/config/config.ts';
+import { readConfig } from '../../src/config/config.ts';
 import { ConfigError } from '../../src/config/config-error.ts';
+import type { Command } from '../../src/config/required.ts';
 import { outboundCallingApi } from '../../src/polyai/outbound-calling.ts';
 import { readAllowance } from '../../src/push/allowance.ts';
 
@@ -194,6 +195,8 @@ describe('a variable that is not known', () => {
     ['POLYAI_AUTHTOKEN', 'POLYAI_AUTH_TOKEN'],
     ['REDIS_URI', 'REDIS_URL'],
     ['API_KEY', 'API_KEYS'],
+    ['API_KEY_FILE', 'API_KEYS_FILE'],
+    ['POLYAI_BASE_URL_FILE', null],
     ['POSTS', null],
     ['POLYAI_REGION', null],
   ])('%s is warned of where it begins like one of ours', (name, meant) => {
@@ -211,7 +214,9 @@ describe('a variable that is not known', () => {
       https_proxy: 'http://h',
       NO_COLOR: 'x',
     };
-    expect(warnings({ ...others, DATABASE_HOST: 'x', POSTGRES_PASSWORD: 'x', LOG_FILE: 'x' })).toEqual([]);
+    expect(
+      warnings({ ...others, DATABASE_HOST: 'x', POSTGRES_PASSWORD: 'x', LOG_FILE: 'x', PORT_FILE: 'x' }),
+    ).toEqual([]);
   });
 
   it('is not where it is of a Kubernetes service, and a name of ours is not taken for one', () => {
