@@ -26,7 +26,12 @@ const NOT_RUN = new Map([
     'POLYAI_BASE_URL=http://127.0.0.1:9099 POLYAI_AUTH_TOKEN=any npx polykeep serve',
     'never ends: what this test starts instead, with a simulator of its own',
   ],
-  ['cp .env.example .env\ndocker compose up --detach', 'needs a Docker engine'],
+  [
+    'sh ops/make-secrets.sh\n' +
+      'docker compose up --detach\n' +
+      `curl -H "Authorization: Bearer $(cat secrets/api_key)" 'http://127.0.0.1:8080/v1/calls?limit=10'`,
+    'needs a Docker engine; containers.test.ts runs the script',
+  ],
   [
     'cd deploy/kubernetes/overlays/large\nkustomize edit set image polykeep=registry.example/polykeep:0.1.0',
     'changes a file of the project',
@@ -37,7 +42,9 @@ const NOT_RUN = new Map([
     'needs a cluster',
   ],
   [
-    'docker compose run --rm migrate grant-reader grafana\ndocker compose --profile observability up --detach',
+    'url=$(docker compose run --rm -T migrate grant-reader grafana)\n' +
+      `echo "$url" | sed 's#.*://grafana:##; s#@.*##' > secrets/grafana_reader_password\n` +
+      'docker compose --profile observability up --detach',
     'needs a Docker engine',
   ],
   ['cp .env.example .env\nnpm start', 'never ends: what this test starts instead, on a port of its own'],

@@ -1,40 +1,92 @@
-import { readFile } from 'node:fs/promises';
-import { expect, it } from 'vitest';
+import { execFileSync } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { readConfig } from '../../src/config/config.ts';
 import { Environment } from '../../src/config/environment.ts';
+import { SECRET_FILES } from '../../src/config/secret-files.ts';
 
 const read = (name: string) => readFile(new URL(`../../${name}`, import.meta.url), 'utf8');
-const names = Object.keys(Environment.properties);
+const names = [...Object.keys(Environment.properties), ...SECRET_FILES];
 
 interface Service {
   command?: string | string[];
   environment?: Record<string, string | number>;
+  volumes?: (string | { source: string; target: string })[];
 }
 
-const compose: { services: Record<string, Service> } = parse(await read('docker-compose.yml'), {
-  merge: true,
-});
+const compose: { services: Record<string, Service>; secrets: Record<string, { file: string }> } = parse(
+  await read('docker-compose.yml'),
+  { merge: true },
+);
 
-it.each(['migrate', 'api', 'worker'] as const)('docker-compose.yml configures %s', (command) => {
-  const { environment = {} } = compose.services[command] ?? {};
-  expect(compose.services[command]?.command).toBe(command);
-  expect(Object.keys(environment).filter((name) => !names.includes(name))).toEqual([]);
-  const given = Object.entries(environment).map(([name, value]) => [name, `${value}`] as const);
-  // As compose fills in what .env has.
-  const filled = given.map(([name, value]) => [
-    name,
-    value.replace(/\$\{POSTGRES_PASSWORD[^}]*\}/, 'secret1').replace(/\$\{ACCOUNTS_FILE:\+[^}]*\}/, ''),
-  ]);
-  const config = readConfig(command, {
-    ...Object.fromEntries(filled),
-    API_KEYS: 'backend:write:0123456789abcdef',
-    POLYAI_AUTH_TOKEN: 'token',
+describe('docker-compose.yml, with the secrets of ops/make-secrets.sh', () => {
+  let folder: string;
+  const makeSecrets = (token: string) =>
+    execFileSync('sh', [join(folder, 'ops/make-secrets.sh')], { input: `${token}\n` });
+  const secret = (name: string) => readFile(join(folder, 'secrets', name), 'utf8');
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'polykeep-compose-'));
+    await mkdir(join(folder, 'ops'));
+    const script = 'ops/make-secrets.sh';
+    await cp(fileURLToPath(new URL(`../../${script}`, import.meta.url)), join(folder, script));
+    makeSecrets('polyai-token');
   });
-  expect(config).toMatchObject({
-    HOST: '0.0.0.0',
-    DATABASE_URL: 'postgres://polykeep:secret1@postgres:5432/polykeep',
-    REDIS_URL: 'redis://redis:6379',
+
+  afterAll(() => rm(folder, { recursive: true }));
+
+  it.each(['migrate', 'api', 'worker'] as const)('configures %s', async (command) => {
+    const { environment = {}, command: started, volumes } = compose.services[command] ?? {};
+    expect(started).toBe(command);
+    expect(volumes).toMatchObject([{ source: './secrets/polykeep', target: '/run/secrets' }]);
+    expect(Object.keys(environment).filter((name) => !names.includes(name))).toEqual([]);
+    // As compose fills in what .env does not have, and where the folder is mounted.
+    const given = Object.entries(environment).map(([name, value]) => [
+      name,
+      `${value}`
+        .replace(/^\$\{\w+-(.*)\}$/, '$1')
+        .replace(/^\/run\/secrets\//, join(folder, 'secrets/polykeep/')),
+    ]);
+    const config = readConfig(command, Object.fromEntries(given));
+    const password = (await secret('postgres_password')).trim();
+    expect(config).toMatchObject({
+      HOST: '0.0.0.0',
+      DATABASE_URL: `postgres://polykeep:${password}@postgres:5432/polykeep`,
+      REDIS_URL: 'redis://redis:6379',
+      WEBHOOKS_SECRET: expect.stringMatching(/^[0-9a-f]{48}$/),
+      apiKeys: [
+        { name: 'client', scope: 'write' },
+        { name: 'metrics', scope: 'read' },
+      ],
+      accounts: command === 'migrate' ? [] : [{ name: 'default', token: 'polyai-token' }],
+    });
+  });
+
+  it('has all that the other services are given', async () => {
+    const files = Object.values(compose.secrets).map(({ file }) => file.replace('./secrets/', ''));
+    const made = await readdir(join(folder, 'secrets'));
+    expect(made).toEqual(expect.arrayContaining(files));
+    const keys = await secret('polykeep/api_keys');
+    for (const name of ['api_key', 'metrics_key']) expect(keys).toContain((await secret(name)).trim());
+  });
+
+  it('lets nobody but its owner into the folder, and each container at its files', async () => {
+    const modeOf = async (path: string) => ((await stat(join(folder, path))).mode & 0o777).toString(8);
+    expect(await modeOf('secrets')).toBe('700');
+    expect(await modeOf('secrets/polykeep')).toBe('755');
+    expect(await modeOf('secrets/polykeep/api_keys')).toBe('644');
+    expect(await modeOf('secrets/postgres_password')).toBe('644');
+  });
+
+  it('keeps what is there', async () => {
+    const before = await Promise.all(['polykeep/polyai_auth_token', 'polykeep/api_keys'].map(secret));
+    makeSecrets('another-token');
+    const after = await Promise.all(['polykeep/polyai_auth_token', 'polykeep/api_keys'].map(secret));
+    expect(after).toEqual(before);
   });
 });
 

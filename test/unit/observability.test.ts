@@ -12,7 +12,7 @@ const read = (name: string) => readFile(file(name), 'utf8');
 
 interface Service {
   image?: string;
-  volumes?: string[];
+  volumes?: (string | object)[];
   secrets?: string[];
   profiles?: string[];
 }
@@ -31,10 +31,12 @@ describe('the profile observability of docker-compose.yml', () => {
   });
 
   it('mounts files that there are', async () => {
-    const mounted = services.flatMap(({ volumes = [] }) => volumes).map((text) => text.split(':')[0] ?? '');
-    const ours = mounted.filter((path) => path.startsWith('./ops/'));
+    const mounted = services
+      .flatMap(({ volumes = [] }) => volumes)
+      .map((volume) => `${volume}`.split(':')[0]);
+    const ours = mounted.filter((path = '') => path.startsWith('./ops/'));
     expect(ours).toHaveLength(5);
-    for (const path of ours) await access(file(path));
+    for (const path of ours) await access(file(`${path}`));
     const secrets = services.flatMap((service) => service.secrets ?? []);
     expect(Object.keys(compose.secrets).toSorted()).toEqual([...new Set(secrets)].toSorted());
   });
@@ -50,6 +52,9 @@ describe('the profile observability of docker-compose.yml', () => {
 
   it('gives Grafana what its dashboards ask for', async () => {
     const { datasources } = parse(await read('ops/grafana/datasources/datasources.yml'));
+    const [, secret] =
+      /^\$__file\{\/run\/secrets\/(\w+)\}$/.exec(datasources[1].secureJsonData.password) ?? [];
+    expect(compose.services.grafana?.secrets).toContain(secret);
     const types = datasources.map(({ type }: { type: string }) => type);
     const dashboards = await Promise.all(
       ['ops/grafana-dashboard.json', 'ops/outcomes-dashboard.json'].map(async (name) =>
