@@ -2,8 +2,8 @@ import { canInstall, install } from './debian.ts';
 import { isOnPath, redisChoice, WHAT_TO_DO } from './redis-choice.ts';
 
 /**
- * Before the tests: as root on Debian, where there is no Redis at hand, Debian's own is installed; and pgbouncer, without
- * which what is tried with it is skipped.
+ * Before the tests: as root on Debian, where there is no Redis at hand, Debian's own is installed; and pgbouncer and
+ * kustomize, without which what is tried with them is skipped.
  */
 if ((await redisChoice()) === 'none') {
   if (!canInstall()) fail(WHAT_TO_DO);
@@ -15,10 +15,15 @@ if ((await redisChoice()) === 'none') {
     fail(WHAT_TO_DO);
   }
 }
-if (!isOnPath('pgbouncer') && canInstall()) {
-  console.log('no pgbouncer at hand: installing it with apt-get');
+if (!isOnPath('pgbouncer')) installOptional('pgbouncer');
+// kubectl has it built in. Debian 12 has neither in a version that will do.
+if (!isOnPath('kustomize') && !isOnPath('kubectl')) installOptional('kustomize');
+
+function installOptional(name: string): void {
+  if (!canInstall()) return;
+  console.log(`no ${name} at hand: installing it with apt-get`);
   try {
-    install('pgbouncer');
+    install(name);
   } catch (error) {
     console.error(`${wordsOf(error)}\nits tests are skipped`);
   }
