@@ -18,12 +18,13 @@ keep() {
 
 if [ ! -s secrets/polykeep/polyai_auth_token ]; then
   if [ -t 0 ]; then
-    printf 'PolyAI token: '
-    trap 'stty echo' EXIT
+    printf 'PolyAI token (none where ACCOUNTS_FILE has all): '
+    trap 'stty echo; echo' EXIT
+    trap 'exit 1' INT TERM
     stty -echo
   fi
-  read -r token
-  keep polykeep/polyai_auth_token "$token"
+  read -r token || true
+  [ -z "$token" ] || keep polykeep/polyai_auth_token "$token"
 fi
 
 # Of clients of the API, and of Prometheus.

@@ -82,6 +82,14 @@ describe('docker-compose.yml, with the secrets of ops/make-secrets.sh', () => {
     expect(await modeOf('secrets/postgres_password')).toBe('644');
   });
 
+  it('makes no token of nothing', async () => {
+    await rm(join(folder, 'secrets/polykeep/polyai_auth_token'));
+    makeSecrets('');
+    expect(await readdir(join(folder, 'secrets/polykeep'))).not.toContain('polyai_auth_token');
+    makeSecrets('polyai-token');
+    expect(await secret('polykeep/polyai_auth_token')).toBe('polyai-token\n');
+  });
+
   it('keeps what is there', async () => {
     const before = await Promise.all(['polykeep/polyai_auth_token', 'polykeep/api_keys'].map(secret));
     makeSecrets('another-token');
