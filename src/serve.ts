@@ -5,6 +5,7 @@ import { readConfig } from './config/config.ts';
 import { ConfigError } from './config/config-error.ts';
 import { loadEnvironmentFile } from './config/environment-file.ts';
 import { createLog, STANDARD_OUTPUT } from './log.ts';
+import { untraced } from './tracing.ts';
 import { type Role, type Sidecar, startSidecar } from './wiring/sidecar.ts';
 
 const STOP_WITHIN_MS = 9_500;
@@ -23,13 +24,11 @@ export async function serve(role: Role): Promise<void> {
   const { log, output } = await createLog(config.LOG_LEVEL);
   for (const warning of config.warnings) log.warn(warning);
   const ending = new AbortController();
-  const starting = startSidecar({
-    config,
-    role,
-    log,
-    signal: ending.signal,
-    droppedLines: () => output.dropped,
-  });
+  const start = () =>
+    startSidecar({ config, role, log, signal: ending.signal, droppedLines: () => output.dropped });
+  // All that polykeep does by itself is started in there: a span for each poll, and for each look at what there is to do,
+  // would bury those of requests.
+  const starting = config.TRACE_BACKGROUND ? start() : untraced(start);
 
   let stoppingSince: number | null = null;
   const stop = async (signal: NodeJS.Signals) => {

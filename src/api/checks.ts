@@ -1,3 +1,5 @@
+import { AsyncResource } from 'node:async_hooks';
+
 /** Runs a check that many ask for: one at a time, with a gap after each. */
 interface Checks {
   /** Begins the next check within `ms` milliseconds, or as soon as the gap after the last one is over. */
@@ -7,6 +9,8 @@ interface Checks {
 
 /** `check` must not reject; `gapMs` is the time from its end to the next beginning. */
 export function createChecks({ check, gapMs }: { check: () => Promise<void>; gapMs: number }): Checks {
+  // A check is for many: for traces it is no part of the request that asked for it first.
+  const checkForAll = AsyncResource.bind(check);
   let timer: NodeJS.Timeout | undefined;
   let dueAt = Infinity;
   let freeAt = 0;
@@ -28,7 +32,7 @@ export function createChecks({ check, gapMs }: { check: () => Promise<void>; gap
   async function run(): Promise<void> {
     dueAt = Infinity;
     isRunning = true;
-    await check();
+    await checkForAll();
     isRunning = false;
     freeAt = performance.now() + gapMs;
     if (dueAt < Infinity && !stopped) schedule();

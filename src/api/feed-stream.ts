@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { FastifyReply } from 'fastify';
 import type { Logger } from 'pino';
 import type { News } from '../archive/news.ts';
@@ -58,6 +59,8 @@ export function createFeedStream({
   let lookInMs = SOON_MS;
   let lastRead: Promise<unknown> = Promise.resolve();
   let comments: NodeJS.Timeout | undefined;
+  /** It outlives the request that was live first: for traces it is no part of that. */
+  const beginToTell = AsyncResource.bind(tellLive);
   let closed = false;
 
   function read(after: FeedPosition, account: string | null): Promise<FeedPage> {
@@ -92,7 +95,7 @@ export function createFeedStream({
     listener.state = 'live';
     if (head === null) {
       head = listener.position;
-      void tellLive();
+      void beginToTell();
     }
     return true;
   }

@@ -4,6 +4,7 @@ import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { Logger } from 'pino';
 import type { ArchiveReader } from '../archive/read/reader.ts';
 import { MAX_CALL_SID_LENGTH } from '../call/limits.ts';
+import { nameSpan } from '../tracing.ts';
 import { guard } from './door/access.ts';
 import type { ApiKey } from './door/api-keys.ts';
 import { CONNECTION_TIMES, refuseConnection } from './door/connections.ts';
@@ -132,6 +133,10 @@ function guardedServer(options: CoreOptions): FastifyInstance {
   app.setNotFoundHandler((request, reply) =>
     sendProblem(reply, problem.routeNotFound(request.method, pathOf(request))),
   );
+  app.addHook('onRequest', ({ method, routeOptions: { url } }, _reply, done) => {
+    if (url !== undefined) nameSpan(method, url);
+    done();
+  });
   app.addHook('onResponse', async (request, reply) => {
     const { statusCode: status, elapsedTime: ms } = reply;
     const { method, routeOptions } = request;

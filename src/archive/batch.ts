@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import DataLoader from 'dataloader';
 import { ArchiveUnavailableError } from './errors.ts';
 
@@ -23,8 +24,9 @@ export function batched<Item, Result>(
   let items = 0;
   const waiting: (() => void)[] = [];
 
+  /** For traces a batch is a part of the request that began it, whichever batch it has waited for. */
   function begin(dispatch: () => void): void {
-    if (running === atOnce) return void waiting.push(dispatch);
+    if (running === atOnce) return void waiting.push(AsyncResource.bind(dispatch));
     running++;
     dispatch();
   }

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { Client, Pool } from 'pg';
 import type { Logger } from 'pino';
 import { retryDelay } from '../backoff.ts';
@@ -62,6 +63,8 @@ export function createNews({ url, log, checkEveryMs = CHECK_EVERY_MS }: NewsOpti
   let timer: NodeJS.Timeout | undefined;
   let failures = 0;
   const listeners = new Map<() => void, Topic>();
+  /** The connection outlives the request that listens first: for traces it is no part of that. */
+  const begin = AsyncResource.bind(connect);
 
   /** A word without a topic may be of anything: that of an older version, or none that was heard. */
   function tell(topic: string): void {
@@ -118,7 +121,7 @@ export function createNews({ url, log, checkEveryMs = CHECK_EVERY_MS }: NewsOpti
       listeners.set(onNews, topic);
       if (state !== 'idle') return;
       state = 'listening';
-      void connect();
+      void begin();
     },
     async stop() {
       state = 'stopped';

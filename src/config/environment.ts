@@ -58,6 +58,8 @@ export const Environment = Type.Object({
   WORKER_CONCURRENCY: Type.Integer({ minimum: 1, maximum: 1_000_000, default: 20_000 }),
   /** Of a running polykeep, for the commands that talk to one. */
   POLYKEEP_API_KEY: Type.Optional(Type.String({ pattern: VISIBLE_PATTERN })),
+  /** Whether OpenTelemetry is told of polls and of other work that no request asked for. */
+  TRACE_BACKGROUND: Type.Boolean({ default: false }),
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], { default: 'info' }),
 });
 

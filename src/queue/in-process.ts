@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { Follow, HandedOn } from '../follow/lease.ts';
 import type { CallQueue } from './call-queue.ts';
 import { Leases } from './leases.ts';
@@ -72,7 +73,8 @@ export function createInProcessQueue({ concurrency, yieldAfterMs }: InProcessQue
     },
 
     async work(follower, mayYield = () => true) {
-      follow = follower;
+      // Else a follower that a request starts would be a part of that request, for traces, for as long as it runs.
+      follow = AsyncResource.bind(follower);
       yieldCheck = setInterval(() => mayYield() && leases.yieldTo(waiting.size), YIELD_CHECK_MS);
       startWaiting();
     },

@@ -1,6 +1,10 @@
+import { createRequire } from 'node:module';
 import { Cluster, Redis } from 'ioredis';
 import type { Logger } from 'pino';
 import { type RedisServers, redisServersOf } from '../network/redis-url.ts';
+
+// OpenTelemetry hooks into what is required, and only a loader of its own sees what is imported. The module is the same.
+createRequire(import.meta.url)('ioredis');
 
 /** To one server, to the master that sentinels name, or to the masters of a cluster. */
 export type RedisConnection = Redis | Cluster;

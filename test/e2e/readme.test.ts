@@ -56,6 +56,15 @@ const NOT_RUN = new Map([
     'NODE_EXTRA_CA_CERTS=/etc/ssl/company-ca.pem npx node dist/main.js serve',
     'never ends; redis-tls.test.ts and postgres-tls.test.ts trust an authority so',
   ],
+  [
+    [
+      'npm install @opentelemetry/auto-instrumentations-node',
+      'export OTEL_SERVICE_NAME=polykeep OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318',
+      'export OTEL_METRICS_EXPORTER=none OTEL_LOGS_EXPORTER=none OTEL_NODE_RESOURCE_DETECTORS=env,host,process',
+      "NODE_OPTIONS='--import @opentelemetry/auto-instrumentations-node/register' node_modules/.bin/polykeep serve",
+    ].join('\n'),
+    'installs, and never ends; traces.test.ts does the same',
+  ],
   ['npx node dist/main.js psql', 'interactive where there is a psql; psql-command.test.ts runs it'],
   ['psql "$url"', 'interactive, and psql does not come with npm; reporting.test.ts runs the queries'],
   [

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { kill } from 'node:process';
 import { expect, it, onTestFinished } from 'vitest';
 import { createNews } from '../../src/archive/news.ts';
@@ -25,4 +26,15 @@ it('is listened to on another connection where the server behind the first has g
     kill(pid, 'SIGCONT');
   }
   await expect.poll(() => test.query(listening)).toHaveLength(1);
+});
+
+it('is listened to outside of the request that asked first', async () => {
+  const test = await createDatabase();
+  onTestFinished(() => test.drop());
+  const news = createNews({ url: test.url, log });
+  onTestFinished(() => news.stop());
+  const request = new AsyncLocalStorage<string>();
+  const heardIn: unknown[] = [];
+  request.run('the first', () => news.listen(() => heardIn.push(request.getStore())));
+  await expect.poll(() => heardIn).toEqual([undefined]);
 });

@@ -24,8 +24,10 @@ export function spawnPolykeep(
   args: readonly string[],
   environment: Record<string, string>,
   main = MAIN,
+  folder?: string,
 ): ChildProcessByStdio<Writable, Readable, Readable> {
   return spawn(process.execPath, [main, ...args], {
+    cwd: folder,
     env: environmentOf(environment),
     stdio: ['pipe', 'pipe', 'pipe'],
   });

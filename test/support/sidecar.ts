@@ -35,8 +35,9 @@ export function spawnSidecar(
   environment: Record<string, string>,
   command: string | string[] = 'serve',
   main?: string,
+  folder?: string,
 ): SidecarProcess {
-  const child = spawnPolykeep([command].flat(), environment, main);
+  const child = spawnPolykeep([command].flat(), environment, main, folder);
   child.stdin.end();
   return watch(child, child.stdout);
 }

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { describe, expect, it } from 'vitest';
 import { batched } from '../../src/archive/batch.ts';
 import { ArchiveUnavailableError } from '../../src/archive/errors.ts';
@@ -56,6 +57,31 @@ describe('a batched function', () => {
     done.resolve();
     expect(await Promise.all(answers)).toEqual([1, 2]);
     expect(await slow(4)).toBe(4);
+  });
+
+  it('runs a batch in the context of what began it, also where it waited for another one', async () => {
+    const request = new AsyncLocalStorage<number>();
+    const running: PromiseWithResolvers<void>[] = [];
+    const begunBy: unknown[] = [];
+    const slow = batched<number, number>(
+      async (items) => {
+        begunBy.push(request.getStore());
+        const done = Promise.withResolvers<void>();
+        running.push(done);
+        await done.promise;
+        return [...items];
+      },
+      { atOnce: 1 },
+    );
+    const answers = [request.run(1, () => slow(1))];
+    await expect.poll(() => running.length).toBe(1);
+    answers.push(request.run(2, () => slow(2)));
+    // Longer than it is gathered for: now it waits for the first one.
+    await new Promise((later) => setTimeout(later, 20));
+    running[0]?.resolve();
+    await expect.poll(() => begunBy).toEqual([1, 2]);
+    running[1]?.resolve();
+    await Promise.all(answers);
   });
 
   it('goes on after a batch that failed', async () => {

@@ -50,6 +50,7 @@ it('a token is all that is needed; the rest has the documented defaults', () => 
     MAX_TRACKING_MS: 86400000,
     WORKER_CONCURRENCY: 20000,
     LOG_LEVEL: 'info',
+    TRACE_BACKGROUND: false,
     statsBy: [],
     warnings: [],
   });

@@ -31,9 +31,10 @@ const FOR_ALL = [
   'log-output.ts',
   'open-files.ts',
   'package-folder.ts',
+  'tracing.ts',
   'words.ts',
 ];
-const FOR_ALL_GLOB = 'src/{backoff,clock,log,log-output,open-files,package-folder,words}.ts';
+const FOR_ALL_GLOB = 'src/{backoff,clock,log,log-output,open-files,package-folder,tracing,words}.ts';
 
 const text = (path: string) => readFile(new URL(`../../${path}`, import.meta.url), 'utf8');
 
