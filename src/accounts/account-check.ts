@@ -1,5 +1,6 @@
 import { type Finding, unwell, well } from '../network/finding.ts';
 import { NO_PROXIES, type ProxySettings, proxyFor } from '../network/proxies.ts';
+import { tlsTrouble } from '../network/tls-errors.ts';
 import { createPolyAiClient } from '../polyai/polyai-client.ts';
 import { PolyAiError } from '../polyai/polyai-error.ts';
 import type { AccountSettings } from './accounts.ts';
@@ -15,7 +16,6 @@ interface AccountCheckOptions {
   signal?: AbortSignal;
 }
 
-const OF_TLS = /^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_|ERR_SSL_|EPROTO)/;
 const OF_DNS = /^(ENOTFOUND|EAI_)/;
 const URL_RIGHT = 'is POLYAI_BASE_URL (in ACCOUNTS_FILE: baseUrl) right?';
 const TOKEN_RIGHT = 'are the token, and the region of the URL, those of the account?';
@@ -74,8 +74,12 @@ function read(whose: string, statusCode: number, error: PolyAiError | null): Fin
 /** What is wrong with the way there, by the code that the message begins with. */
 function wayWords(message: string): string {
   if (OF_DNS.test(message)) return `its name leads nowhere (${message}): ${URL_RIGHT}`;
-  if (OF_TLS.test(message)) {
-    return `its certificate is not trusted (${message}): NODE_EXTRA_CA_CERTS adds the authority of a company`;
+  switch (tlsTrouble(message)) {
+    case 'not trusted':
+      return `its certificate is not trusted (${message}): NODE_EXTRA_CA_CERTS adds the authority of a company`;
+    case 'not spoken':
+      // After its code OpenSSL tells a line of its own source.
+      return `does not speak TLS (${message.split(':')[0]}): ${URL_RIGHT}`;
   }
   return `cannot be reached (${message}): ${URL_RIGHT} Is there a firewall, or need of HTTPS_PROXY?`;
 }

@@ -1,3 +1,4 @@
+import { tlsTrouble } from '../network/tls-errors.ts';
 import { codeOf } from '../words.ts';
 import { RowNotWrittenError } from './errors.ts';
 
@@ -55,8 +56,7 @@ const TABLE: Readonly<Record<string, readonly [consequences: Consequences, meani
   '58': [GONE, 'the operating system failed Postgres'],
 };
 
-/** What Node and OpenSSL say of a certificate or of TLS, and pg of a server that has none. */
-const TLS_CODE = /^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|ERR_TLS_|ERR_SSL_)/;
+/** What pg says of a server that has no TLS. */
 const NO_TLS = 'The server does not support SSL connections';
 
 /**
@@ -74,7 +74,7 @@ export function consequencesOf(error: unknown): Consequences {
 /** Nobody comes to trust the server by waiting. */
 function isOfTls(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  if (error.message === NO_TLS || TLS_CODE.test(codeOf(error) ?? '')) return true;
+  if (error.message === NO_TLS || tlsTrouble(codeOf(error) ?? '') !== null) return true;
   return isOfTls(error.cause);
 }
 

@@ -264,6 +264,13 @@ describe('of an account', () => {
     expect(await fault({ POLYAI_BASE_URL: await answering(status, body) })).toMatch(words);
   });
 
+  it('https:// where http is spoken', async () => {
+    const url = (await answering(200, '')).replace('http:', 'https:');
+    expect(await fault({ POLYAI_BASE_URL: url })).toMatch(
+      /does not speak TLS \([A-Z_]+\): is POLYAI_BASE_URL .* right\?$/,
+    );
+  });
+
   it('a certificate that nobody trusts', async () => {
     const secure = await startSimulator({
       token: TOKEN,

@@ -46,6 +46,7 @@ it.each([
 it.each([
   Object.assign(new Error('self-signed certificate'), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }),
   Object.assign(new Error('another host'), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' }),
+  Object.assign(new Error('wrong version number'), { code: 'EPROTO' }),
   new Error('The server does not support SSL connections'),
 ])('who is not trusted is not waited for: $message', (error) => {
   expect(consequencesOf(error)).toMatchObject({ retry: 'again', isAway: true, isForOperator: true });
