@@ -1,7 +1,7 @@
 import { isatty } from 'node:tty';
 import type { Logger } from 'pino';
 import { within } from './clock.ts';
-import { readConfig } from './config/config.ts';
+import { type Config, readConfig } from './config/config.ts';
 import { ConfigError } from './config/config-error.ts';
 import { loadEnvironmentFile } from './config/environment-file.ts';
 import { createLog, STANDARD_OUTPUT } from './log.ts';
@@ -21,14 +21,22 @@ const SAME_SIGNAL_MS = 200;
 export async function serve(role: Role): Promise<void> {
   loadEnvironmentFile();
   const config = readConfig(role);
+  const work = () => run(role, config);
+  // A span for each poll, and for each look at what there is to do, would bury those of requests.
+  return config.TRACE_BACKGROUND ? work() : untraced(work);
+}
+
+async function run(role: Role, config: Config): Promise<void> {
   const { log, output } = await createLog(config.LOG_LEVEL);
   for (const warning of config.warnings) log.warn(warning);
   const ending = new AbortController();
-  const start = () =>
-    startSidecar({ config, role, log, signal: ending.signal, droppedLines: () => output.dropped });
-  // All that polykeep does by itself is started in there: a span for each poll, and for each look at what there is to do,
-  // would bury those of requests.
-  const starting = config.TRACE_BACKGROUND ? start() : untraced(start);
+  const starting = startSidecar({
+    config,
+    role,
+    log,
+    signal: ending.signal,
+    droppedLines: () => output.dropped,
+  });
 
   let stoppingSince: number | null = null;
   const stop = async (signal: NodeJS.Signals) => {

@@ -20,7 +20,7 @@ import { connectionLimits, openFilesLimit } from '../open-files.ts';
 import { readBacklog } from '../push/backlog.ts';
 import type { CallQueue } from '../queue/call-queue.ts';
 import { createInProcessQueue } from '../queue/in-process.ts';
-import { logAccountChecks } from './account-checks.ts';
+import { type AccountChecks, createAccountChecks } from './account-checks.ts';
 import { FLUSH_WITHIN_MS, longestInterval, unlessHung } from './common.ts';
 import { startDelivering } from './deliver.ts';
 import { listen, listenForOperators } from './listen.ts';
@@ -56,11 +56,14 @@ interface SidecarOptions {
 export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
   const running = new AsyncDisposableStack();
   try {
-    const { url, accounts } = await start(options, running);
+    const { url, accounts, checks } = await start(options, running);
     options.log.info({ role: options.role, url }, 'polykeep runs');
     return {
       url,
-      reload: (config) => accounts.apply(config.accounts),
+      reload({ accounts: settings }) {
+        accounts.apply(settings);
+        checks?.check(settings);
+      },
       stop: () => running.disposeAsync(),
     };
   } catch (error) {
@@ -73,11 +76,12 @@ export async function startSidecar(options: SidecarOptions): Promise<Sidecar> {
 async function start(
   { config, role, log, signal, droppedLines, redisPrefix = 'polykeep' }: SidecarOptions,
   running: AsyncDisposableStack,
-): Promise<{ url: string | null; accounts: Accounts }> {
+): Promise<{ url: string | null; accounts: Accounts; checks: AccountChecks | null }> {
   const postgres = await postgresUrls(config, log, running);
   await migrateDatabase(postgres.direct, log, { signal });
   // Where that fails there is one thing to mend, and one line.
-  if (role !== 'api') logAccountChecks(config, log, running);
+  const checks = role === 'api' ? null : createAccountChecks(config, log, running);
+  checks?.check(config.accounts);
   const { database, direct } = openDatabases(postgres, log, running);
   const news = createNews({ url: postgres.direct, log });
   running.defer(() => unlessHung(news.stop()));
@@ -132,7 +136,7 @@ async function start(
   const url = role === 'worker' ? await listenForOperators(common) : await listen(common);
   // The first thing of the end: whoever waits for Postgres then has the same time left.
   running.defer(() => writer.giveUpIn(FLUSH_WITHIN_MS));
-  return { url, accounts };
+  return { url, accounts, checks };
 }
 
 async function openAccounts({

@@ -93,6 +93,11 @@ describe('three accounts, two of one API and one of the other', () => {
     await reread();
     await expect.poll(async () => (await polykeep.call(waiting)).outcome).toBe('failure');
     expect(await ready()).toMatchObject({ status: 'ok' });
+    // Each at the start; then the one that changed.
+    const checked = () =>
+      sidecar.log.filter(({ found }) => found !== undefined).map(({ account }) => account);
+    await expect.poll(() => checked().length).toBe(4);
+    expect(checked().at(-1)).toBe('uk');
     const text = JSON.stringify(sidecar.log) + sidecar.stderr();
     for (const token of ['the-token-of', 'a-new-token']) expect(text).not.toContain(token);
   });
