@@ -20,6 +20,8 @@ export interface RegisteringOptions {
   apiKey: string | undefined;
   /** How long a batch is tried again. */
   patienceMs?: number;
+  /** How long an attempt may take, to the last byte of its answer. */
+  answerWithinMs?: number;
 }
 
 const RETRY = { firstMs: 250, maxMs: 10_000 };
@@ -32,7 +34,12 @@ type Attempt = { results: BatchResult[] } | { failure: string; retryAfterMs: num
  * A function that registers one batch, and gives a result for each call in order. It tries again while polykeep cannot
  * be reached or says that it cannot for now. Rejects with `RegisteringError`.
  */
-export function registering({ url, apiKey, patienceMs = 60_000 }: RegisteringOptions) {
+export function registering({
+  url,
+  apiKey,
+  patienceMs = 60_000,
+  answerWithinMs = ANSWER_WITHIN_MS,
+}: RegisteringOptions) {
   const target = new URL('v1/calls/batch', url.endsWith('/') ? url : `${url}/`);
   const headers = {
     'content-type': 'application/json',
@@ -42,11 +49,13 @@ export function registering({ url, apiKey, patienceMs = 60_000 }: RegisteringOpt
   async function attempt(body: string, calls: number): Promise<Attempt> {
     let answer: Dispatcher.ResponseData;
     let text: string;
+    const signal = AbortSignal.timeout(answerWithinMs);
     try {
-      answer = await request(target, { method: 'POST', headers, body, headersTimeout: ANSWER_WITHIN_MS });
+      answer = await request(target, { method: 'POST', headers, body, signal });
       text = await answer.body.text();
     } catch (error) {
-      return { failure: wordsOf(error), retryAfterMs: 0 };
+      const failure = signal.aborted ? `no whole answer within ${answerWithinMs / 1_000} s` : wordsOf(error);
+      return { failure, retryAfterMs: 0 };
     }
     const said = `${answer.statusCode} ${detailOf(text)}`.trim();
     if (PASSES.includes(answer.statusCode)) {

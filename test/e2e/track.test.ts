@@ -272,6 +272,14 @@ describe('while polykeep is away', () => {
       expect(asked.length).toBeGreaterThan(1);
     });
 
+    it('and one who stops in the middle of an answer is not waited for', async () => {
+      const at = await answering((_, response) => response.writeHead(200).write('{"results":'));
+      const options = { url: at, apiKey: undefined, patienceMs: 1_000, answerWithinMs: 300 };
+      const summary = await registerFile(Readable.from([Buffer.from('OUT-1')]), options, noProgress);
+      expect(summary.gaveUp).toBe(`gave up on ${at}/v1/calls/batch after 1 s: no whole answer within 0.3 s`);
+      server.closeAllConnections();
+    });
+
     it('and what is no polykeep is not taken for one', async () => {
       const at = await answering((_, response) => response.end('hello'));
       const summary = await registerFile(
