@@ -1,10 +1,11 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, constants, openSync } from 'node:fs';
-import { access, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { access, chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { Client } from 'pg';
 import { request } from 'undici';
@@ -17,6 +18,9 @@ import { isOnPath } from '../support/redis-choice.ts';
 import { FAST, type SidecarProcess, spawnByShell, spawnSidecar } from '../support/sidecar.ts';
 
 /** polykeep as a person runs it: a process, with nothing configured but PolyAI. */
+
+/** The user of that name on Linux. */
+const NOBODY = 65_534;
 
 let simulator: Simulator;
 let dataDir: string;
@@ -313,6 +317,24 @@ describe('bad configuration', () => {
     expect(await sidecar.exited).toBe(1);
     expect(sidecar.stderr()).toMatch(message);
     expect(sidecar.stderr()).not.toMatch(/\n\s+at /);
+  });
+
+  it('a data folder that its user may not write to is a plain line too', async () => {
+    await chmod(dataDir, 0o555);
+    // Root may write anywhere.
+    const user = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
+    const child = spawn(process.execPath, [MAIN, 'serve'], {
+      ...user,
+      env: environmentOf({ ...FAST, DATA_DIR: join(dataDir, 'data') }),
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    const [said, [code]] = await Promise.all([text(child.stderr), once(child, 'close')]);
+    expect({ code, said }).toEqual({
+      code: 1,
+      said: expect.stringMatching(
+        /^polykeep: DATA_DIR: \S+\/data cannot be used: EACCES: [^\n]*; set DATA_DIR to a folder that this user may write to[^\n]*\n$/,
+      ),
+    });
   });
 
   it('a data folder that another polykeep uses is refused, and the other goes on', async () => {
