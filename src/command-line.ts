@@ -132,9 +132,17 @@ async function check(args: string[]): Promise<number> {
   return checkAll(tryConfig('check'));
 }
 
+/** Codes of errors that are a matter of which server, or which role there, was named. */
+const OF_DATABASE: readonly (string | null)[] = [
+  'postgres_connect',
+  'migration_denied',
+  'database_encoding',
+  'read_only_server',
+];
+
 /** What went wrong, with the variable that says where. */
 async function lineOf(error: unknown): Promise<string> {
-  if (codeOf(error) !== 'postgres_connect') return wordsOf(error);
+  if (!OF_DATABASE.includes(codeOf(error))) return wordsOf(error);
   const { variableOf } = await import('./commands/archive-url.ts');
   return `${variableOf(process.env)}: ${wordsOf(error)}`;
 }

@@ -33,7 +33,8 @@ export async function checkPostgres({ direct, pooled }: CheckedUrls): Promise<Fi
     if (pooled !== null) findings.push(await checkPooler(pooled));
     return findings;
   } catch (error) {
-    return [unwell(wordsOf(error))];
+    const variable = pooled === null ? 'DATABASE_URL' : 'DATABASE_DIRECT_URL';
+    return [unwell(`${wordsOf(error)}: is ${variable} right, and does the server run?`)];
   } finally {
     await closeClient(client);
   }
@@ -65,7 +66,7 @@ async function rightsOf(client: Client): Promise<Finding> {
   const missing = await missingRight(client);
   if (missing !== null) return unwell(`Postgres: the rights of the role: ${missing}`);
   return well(
-    `Postgres: the rights of the role: it may make the tables (${pending.length} migrations to come)`,
+    `Postgres: the rights of the role: it may make the tables (migrations to come: ${pending.length})`,
   );
 }
 
@@ -75,7 +76,9 @@ async function checkPooler(url: string): Promise<Finding> {
     await pool.query('select');
     return well(`the pooler before it: ${placeOfUrl(url)}`);
   } catch (error) {
-    return unwell(`the pooler before it: ${placeOfUrl(url)}: ${wordsOf(error)}`);
+    return unwell(
+      `the pooler before it: ${placeOfUrl(url)}: ${wordsOf(error)}: is DATABASE_URL right, and does the pooler run?`,
+    );
   } finally {
     await pool.end();
   }

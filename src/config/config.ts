@@ -64,7 +64,8 @@ export interface ReadConfig {
  */
 export function readConfig(command: Command, environment: Variables = process.env): Config {
   const { config, problems } = tryConfig(command, environment);
-  if (problems.length > 0) throw new ConfigError(problems);
+  // What is missing may be there under a name that is misspelt.
+  if (problems.length > 0) throw new ConfigError([...problems, ...config.warnings]);
   return config;
 }
 

@@ -24,7 +24,8 @@ export async function checkRedis(url: string): Promise<Finding[]> {
   });
   try {
     await within(PATIENCE_MS, firstAttempt(redis));
-    if (!isReady(redis)) return [unwell(`${place}: ${wordsOf(why)}`)];
+    if (!isReady(redis))
+      return [unwell(`${place}: ${wordsOf(why)}: is REDIS_URL right, and does the server run?`)];
     const isCluster = redis instanceof Cluster;
     if (!isCluster && redisServersOf(url).kind === 'server' && (await isOfCluster(redis))) {
       return [

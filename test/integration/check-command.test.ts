@@ -108,7 +108,7 @@ describe('polykeep check', () => {
 describe('of Postgres', () => {
   it('version, encoding, way and rights are told, before the first migration and after it', async () => {
     for (const [migrated, rights] of [
-      [false, /may make the tables \(\d+ migrations to come\)$/],
+      [false, /may make the tables \(migrations to come: \d+\)$/],
       [true, /its tables: up to date, and may be written$/],
     ] as const) {
       const { lines } = await checked({ DATABASE_URL: (await database({ migrated })).url });
@@ -127,7 +127,7 @@ describe('of Postgres', () => {
     expect(await fault({ DATABASE_URL: latin.url })).toMatch(/its encoding: the encoding of the database/);
     const url = Object.assign(new URL(inject('postgresUrl')), { port: '1', password: 'secret' }).href;
     const away = await fault({ DATABASE_URL: url });
-    expect(away).toMatch(/^✗ Postgres at 127\.0\.0\.1:1 .*: connect ECONNREFUSED/);
+    expect(away).toMatch(/^✗ Postgres at 127\.0\.0\.1:1 .*: connect ECONNREFUSED .*: is DATABASE_URL right/);
     expect(away).not.toContain('secret');
   });
 
@@ -196,7 +196,7 @@ describe.skipIf(!isOnPath('redis-server'))('of Redis', () => {
   it('one that is away, or knows us not, or takes no writes is told of in its own words', async () => {
     const port = await freePort();
     expect(await fault({ REDIS_URL: `redis://127.0.0.1:${port}` })).toBe(
-      `✗ Redis at 127.0.0.1:${port}: connect ECONNREFUSED 127.0.0.1:${port}`,
+      `✗ Redis at 127.0.0.1:${port}: connect ECONNREFUSED 127.0.0.1:${port}: is REDIS_URL right, and does the server run?`,
     );
     const locked = await redis({ requirepass: 'right' });
     const wrong = await fault({ REDIS_URL: locked.replace('//', '//:wrong@') });

@@ -139,7 +139,7 @@ describe('a role that may not create', () => {
     expect(await serve.exited).toBe(1);
     const grant = `grant create on database ${name()} to ${role}`;
     expect(serve.stderr()).toBe(
-      `polykeep: permission denied for database ${name()}: polykeep makes schemas of its own in it: ${grant}\n`,
+      `polykeep: DATABASE_URL: permission denied for database ${name()}: polykeep makes schemas of its own in it: ${grant}\n`,
     );
     await expect(migrateDatabase(url, log)).rejects.toMatchObject({ code: 'migration_denied' });
     await test.query(grant);

@@ -206,6 +206,13 @@ describe('a variable that is not known', () => {
     expect(warnings({ [name]: 'x' })).toEqual(name === 'POSTS' ? [] : [expected]);
   });
 
+  it('is told of beside what is wrong: what is missing may be there under it', () => {
+    expect(problems({ POLYAI_AUTH_TOKEN: '', POLYAI_AUTH_TOKN: 'x' })).toEqual([
+      'POLYAI_AUTH_TOKEN: required by the command serve, or ACCOUNTS_FILE',
+      'POLYAI_AUTH_TOKN: is not known: did you mean POLYAI_AUTH_TOKEN?',
+    ]);
+  });
+
   it('is not where it is another program’s', () => {
     const others = {
       PATH: 'x',
