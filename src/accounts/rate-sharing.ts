@@ -20,6 +20,12 @@ interface RateSharingOptions {
   onMissed: () => void;
 }
 
+/** That Redis is away the queue tells once for all; what Redis refuses of this, nobody else may know. */
+const LEVELS = {
+  silence: { begin: 'debug', end: 'debug' },
+  refusal: { begin: 'warn', end: 'info' },
+} as const;
+
 /** Tells the other processes of an account what this one knows of its rate, and keeps what they last told. */
 export class RateSharing {
   readonly #options: RateSharingOptions;
@@ -27,7 +33,8 @@ export class RateSharing {
   /** null: no exchange is under way. */
   #since: number | null = null;
   #hasTicked = false;
-  #isAlone = false;
+  /** Why the others were not heard of last; null where they were. */
+  #missed: 'silence' | 'refusal' | null = null;
   #isStopped = false;
 
   constructor(options: RateSharingOptions) {
@@ -103,8 +110,8 @@ export class RateSharing {
   #hear(reports: readonly RateReport[]): void {
     if (this.#isStopped) return;
     const { account, log, onHeard } = this.#options;
-    if (this.#isAlone) log.info({ account }, 'rate limit is shared again');
-    this.#isAlone = false;
+    if (this.#missed !== null) log[LEVELS[this.#missed].end]({ account }, 'rate limit is shared again');
+    this.#missed = null;
     const before = this.#reports;
     this.#reports = new Map(reports.map((report) => [report.process, report]));
     // A report that was heard before tells of a hold that has partly passed.
@@ -116,8 +123,11 @@ export class RateSharing {
     // Before the first tick the connection may not be made yet.
     if (this.#isStopped || !this.#hasTicked) return;
     const { account, log, onMissed } = this.#options;
-    if (!this.#isAlone) log.warn({ account, err: error }, 'rate limit is not shared: each keeps its part');
-    this.#isAlone = true;
+    const missed = error instanceof Error && error.name === 'ReplyError' ? 'refusal' : 'silence';
+    if (this.#missed !== missed) {
+      log[LEVELS[missed].begin]({ account, err: error }, 'rate limit is not shared: each keeps its part');
+    }
+    this.#missed = missed;
     onMissed();
   }
 }

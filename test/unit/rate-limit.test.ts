@@ -386,12 +386,12 @@ describe('several processes', () => {
     callers(1_000, b);
     await pass(30_000);
     expect([a.share, b.share]).toEqual(shares);
-    expect(logged.filter(({ level }) => level === 40)).toHaveLength(2);
+    // The queue tells of it, once for all accounts.
+    expect(logged.filter(({ level }) => level >= 30)).toEqual([]);
     if (how === 'hanging') return;
     redis.is = 'up';
     await pass(3_000);
     expect(b.share).toBeGreaterThan(2 * a.share);
-    expect(logged.filter(({ msg }) => msg.includes('shared again'))).toHaveLength(2);
   });
 
   it('exchange nothing while there is no limit and nothing is asked', async () => {

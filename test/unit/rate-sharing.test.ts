@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { NEVER_CUT, type RateReport } from '../../src/accounts/rate.ts';
 import { RateSharing } from '../../src/accounts/rate-sharing.ts';
 import { systemClock } from '../../src/clock.ts';
-import { silentLog as log } from '../support/log.ts';
+import { listeningLog, type ToldLine } from '../support/log.ts';
 
 const report = (process: string, more: Partial<RateReport> = {}): RateReport => ({
   ...{ process, seq: 1, waiting: 10, asked: 20, accepted: 15, holdMs: 0 },
@@ -11,8 +11,11 @@ const report = (process: string, more: Partial<RateReport> = {}): RateReport => 
 });
 
 let reports: RateReport[];
-/** How long an exchange takes; null: it fails. */
-let exchangeMs: number | null;
+/** How long an exchange takes. */
+let exchangeMs: number;
+/** What it fails with; null: it does not. */
+let failure: Error | null;
+let told: ToldLine[];
 let heard: number[];
 let missed: number;
 let sharing: RateSharing;
@@ -21,14 +24,17 @@ beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'performance'] });
   reports = [];
   exchangeMs = 0;
+  failure = null;
+  const { lines, log } = listeningLog();
+  told = lines;
   heard = [];
   missed = 0;
   sharing = new RateSharing({
     ...{ account: 'acme', clock: systemClock, log, tickMs: 1_000 },
     exchange: {
       exchange: async () => {
-        if (exchangeMs === null) throw new Error('away');
-        await new Promise((resolve) => setTimeout(resolve, exchangeMs ?? 0));
+        if (failure !== null) throw failure;
+        await new Promise((resolve) => setTimeout(resolve, exchangeMs));
         return reports;
       },
     },
@@ -86,9 +92,10 @@ describe('an exchange', () => {
   it('that fails, or takes longer than a tick, is missed', async () => {
     sharing.tick();
     await vi.advanceTimersByTimeAsync(1);
-    exchangeMs = null;
+    failure = new Error('away');
     await exchange();
     expect(missed).toBe(1);
+    failure = null;
     exchangeMs = 5_000;
     await exchange();
     await vi.advanceTimersByTimeAsync(1_000);
@@ -108,9 +115,28 @@ describe('an exchange', () => {
   });
 
   it('is not missed before the first tick: the connection may not be made yet', async () => {
-    exchangeMs = null;
+    failure = new Error('away');
     await exchange();
     expect(missed).toBe(0);
+  });
+
+  it('that Redis refuses is told of once, and once when it is taken; that Redis is away others tell', async () => {
+    sharing.tick();
+    await vi.advanceTimersByTimeAsync(1);
+    failure = new Error('away');
+    await exchange();
+    failure = null;
+    await exchange();
+    expect(told).toEqual([]);
+    failure = Object.assign(new Error('OOM command not allowed'), { name: 'ReplyError' });
+    await exchange();
+    await exchange();
+    failure = null;
+    await exchange();
+    expect(told).toMatchObject([
+      { level: 'warn', err: { message: 'OOM command not allowed' } },
+      { level: 'info', msg: 'rate limit is shared again' },
+    ]);
   });
 
   it('tells nothing any more once it is stopped', async () => {
