@@ -8,7 +8,7 @@ import { migrateDatabase } from '../src/archive/schema/migrations.ts';
 import { startEmbeddedPostgres } from '../src/embedded-postgres/embedded-postgres.ts';
 import { silentLog } from '../test/support/log.ts';
 import { spawnRedisServer } from '../test/support/redis-server.ts';
-import { startUpstream, type Upstream } from './upstream-process.ts';
+import { startUpstream, type Upstream } from './upstream/upstream.ts';
 
 /** What the parts run with: each thing is started for whoever first asks for it, and stopped at the end. */
 export interface Bench {
@@ -24,6 +24,7 @@ export interface Bench {
   database(options?: { migrated?: boolean }): Promise<string>;
   /** Empties it where it runs already. */
   redis(): Promise<{ url: string; pid: number }>;
+  /** Plain HTTP/1.1, which answers at once. */
   upstream(): Promise<Upstream>;
   /** Called at the end, the last one first. */
   defer(stop: () => unknown): void;
@@ -61,7 +62,7 @@ export async function openBench({
     return server;
   });
   const upstream = once(async () => {
-    const started = await startUpstream();
+    const started = await startUpstream({ tls: null, latencyMs: 0 });
     running.defer(() => started.stop());
     return started;
   });

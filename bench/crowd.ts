@@ -1,12 +1,9 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
 import { Client } from 'pg';
-import { archiveId } from '../src/archive/identity.ts';
 import { spawnSidecar } from '../test/support/sidecar.ts';
+import { BUILT } from './built.ts';
 import { eventLoopOf, WATCH_EVENT_LOOP } from './event-loop-of.ts';
-
-const LOOK_EVERY_MS = 250;
-const TAKEN_UP_WITHIN_MS = 60_000;
+import { allTakenUp } from './taken-up.ts';
+import { environmentOf, type Way } from './upstream/way.ts';
 
 /** Calls that were queued an hour ago and have been since: no status is young, so that intervals are as long as can be. */
 const SEED = `
@@ -27,9 +24,10 @@ insert into polykeep_internal.unsettled (call_id, followed_until) select id, now
 export interface CrowdOptions {
   databaseUrl: string;
   redisUrl: string;
-  upstreamUrl: string;
+  way: Way;
   workers: number;
   callSids: readonly string[];
+  more?: Record<string, string>;
 }
 
 /** Workers that follow many calls, at the default pace. */
@@ -42,26 +40,27 @@ export interface Crowd {
 
 /** Resolves when every call is followed. Nothing is stopped in good order: what is left is not looked at. */
 export async function startCrowd(options: CrowdOptions): Promise<Crowd> {
-  const { databaseUrl, redisUrl, upstreamUrl, workers, callSids } = options;
+  const { databaseUrl, redisUrl, way, workers, callSids, more = {} } = options;
   await seed(databaseUrl, callSids);
   const sidecars = Array.from({ length: workers }, () =>
     spawnSidecar(
       {
         DATABASE_URL: databaseUrl,
         REDIS_URL: redisUrl,
-        POLYAI_AUTH_TOKEN: 'bench-token',
-        POLYAI_BASE_URL: upstreamUrl,
+        ...environmentOf(way),
         // No more than its part, so that the first worker leaves the others theirs.
         WORKER_CONCURRENCY: `${Math.max(1, Math.ceil(callSids.length / workers))}`,
         ...WATCH_EVENT_LOOP,
+        ...more,
       },
       'worker',
+      BUILT,
     ),
   );
   const stop = async () => void (await Promise.all(sidecars.map((sidecar) => sidecar.end('SIGKILL'))));
   try {
     await Promise.all(sidecars.map((sidecar) => sidecar.url()));
-    await allTakenUp(redisUrl, `polykeep:${await archiveId(databaseUrl)}:calls:active`, callSids.length);
+    await allTakenUp({ databaseUrl, redisUrl }, callSids.length);
   } catch (error) {
     await stop();
     throw error;
@@ -79,17 +78,4 @@ async function seed(databaseUrl: string, callSids: readonly string[]): Promise<v
   await client.query(SEED, [callSids]);
   await client.query('vacuum analyze polykeep_internal.calls, polykeep_internal.unsettled');
   await client.end();
-}
-
-async function allTakenUp(redisUrl: string, active: string, calls: number): Promise<void> {
-  const redis = new Redis(redisUrl);
-  const deadline = performance.now() + TAKEN_UP_WITHIN_MS;
-  try {
-    while ((await redis.llen(active)) < calls) {
-      if (performance.now() > deadline) throw new Error(`not all of ${calls} calls were taken up`);
-      await sleep(LOOK_EVERY_MS);
-    }
-  } finally {
-    redis.disconnect();
-  }
 }

@@ -16,6 +16,12 @@ export function callSidOf({ startsAt, queuedMs, callingMs }: Life, n: number): s
   return `OUT-${[startsAt, queuedMs, callingMs, n].map(text).join('-')}`;
 }
 
+/** Calls that stay queued for ever. */
+export function endlessCalls(count: number): string[] {
+  const life = { startsAt: Date.now(), queuedMs: Number.POSITIVE_INFINITY, callingMs: 0 };
+  return Array.from({ length: count }, (_, n) => callSidOf(life, n));
+}
+
 /** Throws where it is no callSid of `callSidOf`. */
 export function lifeOf(callSid: string): Life {
   const [, startsAt, queuedMs, callingMs] = callSid.split('-');

@@ -1,4 +1,5 @@
 import type { Bench } from './bench.ts';
+import type { Spread } from './quantile.ts';
 
 /** One part of the benchmark: `npm run bench -- NAME` runs it alone. */
 export interface Part {
@@ -41,13 +42,25 @@ export interface Bars {
   bars: { label: string; value: number; ours: boolean }[];
 }
 
-/** A target with a number on each side. */
-export function atLeast(name: string, wanted: number, got: number, unit = ''): Target {
-  return { name, wanted: `≥ ${wanted}${unit}`, got: `${round(got)}${unit}`, met: got >= wanted };
+/** A target with a number on each side; of a ratio that was measured in rounds, the median and what lies around it. */
+export function atLeast(name: string, wanted: number, got: number | Spread, unit = ''): Target {
+  return { name, wanted: `≥ ${wanted}${unit}`, got: shown(got, unit), met: middleOf(got) >= wanted };
 }
 
-export function atMost(name: string, wanted: number, got: number, unit = ''): Target {
-  return { name, wanted: `≤ ${wanted}${unit}`, got: `${round(got)}${unit}`, met: got <= wanted };
+export function atMost(name: string, wanted: number, got: number | Spread, unit = ''): Target {
+  return { name, wanted: `≤ ${wanted}${unit}`, got: shown(got, unit), met: middleOf(got) <= wanted };
+}
+
+/** `0.71 (0.69 to 0.74)`; one round has no spread. */
+export function shown(value: number | Spread, unit = ''): string {
+  if (typeof value === 'number') return `${round(value)}${unit}`;
+  const { median, least, most } = value;
+  const around = least === most ? '' : ` (${round(least)} to ${round(most)})`;
+  return `${round(median)}${unit}${around}`;
+}
+
+function middleOf(value: number | Spread): number {
+  return typeof value === 'number' ? value : value.median;
 }
 
 /** Three digits that say something. */

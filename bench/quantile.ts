@@ -11,3 +11,14 @@ export function median(numbers: readonly number[]): number {
   const below = sorted[Math.ceil(sorted.length / 2) - 1] ?? Number.NaN;
   return (above + below) / 2;
 }
+
+/** What the rounds have shown of one value. */
+export interface Spread {
+  median: number;
+  least: number;
+  most: number;
+}
+
+export function spreadOf(numbers: readonly number[]): Spread {
+  return { median: median(numbers), least: Math.min(...numbers), most: Math.max(...numbers) };
+}

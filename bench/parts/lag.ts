@@ -10,6 +10,7 @@ import { startCrowd } from '../crowd.ts';
 import { callSidOf, lifeOf } from '../lives.ts';
 import { atMost, type Part, round } from '../part.ts';
 import { median, quantile } from '../quantile.ts';
+import { plainWay } from '../upstream/way.ts';
 
 const CROWDS = [1_000, 20_000];
 const QUICK_CROWDS = [100];
@@ -102,7 +103,6 @@ export const lag: Part = {
 };
 
 async function measure(bench: Bench, databaseUrl: string, calls: number): Promise<Lags[]> {
-  const upstream = await bench.upstream();
   const redis = await bench.redis();
   const windowMs = bench.quick ? QUICK_WINDOW_MS : WINDOW_MS;
   const changingMs = windowMs * bench.rounds;
@@ -121,7 +121,7 @@ async function measure(bench: Bench, databaseUrl: string, calls: number): Promis
   const crowd = await startCrowd({
     databaseUrl,
     redisUrl: redis.url,
-    upstreamUrl: upstream.url,
+    way: await plainWay(bench),
     workers: 1,
     callSids,
   });

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { MAIN } from '../../test/support/command-line.ts';
 import type { Part, Table } from '../part.ts';
 import { newCalls } from '../polling/calls.ts';
 import { startWorker } from '../polling/polykeep.ts';
@@ -16,12 +17,15 @@ export const profile: Part = {
     await mkdir(folder);
     const [warmUpMs, windowMs] = bench.quick ? [1_000, 1_000] : [3_000, 8_000];
     const worker = await startWorker(bench, {
-      NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${folder} --cpu-prof-interval=500`,
+      // Not what was built: functions are named by their files.
+      main: MAIN,
+      more: { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${folder} --cpu-prof-interval=500` },
     });
     let window: [fromUs: number, untilUs: number];
     try {
-      await worker.follow(newCalls(warmUpMs + windowMs));
-      await sleep(warmUpMs);
+      const { callSids, startsAt } = newCalls(warmUpMs + windowMs);
+      await worker.follow(callSids);
+      await sleep(startsAt + warmUpMs - Date.now());
       const fromUs = monotonicUs();
       await sleep(windowMs);
       window = [fromUs, monotonicUs()];

@@ -11,8 +11,8 @@ export const tuning: Part = {
     for (const name of Object.keys(SIZES).filter(isSized)) {
       for (const size of SIZES[name]) {
         const start = () => startSized(bench, name, size);
-        const candidate = { letter: '', name, ours: false, settings: '', start };
-        const { perSecond } = await measure(bench, candidate, times);
+        const candidate = { letter: '', name, ours: false, settings: '', lacks: '', start };
+        const { perSecond } = await measure(candidate, times);
         rows.push([name, size, Math.round(perSecond)]);
         bench.say(`tuning: ${name} ${size}: ${Math.round(perSecond)} polls/s`);
       }

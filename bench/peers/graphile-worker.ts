@@ -31,8 +31,8 @@ const runner = await run({
       maxPoolSize: 10,
       pollInterval: 100,
       localQueue: { size: 500 },
-      completeJobBatchDelay: 250,
-      failJobBatchDelay: 250,
+      completeJobBatchDelay: 0,
+      failJobBatchDelay: 0,
     },
   },
   taskList: {

@@ -11,12 +11,26 @@ export interface Told {
   redisUrl: string;
   /** The setting that is tried: connections, jobs at a time. */
   size: number;
+  /** To the upstream; as many as `size` unless more requests go over each. */
+  connections: number;
 }
 
 export function told(): Told {
-  const { UPSTREAM_URL = '', DATABASE_URL = '', REDIS_URL = '', SIZE = '1' } = process.env;
+  const {
+    UPSTREAM_URL = '',
+    DATABASE_URL = '',
+    REDIS_URL = '',
+    SIZE = '1',
+    CONNECTIONS = SIZE,
+  } = process.env;
   process.once('disconnect', () => process.exit(0));
-  return { upstreamUrl: UPSTREAM_URL, databaseUrl: DATABASE_URL, redisUrl: REDIS_URL, size: Number(SIZE) };
+  return {
+    upstreamUrl: UPSTREAM_URL,
+    databaseUrl: DATABASE_URL,
+    redisUrl: REDIS_URL,
+    size: Number(SIZE),
+    connections: Number(CONNECTIONS),
+  };
 }
 
 /** Call it when all is ready: the calls live from then on. */

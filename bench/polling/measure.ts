@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Bench } from '../bench.ts';
 import { cpuOf, cpuOfTree } from '../cpu.ts';
 import { newCalls } from './calls.ts';
 import type { Candidate, Running } from './candidate.ts';
@@ -13,6 +12,8 @@ export interface Measured {
   /** The upstream's own, and how much of a core it took. */
   upstream: number;
   upstreamShare: number;
+  /** Open to the upstream. */
+  connections: number;
 }
 
 export interface Times {
@@ -21,19 +22,21 @@ export interface Times {
 }
 
 /** Starts the candidate, lets it run warm, and looks at one window. */
-export async function measure(bench: Bench, candidate: Candidate, times: Times): Promise<Measured> {
+export async function measure(candidate: Candidate, times: Times): Promise<Measured> {
   const running = await candidate.start();
   try {
-    await running.follow(newCalls(times.warmUpMs + times.windowMs));
-    await sleep(times.warmUpMs);
-    return await measureWindow(bench, running, times.windowMs);
+    const { callSids, startsAt } = newCalls(times.warmUpMs + times.windowMs);
+    await running.follow(callSids);
+    if (Date.now() > startsAt) throw new Error(`${candidate.name} took the calls up too late`);
+    await sleep(startsAt + times.warmUpMs - Date.now());
+    return await measureWindow(running, times.windowMs);
   } finally {
     await running.stop();
   }
 }
 
-async function measureWindow(bench: Bench, { pids }: Running, windowMs: number): Promise<Measured> {
-  const upstream = await bench.upstream();
+/** One window of a candidate that runs. */
+export async function measureWindow({ pids, upstream }: Running, windowMs: number): Promise<Measured> {
   const spent = async () => ({
     own: await cpuOf(pids.own),
     redis: pids.redis === null ? 0 : await cpuOf(pids.redis),
@@ -46,7 +49,7 @@ async function measureWindow(bench: Bench, { pids }: Running, windowMs: number):
   await sleep(windowMs);
   const after = await spent();
   const seconds = (performance.now() - from) / 1000;
-  const { polls } = await upstream.report();
+  const { polls, connections } = await upstream.report();
   const each = (name: 'own' | 'redis' | 'postgres' | 'upstream') =>
     ((after[name] - before[name]) / polls) * 1e6;
   return {
@@ -55,6 +58,7 @@ async function measureWindow(bench: Bench, { pids }: Running, windowMs: number):
     redis: each('redis'),
     postgres: each('postgres'),
     upstream: each('upstream'),
+    connections,
     upstreamShare: (after.upstream - before.upstream) / seconds,
   };
 }

@@ -55,9 +55,14 @@ export function spawnSidecarInto(
   return watch(child, reader);
 }
 
-/** `polykeep serve` by a shell that runs this before: limits for it, or where its output goes. */
-export function spawnByShell(environment: Record<string, string>, before: string): SidecarProcess {
-  const args = ['-c', `${before}; exec "$0" "$1" serve`, process.execPath, MAIN];
+/** The same by a shell that runs this before: limits for it, or where its output goes. */
+export function spawnByShell(
+  environment: Record<string, string>,
+  before: string,
+  command = 'serve',
+  main = MAIN,
+): SidecarProcess {
+  const args = ['-c', `${before}; exec "$0" "$1" "$2"`, process.execPath, main, command];
   const child = spawn('sh', args, { env: environmentOf(environment), stdio: ['ignore', 'pipe', 'pipe'] });
   return watch(child, child.stdout);
 }

@@ -1,9 +1,10 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Command, Report } from './upstream.ts';
+import type { Report, Trouble } from './answers.ts';
+import type { Command, Spoken } from './main.ts';
 
-const UPSTREAM = fileURLToPath(new URL('./upstream.ts', import.meta.url));
+const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
 
 /** The bench's PolyAI, in a process of its own. */
 export interface Upstream {
@@ -13,30 +14,34 @@ export interface Upstream {
   report(): Promise<Report>;
   /** Whether intervals are kept from now on: they take some of its time. Counts begin anew. */
   keepIntervals(on: boolean): Promise<void>;
+  /** Counts begin anew. */
+  trouble(trouble: Trouble): Promise<Report>;
   stop(): Promise<void>;
 }
 
-export async function startUpstream(): Promise<Upstream> {
-  const child = fork(UPSTREAM, { serialization: 'advanced' });
-  const { port }: { port: number } = (await once(child, 'message'))[0];
+export async function startUpstream(spoken: Spoken): Promise<Upstream> {
+  const child = fork(MAIN, { serialization: 'advanced' });
   // One answer for each command, in their order.
   let last: Promise<unknown> = Promise.resolve();
-  function ask(command: Command): Promise<Report> {
+  function ask<Reply = Report>(command: Command): Promise<Reply> {
     const answer = last.then(async () => {
       const answered = once(child, 'message');
       child.send(command);
-      const report: Report = (await answered)[0];
-      return report;
+      const reply: Reply = (await answered)[0];
+      return reply;
     });
     last = answer;
     return answer;
   }
+  const { port } = await ask<{ port: number }>({ kind: 'speak', spoken });
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `http${spoken.tls === null ? '' : 's'}://127.0.0.1:${port}`,
     pid: child.pid ?? 0,
     report: () => ask({ kind: 'report' }),
     keepIntervals: async (on) => void (await ask({ kind: 'intervals', on })),
+    trouble: (trouble) => ask({ kind: 'trouble', trouble }),
     async stop() {
+      if (!child.connected) return;
       const exited = once(child, 'exit');
       child.disconnect();
       await exited;
