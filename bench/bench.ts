@@ -24,6 +24,8 @@ export interface Bench {
   database(options?: { migrated?: boolean }): Promise<string>;
   /** Empties it where it runs already. */
   redis(): Promise<{ url: string; pid: number }>;
+  /** The same, for what runs beside something else. */
+  redisAsItIs(): Promise<{ url: string; pid: number }>;
   /** Plain HTTP/1.1, which answers at once. */
   upstream(): Promise<Upstream>;
   /** Called at the end, the last one first. */
@@ -67,6 +69,11 @@ export async function openBench({
     return started;
   });
 
+  async function redisAsItIs() {
+    const { url, process } = await redis();
+    return { url, pid: process.pid ?? 0 };
+  }
+
   return {
     quick,
     rounds,
@@ -81,12 +88,13 @@ export async function openBench({
       return url;
     },
     async redis() {
-      const { url, process } = await redis();
-      const client = new Redis(url);
+      const server = await redisAsItIs();
+      const client = new Redis(server.url);
       await client.flushall();
       client.disconnect();
-      return { url, pid: process.pid ?? 0 };
+      return server;
     },
+    redisAsItIs,
     upstream,
     defer: (stop) => running.defer(async () => void (await stop())),
     say: (line) => console.error(line),

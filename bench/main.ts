@@ -5,6 +5,7 @@ import type { Part } from './part.ts';
 import { archive } from './parts/archive.ts';
 import { crowd } from './parts/crowd.ts';
 import { https } from './parts/https.ts';
+import { httpsCrowd } from './parts/https-crowd.ts';
 import { intake } from './parts/intake.ts';
 import { lag } from './parts/lag.ts';
 import { polling } from './parts/polling.ts';
@@ -18,7 +19,7 @@ import { readResults, tableText, targetTable, writeResults } from './results.ts'
  * `npm run bench` for all parts, `npm run bench -- polling` for one. It starts what it needs, and writes `RESULTS.md`,
  * `results.json` and the charts. With `--quick` it only shows that all parts run, and writes nothing.
  */
-const PARTS: readonly Part[] = [polling, https, crowd, intake, archive, lag, webhooks, profile];
+const PARTS: readonly Part[] = [polling, https, httpsCrowd, crowd, intake, archive, lag, webhooks, profile];
 /** Run by name alone, and kept out of the results. */
 const ASIDE: readonly Part[] = [tuning];
 

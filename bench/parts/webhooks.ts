@@ -1,25 +1,19 @@
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { Client } from 'pg';
-import { Type } from 'typebox';
-import { Value } from 'typebox/value';
 import { type Pushing, startPushing } from '../../test/support/push.ts';
 import { sightingNow } from '../../test/support/sighting.ts';
 import type { Bench } from '../bench.ts';
-import { atLeast, atMost, type Part, round } from '../part.ts';
-import { median, quantile } from '../quantile.ts';
-import type { Arrival } from '../webhook-receiver.ts';
+import type { Window } from '../crowd-window.ts';
+import { atLeast, atMost, type Part, round, shown } from '../part.ts';
+import { median, quantile, spreadOf } from '../quantile.ts';
+import { settingsOf, startReceiver } from '../webhook-receivers.ts';
+import { measurePolls, POLLED_CALLS, type Polls } from '../webhooks-polls.ts';
 
-const RECEIVER = fileURLToPath(new URL('../webhook-receiver.ts', import.meta.url));
 const EVENTS_PER_SECOND = 100;
-const LAG_SECONDS = 20;
+const LAG_SECONDS = 8;
 const BACKLOG = 20_000;
 const WAITING = 100_000;
 const REPORTS = 20_000;
-
-const Arrivals = Type.Unsafe<Arrival[]>(Type.Array(Type.Unknown()));
 
 /** How fast others are told, and what telling them costs. */
 export const webhooks: Part = {
@@ -32,6 +26,8 @@ export const webhooks: Part = {
       rates.push(await measureRate(bench));
       writes.push(await measureWrites(bench));
     }
+    bench.say('webhooks: polls');
+    const polls = await measurePolls(bench);
     const waiting = await measureWaiting(bench);
     const of = <Value>(values: readonly Value[], number: (value: Value) => number) =>
       median(values.map(number));
@@ -41,7 +37,9 @@ export const webhooks: Part = {
       text: [
         `Lag: from the row of a delivery, a moment before its commit, to the receiver’s request, at ${EVENTS_PER_SECOND} events`,
         `per second. Throughput: ${BACKLOG} deliveries that wait, by one process to one receiver, of which 20 requests at a time`,
-        `are under way. Writing: ${REPORTS} transitions, 500 in a transaction, with no webhook and with three.`,
+        `are under way. Writing: ${REPORTS} transitions, 500 in a transaction, with no webhook and with three. Polls:`,
+        `${POLLED_CALLS.toLocaleString('en-GB')} calls at the default interval, of which one changes every 3 ms, in a worker on an archive without`,
+        'webhooks and in one on an archive with three, at the same time; another process delivers.',
       ].join('\n'),
       tables: [
         {
@@ -54,6 +52,14 @@ export const webhooks: Part = {
             ['deliveries', round(median(rates))],
             ['transitions written, no webhook', round(of(writes, ({ without }) => without))],
             ['the same, three webhooks', round(of(writes, ({ withThree }) => withThree))],
+          ],
+        },
+        {
+          head: ['following', 'no webhook', 'three webhooks', 'ratio'],
+          rows: [
+            pollsRow('CPU µs/poll', polls, ({ sidecar }) => sidecar),
+            pollsRow('polls/s', polls, ({ pollsPerSecond }) => pollsPerSecond),
+            pollsRow('on time %', polls, ({ onTime }) => 100 * onTime),
           ],
         },
       ],
@@ -70,16 +76,30 @@ export const webhooks: Part = {
           of(lags, ({ p99 }) => p99),
           ' ms',
         ),
+        atMost(
+          `CPU per poll at ${POLLED_CALLS} calls, three webhooks to none`,
+          1.03,
+          spreadOf(polls.map(({ without, withThree }) => withThree.sidecar / without.sidecar)),
+        ),
         atLeast('deliveries of one process', 1_000, median(rates), '/s'),
         atMost(`memory for ${WAITING} that wait`, 50, waiting, ' MB'),
       ],
       notes: [
         `Three webhooks, each told of all, make a batch of transitions ${round(slower)} % slower to write.`,
       ],
-      rounds: { lags, rates, writes, waiting },
+      rounds: { lags, rates, writes, polls, waiting },
     };
   },
 };
+
+function pollsRow(name: string, polls: readonly Polls[], read: (window: Window) => number) {
+  return [
+    name,
+    round(median(polls.map(({ without }) => read(without)))),
+    round(median(polls.map(({ withThree }) => read(withThree)))),
+    shown(spreadOf(polls.map(({ without, withThree }) => read(withThree) / read(without)))),
+  ];
+}
 
 interface Lag {
   p50: number;
@@ -90,28 +110,6 @@ interface Writes {
   without: number;
   withThree: number;
 }
-
-async function receiver() {
-  const child = fork(RECEIVER);
-  const [url] = await once(child, 'message');
-  return {
-    url: String(url),
-    async take(): Promise<Arrival[]> {
-      child.send({ take: true });
-      const [arrivals] = await once(child, 'message');
-      return Value.Parse(Arrivals, arrivals);
-    },
-    [Symbol.dispose]: () => void child.kill(),
-  };
-}
-
-const settings = (url: string) => ({
-  url,
-  events: ['call.transition'] as const,
-  account: null,
-  metadata: {},
-  description: null,
-});
 
 async function opened(bench: Bench): Promise<{ url: string; pushing: Pushing }> {
   const url = await bench.database();
@@ -134,13 +132,13 @@ async function registerAll(pushing: Pushing, callSids: readonly string[]): Promi
 }
 
 async function measureLag(bench: Bench): Promise<Lag> {
-  using to = await receiver();
+  using to = await startReceiver();
   const { url, pushing } = await opened(bench);
   const seconds = bench.quick ? 2 : LAG_SECONDS;
   const callSids = named(seconds * EVENTS_PER_SECOND);
   try {
     await registerAll(pushing, callSids);
-    await pushing.webhooks.create(settings(to.url));
+    await pushing.webhooks.create(settingsOf(to.url));
     pushing.sender({ lookEveryMs: 1_000 }).start();
     const begunAt = performance.now();
     for (const [index, callSid] of callSids.entries()) {
@@ -163,12 +161,12 @@ async function measureLag(bench: Bench): Promise<Lag> {
 }
 
 async function measureRate(bench: Bench): Promise<number> {
-  using to = await receiver();
+  using to = await startReceiver();
   const { url, pushing } = await opened(bench);
   const callSids = named(bench.quick ? 500 : BACKLOG);
   try {
     await registerAll(pushing, callSids);
-    await pushing.webhooks.create(settings(to.url));
+    await pushing.webhooks.create(settingsOf(to.url));
     await showAll(pushing, callSids);
     const begunAt = performance.now();
     pushing.sender().start();
@@ -187,7 +185,7 @@ async function measureWrites(bench: Bench): Promise<Writes> {
     try {
       await registerAll(pushing, callSids);
       for (let made = 0; made < webhooks; made++)
-        await pushing.webhooks.create(settings(`http://127.0.0.1:1/${made}`));
+        await pushing.webhooks.create(settingsOf(`http://127.0.0.1:1/${made}`));
       const begunAt = performance.now();
       await showAll(pushing, callSids);
       return callSids.length / ((performance.now() - begunAt) / 1000);
@@ -202,7 +200,7 @@ async function measureWrites(bench: Bench): Promise<Writes> {
 async function measureWaiting(bench: Bench): Promise<number> {
   const { url, pushing } = await opened(bench);
   try {
-    await pushing.webhooks.create(settings('http://127.0.0.1:1/'));
+    await pushing.webhooks.create(settingsOf('http://127.0.0.1:1/'));
     await rows(
       url,
       `with stored as (
