@@ -23,7 +23,7 @@ export async function startApi(bench: Bench, databaseUrl: string, main = MAIN): 
     env: {
       PATH: process.env.PATH,
       DATABASE_URL: databaseUrl,
-      REDIS_URL: (await bench.redis()).url,
+      REDIS_URL: (await bench.redisAsItIs()).url,
       POLYAI_AUTH_TOKEN: 'bench-token',
       POLYAI_BASE_URL: 'http://127.0.0.1:9',
       PORT: `${port}`,

@@ -18,6 +18,7 @@ export interface Section {
   notes: string[];
   /** Bars of one chart, the longest first. */
   bars?: Bars;
+  lines?: Lines;
   /** Every round as it was measured, for `results.json` alone. */
   rounds: unknown;
 }
@@ -40,6 +41,24 @@ export interface Bars {
   title: string;
   unit: string;
   bars: { label: string; value: number; ours: boolean }[];
+}
+
+/** Lines over the hours of a day. */
+export interface Lines {
+  title: string;
+  unit: string;
+  /** Values of the axis, from its least to its most. */
+  ticks: number[];
+  /** Parts of the day. */
+  bands: { from: number; until: number; label: string }[];
+  series: Series[];
+}
+
+export interface Series {
+  label: string;
+  ours: boolean;
+  isFaint: boolean;
+  points: [hour: number, value: number][];
 }
 
 /** A target with a number on each side; of a ratio that was measured in rounds, the median and what lies around it. */

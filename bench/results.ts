@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { chart } from './chart.ts';
+import { lineChart } from './line-chart.ts';
 import type { Machine } from './machine.ts';
 import type { Section, Table, Target } from './part.ts';
 
@@ -25,7 +26,9 @@ export async function writeResults(results: Results, order: readonly string[]): 
   await writeFile(pathOf('results.json'), `${JSON.stringify(results, null, 1)}\n`);
   const parts = order.flatMap((name) => (results[name] === undefined ? [] : [{ name, ...results[name] }]));
   for (const { name, section } of parts) {
-    if (section.bars !== undefined) await writeFile(pathOf(chartOf(name)), chart(section.bars));
+    const { bars, lines } = section;
+    if (bars !== undefined) await writeFile(pathOf(chartOf(name)), chart(bars));
+    if (lines !== undefined) await writeFile(pathOf(chartOf(name)), lineChart(lines));
   }
   const text = [
     INTRODUCTION,
@@ -55,11 +58,12 @@ function targetRow({ name, wanted, got, met }: Target): string[] {
 }
 
 function sectionText({ name, machine, section }: Run): string {
-  const { title, text, tables, notes, bars } = section;
+  const { title, text, tables, notes, bars, lines } = section;
+  const pictured = bars ?? lines;
   return [
     `## ${title}`,
     text,
-    ...(bars === undefined ? [] : [`![${bars.title}](${chartOf(name)})`]),
+    ...(pictured === undefined ? [] : [`![${pictured.title}](${chartOf(name)})`]),
     ...tables.map(tableText),
     notes.map((note) => `- ${note}`).join('\n'),
     machineText(machine),

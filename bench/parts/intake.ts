@@ -35,7 +35,11 @@ const run = promisify(execFile);
 export const intake: Part = {
   name: 'intake',
   async run(bench) {
-    const rounds = await measure(bench);
+    bench.say('intake');
+    const rounds = await loadsOf(bench, {
+      rounds: bench.rounds,
+      seconds: bench.quick ? QUICK_SECONDS : SECONDS,
+    });
     const of = (way: Way, value: (load: Load) => number) => median(rounds.map((round) => value(round[way])));
     const ratio = (a: Way, b: Way) =>
       median(rounds.map((round) => round[a].callsPerSecond / round[b].callsPerSecond));
@@ -77,32 +81,34 @@ export const intake: Part = {
   },
 };
 
-async function measure(bench: Bench): Promise<Round[]> {
+/** Each way in turn, so many rounds of so many seconds. */
+export async function loadsOf(
+  bench: Bench,
+  { rounds, seconds }: { rounds: number; seconds: number },
+): Promise<Round[]> {
   const databaseUrl = await bench.database();
   const bare = await startBare(BARE_INSERT, databaseUrl);
   const api = await startApi(bench, databaseUrl);
   try {
-    const rounds: Round[] = [];
-    for (let number = 1; number <= bench.rounds; number++) {
-      bench.say(`intake: round ${number}`);
+    const measured: Round[] = [];
+    for (let number = 1; number <= rounds; number++) {
       const load = (way: (typeof WAYS)[number]) =>
-        measureOne(bench, way, (way.way === 'bare' ? bare : api).url);
+        measureOne(way, { url: (way.way === 'bare' ? bare : api).url, seconds });
       const [bareWay, single, batch] = WAYS;
-      rounds.push({ bare: await load(bareWay), single: await load(single), batch: await load(batch) });
+      measured.push({ bare: await load(bareWay), single: await load(single), batch: await load(batch) });
     }
-    return rounds;
+    return measured;
   } finally {
     await Promise.all([api.stop(), bare.stop()]);
   }
 }
 
 async function measureOne(
-  { quick }: Bench,
   { clients, batch }: (typeof WAYS)[number],
-  url: string,
+  { url, seconds }: { url: string; seconds: number },
 ): Promise<Load> {
   const path = batch === 0 ? '/v1/calls' : '/v1/calls/batch';
-  const options = { url, path, clients, batch, seconds: quick ? QUICK_SECONDS : SECONDS };
+  const options = { url, path, clients, batch, seconds };
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, `${value}`]);
   const { stdout } = await run(process.execPath, [LOAD, ...args]);
   const load: Load = JSON.parse(stdout);

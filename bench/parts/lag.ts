@@ -1,11 +1,6 @@
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client } from 'pg';
-import { migrateDatabase } from '../../src/archive/schema/migrations.ts';
-import { startEmbeddedPostgres } from '../../src/embedded-postgres/embedded-postgres.ts';
-import { silentLog } from '../../test/support/log.ts';
 import type { Bench } from '../bench.ts';
+import { commitsIn, postgresWithCommitTimes } from '../commit-times.ts';
 import { startCrowd } from '../crowd.ts';
 import { callSidOf, lifeOf } from '../lives.ts';
 import { atMost, type Part, round } from '../part.ts';
@@ -24,14 +19,6 @@ const THEORETICAL_MEAN_MS = (MIN_MS ** 2 + MIN_MS * MAX_MS + MAX_MS ** 2) / 3 / 
 const AHEAD_MS = 15_000;
 const WINDOW_MS = 8_000;
 const QUICK_WINDOW_MS = 3_000;
-
-const COMMITTED = `
-select call_sid, extract(epoch from pg_xact_commit_timestamp(xid::xid))::float8 * 1000 as at,
-       extract(epoch from observed_at)::float8 * 1000 as seen_at
-  from polykeep_internal.transitions t
-  join polykeep_internal.calls c on c.id = t.call_id
-  join polykeep_internal.statuses s on s.id = t.status
- where s.name = 'calling'`;
 
 interface Lags {
   changes: number;
@@ -131,31 +118,29 @@ async function measure(bench: Bench, databaseUrl: string, calls: number): Promis
   } finally {
     await crowd.stop();
   }
-  const committed = await commits(databaseUrl);
+  const committed = await changesIn(databaseUrl);
   if (committed.length < calls) throw new Error(`${calls - committed.length} changes were not seen`);
   return Array.from({ length: bench.rounds }, (_, number) =>
     lagsIn(committed, firstAt + number * windowMs, windowMs),
   );
 }
 
-interface Commit {
+interface Change {
   changedAt: number;
   lagMs: number;
   addedMs: number;
 }
 
-async function commits(databaseUrl: string): Promise<Commit[]> {
-  const client = new Client({ connectionString: databaseUrl });
-  await client.connect();
-  const { rows } = await client.query<{ call_sid: string; at: number; seen_at: number }>(COMMITTED);
-  await client.end();
-  return rows.map(({ call_sid, at, seen_at }) => {
-    const { startsAt, queuedMs } = lifeOf(call_sid);
-    return { changedAt: startsAt + queuedMs, lagMs: at - startsAt - queuedMs, addedMs: at - seen_at };
+async function changesIn(databaseUrl: string): Promise<Change[]> {
+  const commits = (await commitsIn(databaseUrl)).filter(({ status }) => status === 'calling');
+  return commits.map(({ callSid, committedAt, observedAt }) => {
+    const { startsAt, queuedMs } = lifeOf(callSid);
+    const changedAt = startsAt + queuedMs;
+    return { changedAt, lagMs: committedAt - changedAt, addedMs: committedAt - observedAt };
   });
 }
 
-function lagsIn(commits: readonly Commit[], from: number, ms: number): Lags {
+function lagsIn(commits: readonly Change[], from: number, ms: number): Lags {
   const seen = commits.filter(({ changedAt }) => changedAt >= from && changedAt < from + ms);
   const lags = seen.map(({ lagMs }) => lagMs);
   const added = seen.map(({ addedMs }) => addedMs);
@@ -167,33 +152,4 @@ function lagsIn(commits: readonly Commit[], from: number, ms: number): Lags {
     addedP50: quantile(added, 0.5),
     addedP99: quantile(added, 0.99),
   };
-}
-
-/** A server of its own: commit times are kept from its start on, or not at all. */
-async function postgresWithCommitTimes({ folder }: Bench) {
-  const dataDir = join(folder, 'postgres-lag');
-  await mkdir(dataDir);
-  const options = { dataDir, log: () => {} };
-  const first = await startEmbeddedPostgres(options);
-  await run(first.url, 'alter system set track_commit_timestamp = on');
-  await first.stop();
-  const server = await startEmbeddedPostgres(options);
-  let databases = 0;
-  return {
-    async database(): Promise<string> {
-      const name = `lag_${++databases}`;
-      await run(server.url, `create database ${name}`);
-      const url = Object.assign(new URL(server.url), { pathname: name }).href;
-      await migrateDatabase(url, silentLog);
-      return url;
-    },
-    [Symbol.asyncDispose]: () => server.stop(),
-  };
-}
-
-async function run(url: string, text: string): Promise<void> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  await client.query(text);
-  await client.end();
 }

@@ -1,0 +1,95 @@
+import type { Bench } from '../bench.ts';
+import { loadsOf } from '../parts/intake.ts';
+import { alternate } from '../polling/alternate.ts';
+import type { Candidate } from '../polling/candidate.ts';
+import type { Measured } from '../polling/measure.ts';
+import { startPeer } from '../polling/peer.ts';
+import { startWorker } from '../polling/polykeep.ts';
+import { ratio } from '../polling/ratio.ts';
+import { type Spread, spreadOf } from '../quantile.ts';
+import { connectionsFor, openWay, type Protocol } from '../upstream/way.ts';
+import { measureWrites } from '../write.ts';
+
+/** Ratios of what polykeep does to what is beside it, in one run; more is better. */
+export type Ratios = Record<string, Spread>;
+
+/** Ratios that are measured together. */
+export interface Gauge {
+  name: string;
+  measure(bench: Bench): Promise<Ratios>;
+}
+
+const AT_ONCE = 48;
+/** Many short turns: on a machine that does something else at times the median of their ratios stands still. */
+const TURNS = { warmUpMs: 1_500, settleMs: 150, windowMs: 600, rounds: 11 };
+const ROUNDS = 3;
+const INTAKE_SECONDS = 1;
+
+export const GAUGES: readonly Gauge[] = [
+  polling('http'),
+  polling('https h1'),
+  polling('https h2'),
+  { name: 'intake', measure: intake },
+  { name: 'writing', measure: writing },
+];
+
+/** A worker beside the bare undici loop, with as many requests under way. */
+function polling(protocol: Protocol): Gauge {
+  return {
+    name: protocol,
+    async measure(bench) {
+      const way = await openWay(bench, protocol, 0);
+      const { connections } = connectionsFor(way, AT_ONCE);
+      const bare = { size: AT_ONCE, stores: [], way, more: { CONNECTIONS: `${connections}` } };
+      const rounds = await alternate(
+        [
+          candidate('a', () => startPeer(bench, 'bare', bare)),
+          candidate('b', () => startWorker(bench, { way, atOnce: AT_ONCE })),
+        ],
+        TURNS,
+      );
+      await way.upstream.stop();
+      return {
+        [`${protocol}: polls/s to the bare loop's`]: of(rounds, ['b', 'a'], ({ perSecond }) => perSecond),
+        [`${protocol}: the bare loop's CPU per poll to ours`]: of(rounds, ['a', 'b'], ({ own }) => own),
+      };
+    },
+  };
+}
+
+/** A turn in which nothing was polled tells of the machine. */
+function of(
+  rounds: readonly Record<string, Measured>[],
+  pair: readonly [string, string],
+  read: (measured: Measured) => number,
+): Spread {
+  const good = rounds.filter((round) =>
+    Object.values(round).every(({ perSecond, own }) => perSecond > 0 && own > 0),
+  );
+  return ratio(good, pair, read);
+}
+
+function candidate(letter: string, start: Candidate['start']): Candidate {
+  return { letter, name: letter, ours: letter === 'b', settings: '', lacks: '', start };
+}
+
+async function intake(bench: Bench): Promise<Ratios> {
+  const rounds = await loadsOf(bench, { rounds: ROUNDS, seconds: INTAKE_SECONDS });
+  const to = (one: 'single' | 'batch', other: 'bare' | 'single') =>
+    spreadOf(rounds.map((round) => round[one].callsPerSecond / round[other].callsPerSecond));
+  return {
+    'registrations/s to those of a bare route': to('single', 'bare'),
+    'registrations/s in batches to single ones': to('batch', 'single'),
+  };
+}
+
+async function writing(bench: Bench): Promise<Ratios> {
+  const rounds = [];
+  for (let n = 0; n < ROUNDS; n++) {
+    rounds.push(await measureWrites(await bench.database(), { calls: 5_000, single: 1_000 }));
+  }
+  return {
+    "transitions/s to COPY's": spreadOf(rounds.map(({ writer, copy }) => writer / copy)),
+    'transitions/s to single upserts': spreadOf(rounds.map(({ writer, singles }) => writer / singles)),
+  };
+}
