@@ -5,7 +5,7 @@ import { type Dispatcher, Pool } from 'undici';
 /**
  * Registers calls as fast as they are taken, in a process of its own: `node bench/load.ts --url URL [--path /v1/calls]
  * [--clients 64] [--batch 0] [--seconds 5]`. With `--batch` each request has so many calls. Prints as JSON what was
- * answered in the time after the first second.
+ * answered in the time after the first second, and how many calls there were in all.
  */
 const { values } = parseArgs({
   options: {
@@ -25,6 +25,8 @@ const pool = new Pool(values.url, { connections: clients, pipelining: 1, headers
 const countsFrom = performance.now() + WARM_UP_MS;
 const until = countsFrom + Number(values.seconds) * 1000;
 const times: number[] = [];
+/** With those of the first second. */
+let requests = 0;
 /** Of what counts, from first to last: large batches are few, and end when they end. */
 let firstAt = Number.POSITIVE_INFINITY;
 let lastAt = 0;
@@ -36,6 +38,7 @@ const seconds = (lastAt - firstAt) / 1000;
 const calls = times.length * Math.max(1, batch);
 console.log(
   JSON.stringify({
+    calls: requests * Math.max(1, batch),
     callsPerSecond: calls / seconds,
     p50: times[times.length >> 1],
     p99: times[Math.floor(times.length * 0.99)],
@@ -46,6 +49,7 @@ async function client(): Promise<void> {
   for (let begun = performance.now(); begun < until; begun = performance.now()) {
     await post(batch === 0 ? oneCall() : manyCalls());
     const now = performance.now();
+    requests++;
     if (begun < countsFrom) continue;
     firstAt = Math.min(firstAt, begun);
     lastAt = now;

@@ -9,6 +9,7 @@ import { https } from './parts/https.ts';
 import { httpsCrowd } from './parts/https-crowd.ts';
 import { intake } from './parts/intake.ts';
 import { lag } from './parts/lag.ts';
+import { limit } from './parts/limit.ts';
 import { polling } from './parts/polling.ts';
 import { profile } from './parts/profile.ts';
 import { start } from './parts/start.ts';
@@ -33,6 +34,7 @@ const PARTS: readonly Part[] = [
   crowd,
   start,
   lag,
+  limit,
   intake,
   archive,
   webhooks,

@@ -9,12 +9,20 @@ import { createWriter } from '../src/archive/write/writer.ts';
 import type { Sighting } from '../src/call/call.ts';
 import { silentLog } from '../test/support/log.ts';
 import { noMetrics } from '../test/support/metrics.ts';
+import { cpuOf, cpuOfTree } from './cpu.ts';
 
-/** Transitions that are committed in a second, in each of the ways to write them. */
+/** What one of the ways to write transitions takes. */
+export interface Rate {
+  /** Transitions that are committed in a second. */
+  perSecond: number;
+  /** Seconds of CPU for each: of this process, and of Postgres with all its backends. */
+  cpu: number;
+}
+
 export interface WriteRates {
-  writer: number;
-  copy: number;
-  singles: number;
+  writer: Rate;
+  copy: Rate;
+  singles: Rate;
 }
 
 const LIFE = ['queued', 'calling', 'success'];
@@ -57,16 +65,16 @@ interface Seen {
 /** One round: the same lives in each of the three ways, `singles` of fewer calls, since they are slow. */
 export async function measureWrites(
   databaseUrl: string,
-  { calls, single }: { calls: number; single: number },
+  { calls, single, postgresPid }: { calls: number; single: number; postgresPid: number },
 ): Promise<WriteRates> {
   const pool = new Pool({ connectionString: databaseUrl, max: CONNECTIONS });
   try {
     await pool.query(OTHER_TABLES);
     await pool.query(STATUSES, [LIFE]);
     return {
-      copy: await rate(pool, calls, (seen) => copy(pool, seen)),
-      writer: await rate(pool, calls, (seen) => write(pool, seen)),
-      singles: await rate(pool, single, (seen) => upsert(pool, seen)),
+      copy: await rate({ pool, postgresPid }, calls, (seen) => copy(pool, seen)),
+      writer: await rate({ pool, postgresPid }, calls, (seen) => write(pool, seen)),
+      singles: await rate({ pool, postgresPid }, single, (seen) => upsert(pool, seen)),
     };
   } finally {
     await pool.end();
@@ -74,17 +82,20 @@ export async function measureWrites(
 }
 
 async function rate(
-  pool: Pool,
+  { pool, postgresPid }: { pool: Pool; postgresPid: number },
   calls: number,
   run: (seen: readonly Seen[]) => Promise<void>,
-): Promise<number> {
+): Promise<Rate> {
+  const spent = async () => (await cpuOf(process.pid)) + (await cpuOfTree(postgresPid));
   const callSids = await register(pool, calls);
   await pool.query(OTHER_CALLS, [callSids]);
   const seen = LIFE.flatMap((_, step) => callSids.map((callSid) => sight(callSid, step)));
   await pool.query('checkpoint');
+  const before = await spent();
   const started = performance.now();
   await run(seen);
-  return seen.length / ((performance.now() - started) / 1000);
+  const seconds = (performance.now() - started) / 1000;
+  return { perSecond: seen.length / seconds, cpu: ((await spent()) - before) / seen.length };
 }
 
 async function register(pool: Pool, calls: number): Promise<string[]> {

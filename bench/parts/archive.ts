@@ -10,8 +10,8 @@ import {
 import type { Bench } from '../bench.ts';
 import type { Sizes } from '../large-archive.ts';
 import { atLeast, atMost, type Part, round, type Table } from '../part.ts';
-import { median } from '../quantile.ts';
-import { measureWrites, type WriteRates } from '../write.ts';
+import { median, spreadOf } from '../quantile.ts';
+import { measureWrites, type Rate, type WriteRates } from '../write.ts';
 
 const WRITTEN = { calls: 20_000, single: 1_500 };
 const QUICK_WRITTEN = { calls: 500, single: 50 };
@@ -23,12 +23,14 @@ export const archive: Part = {
     const writes = await measureAllWrites(bench);
     const { reads, sizes, large } = await measureLarge(bench);
     const total = sizes.relations.reduce((sum, { bytes }) => sum + bytes, 0) / sizes.calls;
+    const inRound = (round: readonly Reads[], name: string) =>
+      round.find((one) => one.name === name) ?? nothing(name);
     const of = (name: string, value: (reads: Reads) => number) =>
-      median(reads.map((round) => value(round.find((one) => one.name === name) ?? nothing(name))));
+      median(reads.map((round) => value(inRound(round, name))));
     const faster = (name: string, than: string) =>
-      of(name, ({ perSecond }) => perSecond) / of(than, ({ perSecond }) => perSecond);
+      spreadOf(reads.map((round) => inRound(round, name).perSecond / inRound(round, than).perSecond));
     const shown = reads[0]?.map(({ name }) => name) ?? [];
-    const ratio = (value: (rates: WriteRates) => number) => median(writes.map(value));
+    const ratio = (value: (rates: WriteRates) => number) => spreadOf(writes.map(value));
     return {
       title: 'Archive',
       text: [
@@ -36,7 +38,8 @@ export const archive: Part = {
         'through the batched writer; the same transitions by one `COPY` into their table, which leaves the calls as they',
         'are; and by one statement for each transition over ten connections, which people write first.',
         `Reads: of ${sizes.calls} calls, through an \`api\` process, one at a time`,
-        `(p50, p99) and 16 at a time, statistics 2 (requests per second); what polykeep gave up takes ∞. \`BENCH_ARCHIVE=postgres://…\` reads an archive that`,
+        `(p50, p99) and 16 at a time, statistics 2 (requests per second); the bare routes pass on JSON that Postgres makes, as PostgREST does, and check
+no key, no parameter and no limit. What polykeep gave up takes ∞. \`BENCH_ARCHIVE=postgres://…\` reads an archive that`,
         '`bench/seed.ts --calls 10000000` has made; `BENCH_BEFORE=FOLDER` measures an older checkout beside it.',
       ].join('\n'),
       tables: [writeTable(writes), readTable(shown, of), sizeTable(sizes, total)],
@@ -44,12 +47,12 @@ export const archive: Part = {
         atLeast(
           'writer / COPY',
           0.5,
-          ratio(({ writer, copy }) => writer / copy),
+          ratio(({ writer, copy }) => writer.perSecond / copy.perSecond),
         ),
         atLeast(
           'writer / single upserts',
           10,
-          ratio(({ writer, singles }) => writer / singles),
+          ratio(({ writer, singles }) => writer.perSecond / singles.perSecond),
         ),
         atLeast('one call: requests / those of the bare route', 0.85, faster(ONE_CALL, BARE_CALL)),
         atLeast('page of 100: requests / those of the bare route', 0.8, faster(PAGE, BARE_PAGE)),
@@ -69,9 +72,15 @@ export const archive: Part = {
 
 async function measureAllWrites(bench: Bench): Promise<WriteRates[]> {
   const rounds: WriteRates[] = [];
+  const { pid: postgresPid } = await bench.postgres();
   for (let number = 1; number <= bench.rounds; number++) {
     bench.say(`archive: writes, round ${number}`);
-    rounds.push(await measureWrites(await bench.database(), bench.quick ? QUICK_WRITTEN : WRITTEN));
+    rounds.push(
+      await measureWrites(await bench.database(), {
+        ...(bench.quick ? QUICK_WRITTEN : WRITTEN),
+        postgresPid,
+      }),
+    );
   }
   return rounds;
 }
@@ -81,13 +90,17 @@ function nothing(name: string): Reads {
 }
 
 function writeTable(writes: readonly WriteRates[]): Table {
-  const of = (value: (rates: WriteRates) => number) => round(median(writes.map(value)));
+  const row = (name: string, read: (rates: WriteRates) => Rate) => [
+    name,
+    round(median(writes.map((rates) => read(rates).perSecond))),
+    round(1e6 * median(writes.map((rates) => read(rates).cpu))),
+  ];
   return {
-    head: ['written by', 'transitions/s'],
+    head: ['written by', 'transitions/s', 'µs CPU each, with Postgres'],
     rows: [
-      ['COPY', of(({ copy }) => copy)],
-      ['polykeep’s writer', of(({ writer }) => writer)],
-      ['single upserts', of(({ singles }) => singles)],
+      row('COPY', ({ copy }) => copy),
+      row('polykeep’s writer', ({ writer }) => writer),
+      row('single upserts', ({ singles }) => singles),
     ],
   };
 }

@@ -1,7 +1,7 @@
 import type { Bench } from '../bench.ts';
 import { idealSightings } from '../day/ideal.ts';
 import { type Lag, lagsOf, type Summary, summaryOf } from '../day/lags.ts';
-import type { Scale } from '../day/programme.ts';
+import { PROGRAMME, type Scale } from '../day/programme.ts';
 import { type Day, LATENCY_MS, type Passed, runDay } from '../day/run.ts';
 import { atLeast, atMost, type Lines, type Part, round, type Table, type Target } from '../part.ts';
 
@@ -38,6 +38,7 @@ export const day: Part = {
       tables: [lagTable(found), costTable(phases)],
       targets: bench.quick ? [] : targetsOf(found),
       notes: [
+        'What polykeep finds out by itself takes it as long as on any day: that PolyAI is back up to a minute, that a limit is gone up to 75 s. Here that is up to three hours.',
         `Over the whole day: ${totals(day)}.`,
         ...(unsettled > 0 ? [`${unsettled} calls were not settled 90 s after the end of the day.`] : []),
       ],
@@ -149,10 +150,16 @@ function targetsOf(found: Found): Target[] {
   return perPhase(found).flatMap(({ passed, ours, ideal }) => {
     const { name, trouble } = passed.phase;
     const ratio = atMost(`a day, ${name}: lag p50 to the ideal`, 1.15, ours.p50 / ideal.p50);
-    if (trouble.limitPerSecond === null) return trouble.failing === 1 ? [] : [ratio];
+    if (trouble.limitPerSecond === null) return isAfterTrouble(passed) ? [] : [ratio];
     const accepted = acceptedPerSecond(passed) / trouble.limitPerSecond;
     return [ratio, atLeast(`a day, ${name}: accepted of it`, 0.9, accepted)];
   });
+}
+
+/** Its changes wait for what was wrong before, and for polykeep to find out that it is over. */
+function isAfterTrouble({ phase }: Passed): boolean {
+  const before = PROGRAMME.filter(({ untilHour }) => untilHour <= phase.fromHour);
+  return phase.trouble.failing === 1 || before.some(({ trouble }) => trouble.failing === 1);
 }
 
 function linesOf({ day, scale, lags, ideal }: Found): Lines {

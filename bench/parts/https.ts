@@ -18,7 +18,7 @@ const CASES = (['https h1', 'https h2'] as const).flatMap((protocol) => [
 ]);
 type Case = (typeof CASES)[number];
 
-const TURNS = { warmUpMs: 2_000, settleMs: 400, windowMs: 1_500 };
+const TURNS = { warmUpMs: 1_500, settleMs: 300, windowMs: 1_000 };
 const QUICK_TURNS = { warmUpMs: 500, settleMs: 200, windowMs: 500 };
 
 interface Found extends Case {

@@ -2,15 +2,16 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { startApi } from '../api-process.ts';
-import { startBare } from '../bare-process.ts';
+import { type Bare, startBare } from '../bare-process.ts';
 import type { Bench } from '../bench.ts';
+import { cpuOf, cpuOfTree } from '../cpu.ts';
 import { atLeast, type Part, round } from '../part.ts';
-import { median } from '../quantile.ts';
+import { median, spreadOf } from '../quantile.ts';
 
 const LOAD = fileURLToPath(new URL('../load.ts', import.meta.url));
 const BARE_INSERT = fileURLToPath(new URL('../bare-insert.ts', import.meta.url));
 const BATCH = 10_000;
-const SECONDS = 5;
+const SECONDS = 3;
 const QUICK_SECONDS = 1;
 
 const WAYS = [
@@ -25,6 +26,8 @@ interface Load {
   /** Of a request, in milliseconds. */
   p50: number;
   p99: number;
+  /** Seconds of CPU for each call: of who answers, and of Postgres with all its backends. */
+  cpu: number;
 }
 
 type Round = Record<Way, Load>;
@@ -42,7 +45,7 @@ export const intake: Part = {
     });
     const of = (way: Way, value: (load: Load) => number) => median(rounds.map((round) => value(round[way])));
     const ratio = (a: Way, b: Way) =>
-      median(rounds.map((round) => round[a].callsPerSecond / round[b].callsPerSecond));
+      spreadOf(rounds.map((round) => round[a].callsPerSecond / round[b].callsPerSecond));
     return {
       title: 'Intake',
       text: [
@@ -52,13 +55,14 @@ export const intake: Part = {
       ].join('\n'),
       tables: [
         {
-          head: ['way', 'clients', 'calls/s', 'request p50 ms', 'p99 ms'],
+          head: ['way', 'clients', 'calls/s', 'request p50 ms', 'p99 ms', 'µs CPU per call, with Postgres'],
           rows: WAYS.map(({ way, name, clients }) => [
             name,
             clients,
             round(of(way, ({ callsPerSecond }) => callsPerSecond)),
             round(of(way, ({ p50 }) => p50)),
             round(of(way, ({ p99 }) => p99)),
+            round(1e6 * of(way, ({ cpu }) => cpu)),
           ]),
         },
       ],
@@ -87,13 +91,14 @@ export async function loadsOf(
   { rounds, seconds }: { rounds: number; seconds: number },
 ): Promise<Round[]> {
   const databaseUrl = await bench.database();
+  const { pid: postgresPid } = await bench.postgres();
   const bare = await startBare(BARE_INSERT, databaseUrl);
   const api = await startApi(bench, databaseUrl);
   try {
     const measured: Round[] = [];
     for (let number = 1; number <= rounds; number++) {
       const load = (way: (typeof WAYS)[number]) =>
-        measureOne(way, { url: (way.way === 'bare' ? bare : api).url, seconds });
+        measureOne(way, { server: way.way === 'bare' ? bare : api, postgresPid, seconds });
       const [bareWay, single, batch] = WAYS;
       measured.push({ bare: await load(bareWay), single: await load(single), batch: await load(batch) });
     }
@@ -105,12 +110,14 @@ export async function loadsOf(
 
 async function measureOne(
   { clients, batch }: (typeof WAYS)[number],
-  { url, seconds }: { url: string; seconds: number },
+  { server, postgresPid, seconds }: { server: Bare; postgresPid: number; seconds: number },
 ): Promise<Load> {
+  const spent = async () => (await cpuOf(server.pid)) + (await cpuOfTree(postgresPid));
   const path = batch === 0 ? '/v1/calls' : '/v1/calls/batch';
-  const options = { url, path, clients, batch, seconds };
+  const options = { url: server.url, path, clients, batch, seconds };
   const args = Object.entries(options).flatMap(([name, value]) => [`--${name}`, `${value}`]);
+  const before = await spent();
   const { stdout } = await run(process.execPath, [LOAD, ...args]);
-  const load: Load = JSON.parse(stdout);
-  return load;
+  const load: Omit<Load, 'cpu'> & { calls: number } = JSON.parse(stdout);
+  return { ...load, cpu: ((await spent()) - before) / load.calls };
 }

@@ -17,7 +17,7 @@ const BUSY = 0.9;
 export const polling: Part = {
   name: 'polling',
   async run(bench) {
-    const times = bench.quick ? { warmUpMs: 500, windowMs: 1_000 } : { warmUpMs: 1_000, windowMs: 4_000 };
+    const times = bench.quick ? { warmUpMs: 500, windowMs: 1_000 } : { warmUpMs: 1_000, windowMs: 3_000 };
     const candidates = candidatesOf(bench);
     const ceiling = await measure(flood(bench), times);
     const rounds: Round[] = [];

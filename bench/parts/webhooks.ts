@@ -11,7 +11,7 @@ import { measurePolls, POLLED_CALLS, type Polls } from '../webhooks-polls.ts';
 
 const EVENTS_PER_SECOND = 100;
 const LAG_SECONDS = 8;
-const BACKLOG = 20_000;
+const BACKLOG = 10_000;
 const WAITING = 100_000;
 const REPORTS = 20_000;
 
@@ -65,13 +65,13 @@ export const webhooks: Part = {
       ],
       targets: [
         atMost(
-          'lag p50',
+          'webhooks: lag p50',
           50,
           of(lags, ({ p50 }) => p50),
           ' ms',
         ),
         atMost(
-          'lag p99',
+          'webhooks: lag p99',
           250,
           of(lags, ({ p99 }) => p99),
           ' ms',
@@ -81,8 +81,8 @@ export const webhooks: Part = {
           1.03,
           spreadOf(polls.map(({ without, withThree }) => withThree.sidecar / without.sidecar)),
         ),
-        atLeast('deliveries of one process', 1_000, median(rates), '/s'),
-        atMost(`memory for ${WAITING} that wait`, 50, waiting, ' MB'),
+        atLeast('webhooks: deliveries of one process', 1_000, median(rates), '/s'),
+        atMost(`webhooks: memory for ${WAITING} that wait`, 50, waiting, ' MB'),
       ],
       notes: [
         `Three webhooks, each told of all, make a batch of transitions ${round(slower)} % slower to write.`,

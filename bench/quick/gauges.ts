@@ -8,7 +8,7 @@ import { startWorker } from '../polling/polykeep.ts';
 import { ratio } from '../polling/ratio.ts';
 import { type Spread, spreadOf } from '../quantile.ts';
 import { connectionsFor, openWay, type Protocol } from '../upstream/way.ts';
-import { measureWrites } from '../write.ts';
+import { measureWrites, type WriteRates } from '../write.ts';
 
 /** Ratios of what polykeep does to what is beside it, in one run; more is better. */
 export type Ratios = Record<string, Spread>;
@@ -22,8 +22,9 @@ export interface Gauge {
 const AT_ONCE = 48;
 /** Many short turns: on a machine that does something else at times the median of their ratios stands still. */
 const TURNS = { warmUpMs: 1_500, settleMs: 150, windowMs: 600, rounds: 11 };
-const ROUNDS = 3;
+const ROUNDS = 4;
 const INTAKE_SECONDS = 1;
+const WRITTEN = { calls: 5_000, single: 1_000 };
 
 export const GAUGES: readonly Gauge[] = [
   polling('http'),
@@ -75,21 +76,27 @@ function candidate(letter: string, start: Candidate['start']): Candidate {
 
 async function intake(bench: Bench): Promise<Ratios> {
   const rounds = await loadsOf(bench, { rounds: ROUNDS, seconds: INTAKE_SECONDS });
-  const to = (one: 'single' | 'batch', other: 'bare' | 'single') =>
-    spreadOf(rounds.map((round) => round[one].callsPerSecond / round[other].callsPerSecond));
   return {
-    'registrations/s to those of a bare route': to('single', 'bare'),
-    'registrations/s in batches to single ones': to('batch', 'single'),
+    'CPU per registration: bare route to ours': spreadOf(
+      rounds.map(({ bare, single }) => bare.cpu / single.cpu),
+    ),
+    'CPU per registration: single to batches': spreadOf(
+      rounds.map(({ batch, single }) => single.cpu / batch.cpu),
+    ),
   };
 }
 
+/** By CPU: how fast a disk takes what is committed differs from one moment to the next. The first round runs warm. */
 async function writing(bench: Bench): Promise<Ratios> {
-  const rounds = [];
-  for (let n = 0; n < ROUNDS; n++) {
-    rounds.push(await measureWrites(await bench.database(), { calls: 5_000, single: 1_000 }));
+  const rounds: WriteRates[] = [];
+  const { pid: postgresPid } = await bench.postgres();
+  for (let n = 0; n <= ROUNDS; n++) {
+    rounds.push(await measureWrites(await bench.database(), { ...WRITTEN, postgresPid }));
   }
+  const to = (other: 'copy' | 'singles') =>
+    spreadOf(rounds.slice(1).map((round) => round[other].cpu / round.writer.cpu));
   return {
-    "transitions/s to COPY's": spreadOf(rounds.map(({ writer, copy }) => writer / copy)),
-    'transitions/s to single upserts': spreadOf(rounds.map(({ writer, singles }) => writer / singles)),
+    'CPU per transition: COPY to ours': to('copy'),
+    'CPU per transition: single upserts to ours': to('singles'),
   };
 }
