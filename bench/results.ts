@@ -46,8 +46,10 @@ interface Run {
 
 const INTRODUCTION = `# Results
 
-Made by \`npm run bench\`; one part alone by \`npm run bench -- PART\`. Every number is the median of its rounds, and every
-ratio the median of the rounds' ratios: each round measures all candidates, one after the other, on the same machine.`;
+Made by \`npm run bench\` (the day by \`npm run bench -- day\`); one part alone by \`npm run bench -- PART\`. Every number is
+the median of its rounds, and every ratio the median of the rounds' ratios, with the least and the most of them behind
+it: each round measures all candidates, one after the other or side by side, on the same machine. Numbers compare with
+those of the same machine alone, which stands below each part; ratios with those of any, as far as the spread goes.`;
 
 export function targetTable(targets: readonly Target[]): string {
   return tableText({ head: ['target', 'wanted', 'got', ''], rows: targets.map(targetRow) });
