@@ -16,7 +16,7 @@ const CALLS = 300_000;
 const QUICK_CALLS = 2_000;
 /** V8 optimizes what a request takes for some seconds of requests: of a server that is up these are long over. */
 const WARM_UP_ROUNDS = 2;
-const FOR_MS = 1_500;
+const FOR_MS = 1_000;
 const QUICK_FOR_MS = 300;
 const LARGE_FOR_MS = 3_000;
 export const ONE_CALL = 'one call';

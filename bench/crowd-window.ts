@@ -21,7 +21,8 @@ export interface Window {
   redis: number;
   postgres: number;
   eventLoopP99: number;
-  bytesPerCall: number;
+  /** Resident, of all workers. */
+  memoryBytes: number;
   connections: number;
 }
 
@@ -30,14 +31,12 @@ export interface Beside {
   upstream: Upstream;
   redisPid: number;
   postgresPid: number;
-  /** Of a worker that follows nothing. */
-  idleBytes: number;
 }
 
 /** Looks at a crowd of so many calls for so long. */
 export async function look(
   crowd: Crowd,
-  { upstream, redisPid, postgresPid, idleBytes }: Beside,
+  { upstream, redisPid, postgresPid }: Beside,
   { calls, windowMs }: { calls: number; windowMs: number },
 ): Promise<Window> {
   async function used() {
@@ -58,7 +57,6 @@ export async function look(
   const after = await used();
   const perPoll = (spent: number) => (spent * 1e6) / polls;
   const memory = await Promise.all(crowd.pids.map(memoryOf));
-  const over = memory.reduce((sum, bytes) => sum + bytes - idleBytes, 0);
   return {
     pollsShare: polls / ((calls * seconds * 1000) / MEAN_INTERVAL_MS),
     pollsPerSecond: polls / seconds,
@@ -68,7 +66,7 @@ export async function look(
     redis: perPoll(after.redis - before.redis),
     postgres: perPoll(after.postgres - before.postgres),
     eventLoopP99: await crowd.eventLoopP99(),
-    bytesPerCall: over / calls,
+    memoryBytes: memory.reduce((sum, bytes) => sum + bytes, 0),
     connections,
   };
 }

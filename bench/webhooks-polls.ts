@@ -7,7 +7,7 @@ import { callSidOf } from './lives.ts';
 import { openWay, type Way } from './upstream/way.ts';
 import { settingsOf, startReceiver } from './webhook-receivers.ts';
 
-export const POLLED_CALLS = 20_000;
+export const POLLED_CALLS = 10_000;
 const QUICK_CALLS = 500;
 const ENDPOINTS = 3;
 const SETTLE_MS = 8_000;
@@ -24,7 +24,7 @@ export interface Polls {
 
 /**
  * What three endpoints that are told of all add to following: two workers at the same time, on two archives, each with
- * as many calls of which one changes every 3 ms. What delivers is another process, as with `api` processes that have the
+ * as many calls of which one changes every 6 ms. What delivers is another process, as with `api` processes that have the
  * secret and workers that do not.
  */
 export async function measurePolls(bench: Bench): Promise<Polls[]> {
@@ -40,7 +40,7 @@ export async function measurePolls(bench: Bench): Promise<Polls[]> {
       [one, other].map(({ crowd, way: { upstream }, calls }) =>
         look(
           crowd,
-          { upstream, redisPid: redis.pid, postgresPid, idleBytes: 0 },
+          { upstream, redisPid: redis.pid, postgresPid },
           { calls, windowMs: bench.quick ? QUICK_MS : WINDOW_MS },
         ),
       ),

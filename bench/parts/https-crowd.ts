@@ -117,7 +117,6 @@ async function measure(bench: Bench, protocol: Protocol): Promise<Found['rounds'
     upstream: way.upstream,
     redisPid: redis.pid,
     postgresPid: (await bench.postgres()).pid,
-    idleBytes: 0,
   };
   const windowMs = bench.quick ? QUICK_MS : WINDOW_MS;
   try {

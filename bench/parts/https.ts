@@ -1,6 +1,6 @@
 import type { Bench } from '../bench.ts';
 import { atLeast, atMost, type Part, round, type Section, shown, type Target } from '../part.ts';
-import { alternate } from '../polling/alternate.ts';
+import { alternate, type Rounds } from '../polling/alternate.ts';
 import type { Candidate } from '../polling/candidate.ts';
 import { isToBeHad, loadClientFor, startLoadClient } from '../polling/load-client.ts';
 import type { Measured } from '../polling/measure.ts';
@@ -11,19 +11,21 @@ import { median } from '../quantile.ts';
 import { connectionsFor, openWay, type Protocol, type Way } from '../upstream/way.ts';
 
 /** How many requests are under way at most, for every candidate alike. */
-const CASES = (['https h1', 'https h2'] as const).flatMap((protocol) => [
-  { protocol, latencyMs: 0, atOnce: 48 },
-  { protocol, latencyMs: 50, atOnce: 512 },
-  { protocol, latencyMs: 150, atOnce: 512 },
+const GROUPS = (['https h1', 'https h2'] as const).flatMap((protocol) => [
+  { protocol, latencies: [0], atOnce: 48 },
+  { protocol, latencies: [50, 150], atOnce: 512 },
 ]);
-type Case = (typeof CASES)[number];
+type Group = (typeof GROUPS)[number];
 
 const TURNS = { warmUpMs: 1_500, settleMs: 300, windowMs: 1_000 };
 const QUICK_TURNS = { warmUpMs: 500, settleMs: 200, windowMs: 500 };
 
-interface Found extends Case {
+interface Found {
+  protocol: Protocol;
+  latencyMs: number;
+  atOnce: number;
   candidates: readonly Candidate[];
-  rounds: Record<string, Measured>[];
+  rounds: Rounds;
 }
 
 /** Polls as fast as it goes over what PolyAI speaks, with its latency. */
@@ -31,20 +33,28 @@ export const https: Part = {
   name: 'https',
   async run(bench) {
     const found: Found[] = [];
-    for (const one of CASES) {
-      bench.say(`https: ${caseName(one)}`);
-      const way = await openWay(bench, one.protocol, one.latencyMs);
-      const candidates = candidatesFor(bench, way, one);
-      const turns = { ...(bench.quick ? QUICK_TURNS : TURNS), rounds: bench.rounds };
-      found.push({ ...one, candidates, rounds: await alternate(candidates, turns) });
-      await way.upstream.stop();
-    }
+    for (const group of GROUPS) found.push(...(await measure(bench, group)));
     return section(found);
   },
 };
 
+async function measure(bench: Bench, group: Group): Promise<Found[]> {
+  const { protocol, latencies, atOnce } = group;
+  bench.say(`https: ${nameOf(protocol)}, ${latencies.join(' and ')} ms, ${atOnce} at a time`);
+  const way = await openWay(bench, protocol, 0);
+  const candidates = candidatesFor(bench, way, group);
+  const turns = { ...(bench.quick ? QUICK_TURNS : TURNS), rounds: bench.rounds };
+  const settings = latencies.map((ms) => () => way.upstream.latency(ms));
+  const measured = await alternate(candidates, turns, settings);
+  await way.upstream.stop();
+  return measured.map((rounds, index) => ({
+    ...{ protocol, atOnce, candidates, rounds },
+    latencyMs: latencies[index] ?? 0,
+  }));
+}
+
 /** (c) where the process alone is what counts: while answers take their time it has nothing to do but wait. */
-function candidatesFor(bench: Bench, way: Way, { latencyMs, atOnce }: Case): Candidate[] {
+function candidatesFor(bench: Bench, way: Way, { latencies, atOnce }: Group): Candidate[] {
   const { connections } = connectionsFor(way, atOnce);
   const load = loadClientFor(way);
   const bare = { size: atOnce, stores: [], way, more: { CONNECTIONS: `${connections}` } };
@@ -52,7 +62,7 @@ function candidatesFor(bench: Bench, way: Way, { latencyMs, atOnce }: Case): Can
     ...(isToBeHad(load) ? [candidate('w', load, () => startLoadClient(way, atOnce))] : []),
     candidate('a', 'bare undici loop', () => startPeer(bench, 'bare', bare)),
     candidate('b', 'polykeep, BullMQ', () => startWorker(bench, { way, atOnce })),
-    ...(latencyMs === 0
+    ...(latencies.includes(0)
       ? [candidate('c', 'polykeep, embedded', () => startEmbedded(bench, { way, atOnce }))]
       : []),
   ];
@@ -60,10 +70,6 @@ function candidatesFor(bench: Bench, way: Way, { latencyMs, atOnce }: Case): Can
 
 function candidate(letter: string, name: string, start: Candidate['start']): Candidate {
   return { letter, name, ours: 'bc'.includes(letter), settings: '', lacks: '', start };
-}
-
-function caseName({ protocol, latencyMs, atOnce }: Case): string {
-  return `${nameOf(protocol)}, ${latencyMs} ms, ${atOnce} at a time`;
 }
 
 function nameOf(protocol: Protocol): string {

@@ -17,7 +17,7 @@ const LATENCY_MS = 50;
 const SETTLE_MS = 35_000;
 const WINDOW_MS = 12_000;
 /** What a change waits for at most where the limit is kept to well. */
-const AFTER_MS = 20_000;
+const AFTER_MS = 12_000;
 const QUICK = { settleMs: 3_000, windowMs: 2_000, afterMs: 15_000 };
 
 interface Round {

@@ -17,7 +17,7 @@ const BUSY = 0.9;
 export const polling: Part = {
   name: 'polling',
   async run(bench) {
-    const times = bench.quick ? { warmUpMs: 500, windowMs: 1_000 } : { warmUpMs: 1_000, windowMs: 3_000 };
+    const times = bench.quick ? { warmUpMs: 500, windowMs: 1_000 } : { warmUpMs: 1_500, windowMs: 3_000 };
     const candidates = candidatesOf(bench);
     const ceiling = await measure(flood(bench), times);
     const rounds: Round[] = [];
@@ -119,7 +119,6 @@ function targetsOf(rounds: readonly Round[]): Target[] {
     atLeast('polls/s, (b) to (e)', 4, perSecond('b', 'e')),
     atLeast('polls/s, (b) to (f) graphile-worker', 8, perSecond('b', 'f1')),
     atLeast('polls/s, (b) to (f) pg-boss', 8, perSecond('b', 'f2')),
-    atLeast('polls/s, (b) to (g) p-queue', 1, perSecond('b', 'g')),
   ];
 }
 

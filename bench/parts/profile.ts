@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MAIN } from '../../test/support/command-line.ts';
 import type { Part, Table } from '../part.ts';
-import { newCalls } from '../polling/calls.ts';
+import { follow } from '../polling/calls.ts';
 import { startWorker } from '../polling/polykeep.ts';
 import { monotonicUs, type SelfTime, selfTimes } from '../polling/profile.ts';
 
@@ -23,13 +23,13 @@ export const profile: Part = {
     });
     let window: [fromUs: number, untilUs: number];
     try {
-      const { callSids, startsAt } = newCalls(warmUpMs + windowMs);
-      await worker.follow(callSids);
-      await sleep(startsAt + warmUpMs - Date.now());
+      await follow(worker, warmUpMs + windowMs);
+      await sleep(warmUpMs);
       const fromUs = monotonicUs();
       await sleep(windowMs);
       window = [fromUs, monotonicUs()];
     } finally {
+      await worker.upstream.lives({ laterBy: 0 });
       await worker.stop();
     }
     const times = await selfTimes(folder, ...window);

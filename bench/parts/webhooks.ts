@@ -11,7 +11,7 @@ import { measurePolls, POLLED_CALLS, type Polls } from '../webhooks-polls.ts';
 
 const EVENTS_PER_SECOND = 100;
 const LAG_SECONDS = 8;
-const BACKLOG = 10_000;
+const BACKLOG = 5_000;
 const WAITING = 100_000;
 const REPORTS = 20_000;
 
@@ -38,7 +38,7 @@ export const webhooks: Part = {
         `Lag: from the row of a delivery, a moment before its commit, to the receiver’s request, at ${EVENTS_PER_SECOND} events`,
         `per second. Throughput: ${BACKLOG} deliveries that wait, by one process to one receiver, of which 20 requests at a time`,
         `are under way. Writing: ${REPORTS} transitions, 500 in a transaction, with no webhook and with three. Polls:`,
-        `${POLLED_CALLS.toLocaleString('en-GB')} calls at the default interval, of which one changes every 3 ms, in a worker on an archive without`,
+        `${POLLED_CALLS.toLocaleString('en-GB')} calls at the default interval, of which one changes every 6 ms, in a worker on an archive without`,
         'webhooks and in one on an archive with three, at the same time; another process delivers.',
       ].join('\n'),
       tables: [

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cpuOf, cpuOfTree } from '../cpu.ts';
-import { newCalls } from './calls.ts';
+import { follow } from './calls.ts';
 import type { Candidate, Running } from './candidate.ts';
 
 /** One candidate in one round. CPU in microseconds per poll. */
@@ -25,12 +25,11 @@ export interface Times {
 export async function measure(candidate: Candidate, times: Times): Promise<Measured> {
   const running = await candidate.start();
   try {
-    const { callSids, startsAt } = newCalls(times.warmUpMs + times.windowMs);
-    await running.follow(callSids);
-    if (Date.now() > startsAt) throw new Error(`${candidate.name} took the calls up too late`);
-    await sleep(startsAt + times.warmUpMs - Date.now());
+    await follow(running, times.warmUpMs + times.windowMs);
+    await sleep(times.warmUpMs);
     return await measureWindow(running, times.windowMs);
   } finally {
+    await running.upstream.lives({ laterBy: 0 });
     await running.stop();
   }
 }

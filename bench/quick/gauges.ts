@@ -1,6 +1,6 @@
 import type { Bench } from '../bench.ts';
 import { loadsOf } from '../parts/intake.ts';
-import { alternate } from '../polling/alternate.ts';
+import { alternate, type Rounds } from '../polling/alternate.ts';
 import type { Candidate } from '../polling/candidate.ts';
 import type { Measured } from '../polling/measure.ts';
 import { startPeer } from '../polling/peer.ts';
@@ -42,7 +42,7 @@ function polling(protocol: Protocol): Gauge {
       const way = await openWay(bench, protocol, 0);
       const { connections } = connectionsFor(way, AT_ONCE);
       const bare = { size: AT_ONCE, stores: [], way, more: { CONNECTIONS: `${connections}` } };
-      const rounds = await alternate(
+      const [rounds = []] = await alternate(
         [
           candidate('a', () => startPeer(bench, 'bare', bare)),
           candidate('b', () => startWorker(bench, { way, atOnce: AT_ONCE })),
@@ -59,11 +59,7 @@ function polling(protocol: Protocol): Gauge {
 }
 
 /** A turn in which nothing was polled tells of the machine. */
-function of(
-  rounds: readonly Record<string, Measured>[],
-  pair: readonly [string, string],
-  read: (measured: Measured) => number,
-): Spread {
+function of(rounds: Rounds, pair: readonly [string, string], read: (measured: Measured) => number): Spread {
   const good = rounds.filter((round) =>
     Object.values(round).every(({ perSecond, own }) => perSecond > 0 && own > 0),
   );

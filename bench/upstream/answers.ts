@@ -22,6 +22,9 @@ export interface Trouble {
   failing: number;
 }
 
+/** By which time calls live: it stands still, or is behind the clock. */
+export type LifeTime = { heldAt: number } | { laterBy: number };
+
 export interface Report {
   /** Polls since the last report, those that were refused or failed too. */
   polls: number;
@@ -50,6 +53,7 @@ export class Answers {
   #asked: Map<string, number> | null = null;
   #limit: TokenBucket | null = null;
   #failing = 0;
+  #lifeTime: LifeTime = { laterBy: 0 };
   #polls = 0;
   #refused = 0;
   #failed = 0;
@@ -72,11 +76,19 @@ export class Answers {
       return FAILED;
     }
     if (this.#asked !== null) this.#measure(this.#asked, callSid, now);
-    return STATUSES.get(statusOf(callSid, now)) ?? FAILED;
+    return STATUSES.get(statusOf(callSid, this.#lived(now))) ?? FAILED;
+  }
+
+  #lived(now: number): number {
+    return 'heldAt' in this.#lifeTime ? this.#lifeTime.heldAt : now - this.#lifeTime.laterBy;
   }
 
   keepIntervals(on: boolean): void {
     this.#asked = on ? new Map() : null;
+  }
+
+  setLifeTime(lifeTime: LifeTime): void {
+    this.#lifeTime = lifeTime;
   }
 
   setTrouble({ limitPerSecond, failing }: Trouble): void {

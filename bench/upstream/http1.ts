@@ -1,11 +1,12 @@
 import type { Socket } from 'node:net';
 import type { Answers, Said } from './answers.ts';
+import type { Delay } from './delay.ts';
 
 const REASONS = { 200: 'OK', 429: 'Too Many Requests', 502: 'Bad Gateway' };
 const rendered = new Map<Said, string>();
 
 /** Answers what comes over a connection, without a parser: no request has a body. */
-export function serveHttp1(socket: Socket, answers: Answers, delay: (work: () => void) => void): void {
+export function serveHttp1(socket: Socket, answers: Answers, delay: Delay): void {
   socket.setNoDelay(true);
   socket.on('error', () => socket.destroy());
   const peer = { countedIn: 0 };
@@ -17,7 +18,7 @@ export function serveHttp1(socket: Socket, answers: Answers, delay: (work: () =>
       text += textOf(answers.to(rest, peer));
       rest = rest.slice(end + 4);
     }
-    if (text !== '') delay(() => socket.write(text, 'latin1'));
+    if (text !== '') delay.put(() => socket.write(text, 'latin1'));
   });
 }
 

@@ -1,16 +1,17 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { Answers, Peer } from './answers.ts';
+import type { Delay } from './delay.ts';
 
 /** Answers one request that came over HTTP/2. */
 export function serveHttp2(
   stream: ServerHttp2Stream,
   { ':path': path = '' }: IncomingHttpHeaders,
   { answers, peer }: { answers: Answers; peer: Peer },
-  delay: (work: () => void) => void,
+  delay: Delay,
 ): void {
   const { code, body } = answers.to(path, peer);
   stream.on('error', () => {});
-  delay(() => {
+  delay.put(() => {
     if (stream.destroyed) return;
     stream.respond({
       ':status': code,

@@ -1,8 +1,8 @@
 import { createSecureServer } from 'node:http2';
 import { createServer, type Server } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
-import { Answers, type Report, type Trouble } from './answers.ts';
-import { delayBy } from './delay.ts';
+import { Answers, type LifeTime, type Report, type Trouble } from './answers.ts';
+import { Delay } from './delay.ts';
 import { serveHttp1 } from './http1.ts';
 import { serveHttp2 } from './http2.ts';
 
@@ -22,16 +22,18 @@ export type Command =
   | { kind: 'speak'; spoken: Spoken }
   | { kind: 'report' }
   | { kind: 'intervals'; on: boolean }
-  | { kind: 'trouble'; trouble: Trouble };
+  | { kind: 'trouble'; trouble: Trouble }
+  | { kind: 'latency'; ms: number }
+  | { kind: 'lives'; lifeTime: LifeTime };
 
 export type Reply = { port: number } | Report;
 
 /** As load balancers allow it. */
 const MAX_STREAMS = 128;
 const answers = new Answers();
+const delay = new Delay(0);
 
-function serverOf({ tls, latencyMs }: Spoken): Server {
-  const delay = delayBy(latencyMs);
+function serverOf({ tls }: Spoken): Server {
   const onSocket = (socket: Parameters<typeof serveHttp1>[0]) => serveHttp1(socket, answers, delay);
   if (tls === null) return createServer({ noDelay: true }, onSocket);
   const { key, cert } = tls;
@@ -51,6 +53,7 @@ function tell(reply: Reply): void {
 
 process.on('message', (command: Command) => {
   if (command.kind === 'speak') {
+    delay.ms = command.spoken.latencyMs;
     const server = serverOf(command.spoken);
     server.on('tlsClientError', () => {});
     server.listen({ host: '127.0.0.1', port: 0, backlog: 4096 }, () => {
@@ -61,6 +64,8 @@ process.on('message', (command: Command) => {
   }
   if (command.kind === 'intervals') answers.keepIntervals(command.on);
   if (command.kind === 'trouble') answers.setTrouble(command.trouble);
+  if (command.kind === 'lives') answers.setLifeTime(command.lifeTime);
+  if (command.kind === 'latency') delay.ms = command.ms;
   tell(answers.report());
 });
 process.on('disconnect', () => process.exit(0));

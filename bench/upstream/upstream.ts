@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Report, Trouble } from './answers.ts';
+import type { LifeTime, Report, Trouble } from './answers.ts';
 import type { Command, Spoken } from './main.ts';
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
@@ -14,8 +14,10 @@ export interface Upstream {
   report(): Promise<Report>;
   /** Whether intervals are kept from now on: they take some of its time. Counts begin anew. */
   keepIntervals(on: boolean): Promise<void>;
-  /** Counts begin anew. */
+  /** Counts begin anew with this and the next. */
   trouble(trouble: Trouble): Promise<Report>;
+  latency(ms: number): Promise<Report>;
+  lives(lifeTime: LifeTime): Promise<Report>;
   stop(): Promise<void>;
 }
 
@@ -40,6 +42,8 @@ export async function startUpstream(spoken: Spoken): Promise<Upstream> {
     report: () => ask({ kind: 'report' }),
     keepIntervals: async (on) => void (await ask({ kind: 'intervals', on })),
     trouble: (trouble) => ask({ kind: 'trouble', trouble }),
+    latency: (ms) => ask({ kind: 'latency', ms }),
+    lives: (lifeTime) => ask({ kind: 'lives', lifeTime }),
     async stop() {
       if (!child.connected) return;
       const exited = once(child, 'exit');
