@@ -76,9 +76,6 @@ async function intake(bench: Bench): Promise<Ratios> {
     'CPU per registration: bare route to ours': spreadOf(
       rounds.map(({ bare, single }) => bare.cpu / single.cpu),
     ),
-    'CPU per registration: single to batches': spreadOf(
-      rounds.map(({ batch, single }) => single.cpu / batch.cpu),
-    ),
   };
 }
 
