@@ -8,9 +8,13 @@ import { environmentOf, type Way } from './upstream/way.ts';
 /** Calls that were queued an hour ago and have been since: no status is young, so that intervals are as long as can be. */
 const SEED = `
 with account as (
-  insert into polykeep_internal.accounts (name) values ('default') returning id
+  insert into polykeep_internal.accounts as known (name) values ('default')
+      on conflict (name) do update set name = known.name
+  returning id
 ), status as (
-  insert into polykeep_internal.statuses (name) values ('queued') returning id
+  insert into polykeep_internal.statuses as known (name) values ('queued')
+      on conflict (name) do update set name = known.name
+  returning id
 ), registered as (
   insert into polykeep_internal.calls
     (call_sid, account, status, metadata, registered_at, first_seen_at, last_seen_at, polls)
