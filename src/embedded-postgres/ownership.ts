@@ -6,6 +6,7 @@ import type { Client } from 'pg';
 import { closeClient, openClient } from '../archive/postgres-client.ts';
 import { type SessionLimits, USUAL_LIMITS } from '../archive/session.ts';
 import { sqlState } from '../archive/sql-states.ts';
+import { codeOf } from '../words.ts';
 
 /**
  * Who owns an embedded server is said by an advisory lock in it, held by a connection of the owning polykeep for its
@@ -57,7 +58,7 @@ export async function stateOf(pgData: string, urlOf: UrlOf, log: Log): Promise<S
     if (await isOwned(client)) return { kind: 'owned', postmaster };
     await sleep(ORPHANED_AFTER_MS);
     if (await isOwned(client)) return { kind: 'owned', postmaster };
-    const ownership = await claim(postmaster, urlOf, log);
+    const ownership = await claim(postmaster, urlOf, { log, onGone: () => {} });
     return ownership === null ? { kind: 'owned', postmaster } : { kind: 'orphaned', ownership };
   } catch {
     // It went away while we looked: another polykeep has found the orphan too.
@@ -74,8 +75,15 @@ export async function postmasterOf(pgData: string): Promise<Postmaster | null> {
   return pid > 0 ? { pid, port: Math.max(0, port) || 0 } : null;
 }
 
-/** Becomes the owner of a running server; null where another is. Throws where it cannot be asked. */
-export async function claim(postmaster: Postmaster, urlOf: UrlOf, log: Log): Promise<Ownership | null> {
+/**
+ * Becomes the owner of a running server; null where another is. `onGone` is called once the server has ended without us.
+ * Throws where it cannot be asked.
+ */
+export async function claim(
+  postmaster: Postmaster,
+  urlOf: UrlOf,
+  { log, onGone }: { log: Log; onGone: () => void },
+): Promise<Ownership | null> {
   let ending = false;
   let client = await locked(urlOf(postmaster.port));
   if (client === null) return null;
@@ -84,11 +92,15 @@ export async function claim(postmaster: Postmaster, urlOf: UrlOf, log: Log): Pro
     held.once('end', async () => {
       if (ending) return;
       log('the connection that holds the embedded Postgres broke: taking it again');
-      for (let next: Client | null = null; !ending && next === null; await sleep(RETRY_MS)) {
-        next = await locked(urlOf(postmaster.port)).catch(() => null);
-        if (next === null) continue;
-        client = next;
-        hold(next);
+      for (;;) {
+        const next = await locked(urlOf(postmaster.port)).catch(() => null);
+        if (ending) return closeClient(next);
+        if (next !== null) {
+          client = next;
+          return hold(next);
+        }
+        if (!(await isRunning(postmaster.pid))) return onGone();
+        await sleep(RETRY_MS);
       }
     });
   };
@@ -100,6 +112,17 @@ export async function claim(postmaster: Postmaster, urlOf: UrlOf, log: Log): Pro
       await stopServer(postmaster).finally(() => closeClient(client));
     },
   };
+}
+
+async function isRunning(pid: number): Promise<boolean> {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    // Of another user's process we are told EPERM.
+    if (codeOf(error) !== 'EPERM') return false;
+  }
+  // Under a container's first process that waits for nobody, one that has ended is still there.
+  return !/\) Z /.test(await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => ''));
 }
 
 async function locked(url: string): Promise<Client | null> {

@@ -30,10 +30,10 @@ export class PostgresServer {
   }
 
   /**
-   * Starts a server that is ours alone, on that port; null: on the port it had before, and first on any. Throws
-   * `DataDirInUseError`, `EmbeddedPortTakenError` or `EmbeddedPostgresError`.
+   * Starts a server that is ours alone, on that port; null: on the port it had before, and first on any. `onGone` is
+   * called once it has ended without us. Throws `DataDirInUseError`, `EmbeddedPortTakenError` or `EmbeddedPostgresError`.
    */
-  async start(configuredPort: number | null): Promise<Ownership> {
+  async start(configuredPort: number | null, onGone: () => void): Promise<Ownership> {
     const { path, pgData, log } = this.#folder;
     const deadline = performance.now() + START_PATIENCE_MS;
     const portDeadline = performance.now() + PORT_PATIENCE_MS;
@@ -60,7 +60,7 @@ export class PostgresServer {
       }
       const postmaster = await postmasterOf(pgData);
       if (postmaster === null) throw await log.failure('it ended as soon as it had started');
-      return this.#claim(postmaster);
+      return this.#claim(postmaster, onGone);
     }
   }
 
@@ -97,11 +97,11 @@ export class PostgresServer {
     return /in use|(lock|PID) file .* (already exists|is empty)/.test(said);
   }
 
-  async #claim(postmaster: Postmaster): Promise<Ownership> {
+  async #claim(postmaster: Postmaster, onGone: () => void): Promise<Ownership> {
     const { path, passwordFile, log } = this.#folder;
     let ownership: Ownership | null;
     try {
-      ownership = await claim(postmaster, this.#urlOf, this.#log);
+      ownership = await claim(postmaster, this.#urlOf, { log: this.#log, onGone });
     } catch (error) {
       // Read before it is stopped: of its end it says more lines than the tail holds.
       const failure = await log.failure(

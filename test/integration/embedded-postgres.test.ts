@@ -163,6 +163,25 @@ it('stop called again does no harm, not even to the server of the next start', a
   expect(await query(second.url, 'select 1 as one')).toEqual([{ one: 1 }]);
 });
 
+it('a server that ends without us is started again, on its port, with what it had', async () => {
+  const { url, stop } = await start();
+  await keep(url, 'a call');
+  const killed = await postmasterPid(pidFile);
+  process.kill(killed, 'SIGKILL');
+  await expect.poll(() => kept(url).catch(() => 'away')).toEqual([{ what: 'a call' }]);
+  expect(await postmasterPid(pidFile)).not.toBe(killed);
+  await stop();
+  await expect(access(pidFile)).rejects.toThrow('ENOENT');
+});
+
+it('a server that ends while it is stopped is not started again', async () => {
+  const { stop } = await start();
+  process.kill(await postmasterPid(pidFile), 'SIGKILL');
+  await stop();
+  const left = await postmasterPid(pidFile).catch(() => 0);
+  if (left > 0) expect(() => process.kill(left, 0)).toThrow('ESRCH');
+});
+
 describe('the port', () => {
   const portOf = ({ url }: EmbeddedPostgres) => Number(new URL(url).port);
 
