@@ -31,7 +31,10 @@ export function unknownVariables(given: readonly string[], known: readonly strin
   return given.flatMap((name) => {
     const isOthers = NAMES.includes(name.toUpperCase()) || known.includes(name) || KUBERNETES.test(name);
     if (isOthers) return [];
-    const meant = meantBy(name);
+    if (OURS.test(name) && NAMES.some((ours) => name === `${ours}_FILE`)) {
+      return [`${name}: is not known: of files only secrets are read, as of POLYAI_AUTH_TOKEN_FILE`];
+    }
+    const meant = meantBy(name) ?? cutShort(name);
     if (meant !== null) return [`${name}: is not known: did you mean ${meant}?`];
     return OURS.test(name) ? [`${name}: is not known`] : [];
   });
@@ -43,4 +46,11 @@ function meantBy(name: string): string | null {
     .filter(({ ours, far }) => ours[0] === name[0] && far <= (ours.length < SHORT ? 1 : FEW))
     .sort((a, b) => a.far - b.far);
   return near[0]?.ours ?? null;
+}
+
+/** One whose parts stand in ours in their order, as of POLYAI_TOKEN in POLYAI_AUTH_TOKEN. */
+function cutShort(name: string): string | null {
+  if (!OURS.test(`${name}_`)) return null;
+  const inOrder = new RegExp(`^${name.split('_').join('(_.*)?_')}(_|$)`);
+  return NAMES.find((ours) => inOrder.test(ours)) ?? null;
 }

@@ -197,13 +197,21 @@ describe('a variable that is not known', () => {
     ['REDIS_URI', 'REDIS_URL'],
     ['API_KEY', 'API_KEYS'],
     ['API_KEY_FILE', 'API_KEYS_FILE'],
-    ['POLYAI_BASE_URL_FILE', null],
+    ['POLYAI_TOKEN', 'POLYAI_AUTH_TOKEN'],
+    ['POLL_INTERVAL', 'POLL_INTERVAL_MIN_MS'],
+    ['RETENTION', 'RETENTION_DAYS'],
     ['POSTS', null],
     ['POLYAI_REGION', null],
   ])('%s is warned of where it begins like one of ours', (name, meant) => {
     const expected =
       meant === null ? `${name}: is not known` : `${name}: is not known: did you mean ${meant}?`;
     expect(warnings({ [name]: 'x' })).toEqual(name === 'POSTS' ? [] : [expected]);
+  });
+
+  it('is told of where it names a file, and is no secret', () => {
+    expect(warnings({ POLYAI_BASE_URL_FILE: 'x' })).toEqual([
+      'POLYAI_BASE_URL_FILE: is not known: of files only secrets are read, as of POLYAI_AUTH_TOKEN_FILE',
+    ]);
   });
 
   it('is told of beside what is wrong: what is missing may be there under it', () => {
