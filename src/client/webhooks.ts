@@ -16,19 +16,20 @@ const NAMES = ['webhook-id', 'webhook-timestamp', 'webhook-signature'];
 
 /**
  * The event, where it was signed with one of the secrets within the last five minutes. Throws a
- * `WebhookVerificationError` where it was not: answer that with 401. `id` is the same at each attempt: keep it, to know an
+ * `WebhookVerificationError` where it was not: answer that with 401; and a `TypeError` where the body was parsed before, or
+ * the secret is none. `id` is the same at each attempt: keep it, to know an
  * event that comes again.
  */
 export function verifyWebhook({ body, headers, secret }: ReceivedWebhook): {
   id: string;
   event: WebhookEvent;
 } {
-  const text = typeof body === 'string' ? body : new TextDecoder().decode(body);
+  const text = textOf(body);
   const signed = Object.fromEntries(NAMES.map((name) => [name, headerOf(headers, name)]));
   let refusal = new WebhookVerificationError('there is no secret to verify it with');
   for (const one of [secret].flat()) {
     try {
-      const event = new Webhook(one).verify(text, signed);
+      const event = webhookOf(one).verify(text, signed);
       // Signed by polykeep, it is what polykeep says.
       if (isEvent(event)) return { id: signed['webhook-id'] ?? '', event };
       throw new WebhookVerificationError('it is signed, and no event');
@@ -38,6 +39,23 @@ export function verifyWebhook({ body, headers, secret }: ReceivedWebhook): {
     }
   }
   throw refusal;
+}
+
+/** From JavaScript comes what a framework has made of the body, which cannot be verified any more. */
+function textOf(body: unknown): string {
+  if (typeof body === 'string') return body;
+  if (body instanceof Uint8Array) return new TextDecoder().decode(body);
+  throw new TypeError('body: must be the text or the bytes that came, before anything parsed them');
+}
+
+function webhookOf(secret: string): Webhook {
+  try {
+    return new Webhook(secret);
+  } catch (cause) {
+    throw new TypeError('secret: must be that of a webhook, as whsec_… was shown when it was made', {
+      cause,
+    });
+  }
 }
 
 function headerOf(headers: ReceivedWebhook['headers'], name: string): string {

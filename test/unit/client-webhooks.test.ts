@@ -54,4 +54,16 @@ describe('verifyWebhook', () => {
   ])('refuses %s', (_, received) => {
     expect(() => verifyWebhook(received)).toThrow(WebhookVerificationError);
   });
+
+  it('says of a body that was parsed, and of a secret that is none, what it has to be', () => {
+    expect(() => verifyWebhook({ body: JSON.parse(body), headers, secret })).toThrow(
+      /^body: must be the text/,
+    );
+    for (const none of ['whsec_@', undefined]) {
+      // @ts-expect-error An environment variable that is not set.
+      expect(() => verifyWebhook({ body, headers, secret: none })).toThrow(
+        /^secret: must be that of a webhook/,
+      );
+    }
+  });
 });
