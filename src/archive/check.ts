@@ -8,6 +8,7 @@ import { closeClient, openClient, placeOf, placeOfUrl } from './postgres-client.
 import { refuseOtherEncoding } from './schema/migrations.ts';
 import { missingRight } from './schema/rights.ts';
 import { pendingMigrations } from './schema/version.ts';
+import { hasNoTls, sqlState } from './sql-states.ts';
 
 /** The oldest that its makers still look after. */
 const OLDEST = 14;
@@ -34,10 +35,19 @@ export async function checkPostgres({ direct, pooled }: CheckedUrls): Promise<Fi
     return findings;
   } catch (error) {
     const variable = pooled === null ? 'DATABASE_URL' : 'DATABASE_DIRECT_URL';
-    return [unwell(`${wordsOf(error)}: is ${variable} right, and does the server run?`)];
+    return [unwell(`${wordsOf(error)}: ${adviceOn(error, variable)}`)];
   } finally {
     await closeClient(client);
   }
+}
+
+/** What to do about a connection that did not come about. */
+function adviceOn(error: unknown, variable: string): string {
+  const state = sqlState(error) ?? '';
+  if (state.startsWith('28')) return `set the user and password of ${variable} right`;
+  if (state.startsWith('3D')) return `create the database, or name another one in ${variable}`;
+  if (hasNoTls(error)) return `set up TLS on the server, or leave sslmode out of ${variable}`;
+  return `is ${variable} right, and does the server run?`;
 }
 
 async function versionOf(client: Client): Promise<Finding> {

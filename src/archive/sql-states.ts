@@ -74,8 +74,13 @@ export function consequencesOf(error: unknown): Consequences {
 /** Nobody comes to trust the server by waiting. */
 function isOfTls(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  if (error.message === NO_TLS || tlsTrouble(codeOf(error) ?? '') !== null) return true;
+  if (hasNoTls(error) || tlsTrouble(codeOf(error) ?? '') !== null) return true;
   return isOfTls(error.cause);
+}
+
+/** True where the server has no TLS, and the URL asks for it. */
+export function hasNoTls(error: unknown): boolean {
+  return error instanceof Error && (error.message === NO_TLS || hasNoTls(error.cause));
 }
 
 function isOurs(error: unknown): boolean {

@@ -24,8 +24,7 @@ export async function checkRedis(url: string): Promise<Finding[]> {
   });
   try {
     await within(PATIENCE_MS, firstAttempt(redis));
-    if (!isReady(redis))
-      return [unwell(`${place}: ${wordsOf(why)}: is REDIS_URL right, and does the server run?`)];
+    if (!isReady(redis)) return [unwell(`${place}: ${lineOf(why)}: ${adviceOn(why)}`)];
     const isCluster = redis instanceof Cluster;
     if (!isCluster && redisServersOf(url).kind === 'server' && (await isOfCluster(redis))) {
       return [
@@ -36,10 +35,32 @@ export async function checkRedis(url: string): Promise<Finding[]> {
     // A connection that refused a write may be made anew by now.
     return writes.isWell ? [writes, await checkEviction(redis)] : [writes];
   } catch (error) {
-    return [unwell(`${place}: ${wordsOf(error)}`)];
+    return [unwell(`${place}: ${lineOf(error)}: ${adviceOn(error)}`)];
   } finally {
     redis.disconnect();
   }
+}
+
+/** What Redis, ioredis or OpenSSL says, and what to do about it. */
+const ADVICE: readonly (readonly [says: RegExp, advice: string])[] = [
+  [/sentinels.*NOAUTH/, 'add ?sentinelPassword=… to REDIS_URL'],
+  [/NOAUTH|WRONGPASS|invalid (username|password)/, 'set the password of REDIS_URL right'],
+  [/NOPERM/, 'give the user of REDIS_URL the right to it'],
+  [/DB index/, 'name another database in REDIS_URL'],
+  [/READONLY/, 'name the primary in REDIS_URL'],
+  [/OOM|MISCONF/, 'give it memory (maxmemory) and room on its disk'],
+  [/SSL routines/, 'does the port of REDIS_URL speak TLS? Without it, write redis:// and not rediss://'],
+];
+
+function adviceOn(error: unknown): string {
+  const said = wordsOf(error);
+  const found = ADVICE.find(([says]) => says.test(said));
+  return found?.[1] ?? 'is REDIS_URL right, and does the server run?';
+}
+
+/** OpenSSL ends its own with a line break. */
+function lineOf(error: unknown): string {
+  return wordsOf(error).replace(/\s+/g, ' ').trim();
 }
 
 async function checkWrites(redis: RedisConnection, place: string): Promise<Finding> {
@@ -47,7 +68,7 @@ async function checkWrites(redis: RedisConnection, place: string): Promise<Findi
     await writeAsJobsDo(redis, KEYS);
     return well(`${place}: takes writes`);
   } catch (error) {
-    return unwell(`${place}: takes no writes: ${wordsOf(error)}`);
+    return unwell(`${place}: takes no writes: ${lineOf(error)}: ${adviceOn(error)}`);
   }
 }
 

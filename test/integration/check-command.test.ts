@@ -131,6 +131,23 @@ describe('of Postgres', () => {
     expect(away).not.toContain('secret');
   });
 
+  it.each([
+    ['another user', { username: 'nobody' }, /: set the user and password of DATABASE_URL right$/],
+    [
+      'another database',
+      { pathname: 'nowhere' },
+      /: create the database, or name another one in DATABASE_URL$/,
+    ],
+    [
+      'TLS',
+      { search: '?sslmode=require' },
+      /: set up TLS on the server, or leave sslmode out of DATABASE_URL$/,
+    ],
+  ])('what to do about %s is told', async (_, other, advice) => {
+    const url = Object.assign(new URL(inject('postgresUrl')), other).href;
+    expect(await fault({ DATABASE_URL: url })).toMatch(advice);
+  });
+
   it('a role that may not make the tables is told what to grant', async () => {
     const test = await database({ migrated: false });
     const role = `nobody_${randomUUID().slice(0, 8)}`;
@@ -200,10 +217,15 @@ describe.skipIf(!isOnPath('redis-server'))('of Redis', () => {
     );
     const locked = await redis({ requirepass: 'right' });
     const wrong = await fault({ REDIS_URL: locked.replace('//', '//:wrong@') });
-    expect(wrong).toMatch(/WRONGPASS/);
+    expect(wrong).toMatch(/WRONGPASS.*: set the password of REDIS_URL right$/);
+    expect(await fault({ REDIS_URL: `rediss://${new URL(polyAi.url).host}` })).toMatch(
+      /SSL routines.*: does the port of REDIS_URL speak TLS\? Without it, write redis:\/\/ and not rediss:\/\/$/,
+    );
     expect(wrong).not.toContain(':wrong@');
     const replica = await redis({ replicaof: `127.0.0.1 ${port}` });
-    expect(await fault({ REDIS_URL: replica })).toMatch(/takes no writes: .*READONLY/);
+    expect(await fault({ REDIS_URL: replica })).toMatch(
+      /takes no writes: .*READONLY.*: name the primary in REDIS_URL$/,
+    );
   });
 
   it('one of a cluster is to be named as one', async () => {
