@@ -55,14 +55,18 @@ export async function runCommandLine([command = 'serve', ...args]: readonly stri
 }
 
 async function run(command: string, args: string[]): Promise<void> {
+  // psql has a --help of its own.
+  if (command !== 'psql' && args.includes('--help')) return console.log(USAGE);
   switch (command) {
     case 'serve':
     case 'api':
     case 'worker': {
+      refuseOptions(command, args);
       const { serve } = await import('./serve.ts');
       return serve(command);
     }
     case 'migrate': {
+      refuseOptions(command, args);
       const { migrate } = await import('./commands/migrate.ts');
       return migrate(await configOf(command));
     }
@@ -115,6 +119,11 @@ async function run(command: string, args: string[]): Promise<void> {
     default:
       throw new Error(`unknown command ${command}\n${USAGE}`);
   }
+}
+
+function refuseOptions(command: string, [first]: readonly string[]): void {
+  if (first === undefined) return;
+  throw new Error(`${command} takes no ${first}: it is configured by variables, as PORT, which README lists`);
 }
 
 async function check(args: string[]): Promise<number> {

@@ -1,4 +1,5 @@
 import { isatty } from 'node:tty';
+import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
 import { within } from './clock.ts';
 import { type Config, readConfig } from './config/config.ts';
@@ -64,7 +65,7 @@ async function run(role: Role, config: Config): Promise<void> {
     process.exit(0);
   };
   // From a terminal it means that the terminal is gone.
-  if (!isatty(STANDARD_OUTPUT)) process.on('SIGHUP', () => void reload(role, starting, log));
+  if (!isatty(STANDARD_OUTPUT)) process.on('SIGHUP', () => void reload({ role, config, starting, log }));
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   await started(starting, ending.signal);
@@ -80,11 +81,23 @@ async function started(starting: Promise<Sidecar>, signal: AbortSignal): Promise
   }
 }
 
-async function reload(role: Role, starting: Promise<Sidecar>, log: Logger): Promise<void> {
+interface Reloading {
+  role: Role;
+  /** As it was at the start. */
+  config: Config;
+  starting: Promise<Sidecar>;
+  log: Logger;
+}
+
+async function reload({ role, config, starting, log }: Reloading): Promise<void> {
   try {
     const sidecar = await starting;
-    sidecar.reload(readConfig(role));
+    const next = readConfig(role);
+    sidecar.reload(next);
     log.info('configuration read again');
+    if (!isDeepStrictEqual(next.apiKeys, config.apiKeys)) {
+      log.warn('API_KEYS have changed: the old ones count until polykeep is restarted');
+    }
   } catch (error) {
     const problem = error instanceof ConfigError ? { problems: error.problems } : { err: error };
     log.error(problem, 'configuration kept as it was');

@@ -1,7 +1,7 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, constants, openSync } from 'node:fs';
-import { access, chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { access, chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { request } from 'undici';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { type Simulator, startSimulator } from '../../src/simulator/simulator.ts';
 import { client } from '../support/client.ts';
-import { environmentOf, MAIN } from '../support/command-line.ts';
+import { environmentOf, MAIN, runPolykeep } from '../support/command-line.ts';
 import { freePort } from '../support/free-port.ts';
 import { isOnPath } from '../support/redis-choice.ts';
 import { FAST, type SidecarProcess, spawnByShell, spawnSidecar } from '../support/sidecar.ts';
@@ -266,6 +266,18 @@ describe('the reader of the log', () => {
   });
 });
 
+it('keys that are changed are told to count from the next start on', async () => {
+  const file = join(dataDir, 'keys');
+  await writeFile(file, 'me:write:a-key-of-sixteen-characters');
+  const sidecar = start({ API_KEYS_FILE: file, WEBHOOKS_SECRET: 'a-root-of-secrets-that-is-long-enough' });
+  await sidecar.url();
+  await writeFile(file, 'me:write:another-key-of-some-length');
+  sidecar.process.kill('SIGHUP');
+  await expect
+    .poll(() => sidecar.log.map(({ msg }) => msg))
+    .toContain('API_KEYS have changed: the old ones count until polykeep is restarted');
+});
+
 describe('bad configuration', () => {
   it('is one plain line for each problem, and exit code 1, before anything starts', async () => {
     const sidecar = start({ PORT: 'eighty', LEASE_MS: '-1' });
@@ -317,6 +329,18 @@ describe('bad configuration', () => {
     expect(await sidecar.exited).toBe(1);
     expect(sidecar.stderr()).toMatch(message);
     expect(sidecar.stderr()).not.toMatch(/\n\s+at /);
+  });
+
+  it('an option of another command is one too, and --help shows what there is', async () => {
+    const refused = await runPolykeep(['serve', '--port', '9000'], {});
+    expect(refused).toMatchObject({
+      code: 1,
+      stderr: 'polykeep: serve takes no --port: it is configured by variables, as PORT, which README lists\n',
+    });
+    for (const command of ['serve', 'check', 'track']) {
+      const helped = await runPolykeep([command, '--help'], {});
+      expect(helped).toMatchObject({ code: 0, stdout: expect.stringMatching(/^usage: polykeep COMMAND/) });
+    }
   });
 
   it('a data folder that its user may not write to is a plain line too', async () => {
