@@ -16,6 +16,8 @@ export interface EmbeddedPostgres {
 interface EmbeddedPostgresOptions {
   dataDir: string;
   port?: number | null;
+  /** false: whoever ends the server himself has it end, and starts it himself. */
+  startsAgain?: boolean;
   log: (message: string) => void;
 }
 
@@ -46,7 +48,12 @@ async function start(dataDir: string, options: EmbeddedPostgresOptions): Promise
   const run = programRunner(await postgresPrograms(dataDir, user), user, folder.log);
   await folder.initialise(run);
   const server = new PostgresServer(folder, run, options.log);
-  const { standing, port } = await StandingServer.start(server, options.log, options.port ?? null);
+  const { startsAgain = true, log } = options;
+  const { standing, port } = await StandingServer.start(server, {
+    port: options.port ?? null,
+    startsAgain,
+    log,
+  });
   const url = folder.url(port);
   let stopping: Promise<void> | null = null;
   const stop = () => {

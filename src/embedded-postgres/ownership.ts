@@ -41,6 +41,8 @@ type ServerState =
 
 type UrlOf = (port: number) => string;
 type Log = (message: string) => void;
+/** Called once the server has ended without us; null: it is waited for. */
+export type OnGone = (() => void) | null;
 
 /** Whether a server runs on the data folder, and whether it is somebody's. An orphan is claimed in the same breath. */
 export async function stateOf(pgData: string, urlOf: UrlOf, log: Log): Promise<ServerState> {
@@ -58,7 +60,7 @@ export async function stateOf(pgData: string, urlOf: UrlOf, log: Log): Promise<S
     if (await isOwned(client)) return { kind: 'owned', postmaster };
     await sleep(ORPHANED_AFTER_MS);
     if (await isOwned(client)) return { kind: 'owned', postmaster };
-    const ownership = await claim(postmaster, urlOf, { log, onGone: () => {} });
+    const ownership = await claim(postmaster, urlOf, { log, onGone: null });
     return ownership === null ? { kind: 'owned', postmaster } : { kind: 'orphaned', ownership };
   } catch {
     // It went away while we looked: another polykeep has found the orphan too.
@@ -76,13 +78,12 @@ export async function postmasterOf(pgData: string): Promise<Postmaster | null> {
 }
 
 /**
- * Becomes the owner of a running server; null where another is. `onGone` is called once the server has ended without us.
- * Throws where it cannot be asked.
+ * Becomes the owner of a running server; null where another is. Throws where it cannot be asked.
  */
 export async function claim(
   postmaster: Postmaster,
   urlOf: UrlOf,
-  { log, onGone }: { log: Log; onGone: () => void },
+  { log, onGone }: { log: Log; onGone: OnGone },
 ): Promise<Ownership | null> {
   let ending = false;
   let client = await locked(urlOf(postmaster.port));
@@ -99,7 +100,7 @@ export async function claim(
           client = next;
           return hold(next);
         }
-        if (!(await isRunning(postmaster.pid))) return onGone();
+        if (onGone !== null && !(await isRunning(postmaster.pid))) return onGone();
         await sleep(RETRY_MS);
       }
     });

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DataFolder } from './data-folder.ts';
 import { DataDirInUseError, EmbeddedPortTakenError } from './embedded-errors.ts';
-import { claim, type Ownership, type Postmaster, postmasterOf, stateOf } from './ownership.ts';
+import { claim, type OnGone, type Ownership, type Postmaster, postmasterOf, stateOf } from './ownership.ts';
 import { chooseFreePort, isFree } from './port.ts';
 import type { RunProgram } from './programs.ts';
 
@@ -30,10 +30,10 @@ export class PostgresServer {
   }
 
   /**
-   * Starts a server that is ours alone, on that port; null: on the port it had before, and first on any. `onGone` is
-   * called once it has ended without us. Throws `DataDirInUseError`, `EmbeddedPortTakenError` or `EmbeddedPostgresError`.
+   * Starts a server that is ours alone, on that port; null: on the port it had before, and first on any. Throws
+   * `DataDirInUseError`, `EmbeddedPortTakenError` or `EmbeddedPostgresError`.
    */
-  async start(configuredPort: number | null, onGone: () => void): Promise<Ownership> {
+  async start(configuredPort: number | null, onGone: OnGone): Promise<Ownership> {
     const { path, pgData, log } = this.#folder;
     const deadline = performance.now() + START_PATIENCE_MS;
     const portDeadline = performance.now() + PORT_PATIENCE_MS;
@@ -97,7 +97,7 @@ export class PostgresServer {
     return /in use|(lock|PID) file .* (already exists|is empty)/.test(said);
   }
 
-  async #claim(postmaster: Postmaster, onGone: () => void): Promise<Ownership> {
+  async #claim(postmaster: Postmaster, onGone: OnGone): Promise<Ownership> {
     const { path, passwordFile, log } = this.#folder;
     let ownership: Ownership | null;
     try {

@@ -5,6 +5,12 @@ import type { PostgresServer } from './postgres-server.ts';
 
 const AGAIN_EVERY_MS = 2_000;
 
+interface StandingOptions {
+  port: number | null;
+  startsAgain: boolean;
+  log: (message: string) => void;
+}
+
 /** A server that is started again where it ends without us, as by `kill -9` or for want of memory: nobody else would. */
 export class StandingServer {
   readonly #server: PostgresServer;
@@ -12,19 +18,18 @@ export class StandingServer {
   readonly #ending = new AbortController();
   #owned: Promise<Ownership>;
 
-  private constructor(server: PostgresServer, log: (message: string) => void, port: number | null) {
+  private constructor(server: PostgresServer, { port, startsAgain, log }: StandingOptions) {
     this.#server = server;
     this.#log = log;
-    this.#owned = server.start(port, this.#startAgain);
+    this.#owned = server.start(port, startsAgain ? this.#startAgain : null);
   }
 
-  /** Throws as `PostgresServer.start` does. The port is kept for later starts. */
+  /** Throws as `PostgresServer.start` does. */
   static async start(
     server: PostgresServer,
-    log: (message: string) => void,
-    port: number | null,
+    options: StandingOptions,
   ): Promise<{ standing: StandingServer; port: number }> {
-    const standing = new StandingServer(server, log, port);
+    const standing = new StandingServer(server, options);
     const { postmaster } = await standing.#owned;
     return { standing, port: postmaster.port };
   }

@@ -43,7 +43,8 @@ export interface ChaosPostgres {
 export async function startChaosPostgres(incidents: IncidentLog): Promise<ChaosPostgres> {
   // Directly below the temporary folder, so that the user postgres gets through.
   const dataDir = await mkdtemp(join(tmpdir(), 'polykeep-chaos-'));
-  const postgres = await startEmbeddedPostgres({ dataDir, log: () => {} }).catch(async (error: unknown) => {
+  const options = { dataDir, startsAgain: false, log: () => {} };
+  const postgres = await startEmbeddedPostgres(options).catch(async (error: unknown) => {
     await rm(dataDir, { recursive: true, force: true });
     throw error;
   });
