@@ -51,6 +51,11 @@ function meantBy(name: string): string | null {
 /** One whose parts stand in ours in their order, as of POLYAI_TOKEN in POLYAI_AUTH_TOKEN. */
 function cutShort(name: string): string | null {
   if (!OURS.test(`${name}_`)) return null;
-  const inOrder = new RegExp(`^${name.split('_').join('(_.*)?_')}(_|$)`);
-  return NAMES.find((ours) => inOrder.test(ours)) ?? null;
+  const parts = name.split('_');
+  const holds = (ours: string) => {
+    let found = 0;
+    for (const part of ours.split('_')) if (part === parts[found]) found++;
+    return found === parts.length && ours.startsWith(`${parts[0]}_`);
+  };
+  return NAMES.find(holds) ?? null;
 }

@@ -200,6 +200,7 @@ describe('a variable that is not known', () => {
     ['POLYAI_TOKEN', 'POLYAI_AUTH_TOKEN'],
     ['POLL_INTERVAL', 'POLL_INTERVAL_MIN_MS'],
     ['RETENTION', 'RETENTION_DAYS'],
+    ['POLYAI_(', null],
     ['POSTS', null],
     ['POLYAI_REGION', null],
   ])('%s is warned of where it begins like one of ours', (name, meant) => {
