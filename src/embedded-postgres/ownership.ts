@@ -77,9 +77,7 @@ export async function postmasterOf(pgData: string): Promise<Postmaster | null> {
   return pid > 0 ? { pid, port: Math.max(0, port) || 0 } : null;
 }
 
-/**
- * Becomes the owner of a running server; null where another is. Throws where it cannot be asked.
- */
+/** Becomes the owner of a running server; null where another is. Throws where it cannot be asked. */
 export async function claim(
   postmaster: Postmaster,
   urlOf: UrlOf,
@@ -100,7 +98,10 @@ export async function claim(
           client = next;
           return hold(next);
         }
-        if (onGone !== null && !(await isRunning(postmaster.pid))) return onGone();
+        if (onGone !== null && !(await isRunning(postmaster.pid))) {
+          if (!ending) onGone();
+          return;
+        }
         await sleep(RETRY_MS);
       }
     });

@@ -42,6 +42,7 @@ export class StandingServer {
   }
 
   readonly #startAgain = (): void => {
+    if (this.#ending.signal.aborted) return;
     this.#owned = this.#owned.then(({ postmaster }) => this.#untilStarted(postmaster.port));
     // Whoever stops it waits for it; before that nobody does.
     this.#owned.catch(() => {});
