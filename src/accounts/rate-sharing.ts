@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
+import { isReplyError } from '../network/redis-errors.ts';
 import { merged, type RateReport, type RateState, shareOf } from './rate.ts';
 
 export interface RateExchange {
@@ -123,7 +124,7 @@ export class RateSharing {
     // Before the first tick the connection may not be made yet.
     if (this.#isStopped || !this.#hasTicked) return;
     const { account, log, onMissed } = this.#options;
-    const missed = error instanceof Error && error.name === 'ReplyError' ? 'refusal' : 'silence';
+    const missed = isReplyError(error) ? 'refusal' : 'silence';
     if (this.#missed !== missed) {
       log[LEVELS[missed].begin]({ account, err: error }, 'rate limit is not shared: each keeps its part');
     }

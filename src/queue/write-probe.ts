@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { within } from '../clock.ts';
+import { isReplyError } from '../network/redis-errors.ts';
 import { QueueUnavailableError } from './call-queue.ts';
 import { firstAttempt, isReady, type RedisConnection } from './redis.ts';
 
@@ -105,7 +106,7 @@ export function createWriteProbe({ redis, key, jobKeys, server, log }: WriteProb
     try {
       await set();
     } catch (error) {
-      if (whyAway !== null || (error instanceof Error && error.name === 'ReplyError')) throw error;
+      if (whyAway !== null || isReplyError(error)) throw error;
       await firstAttempt(redis);
       await set();
     }
