@@ -54,4 +54,5 @@ select ${sql.raw(`${CALL} as json${more === '' ? '' : `, ${more}`}`)}
 }
 
 /** The order of every list. */
-export const NEWEST_FIRST = sql.raw('order by c.registered_at desc, c.id desc');
+export const ORDER = 'order by c.registered_at desc, c.id desc';
+export const NEWEST_FIRST = sql.raw(ORDER);

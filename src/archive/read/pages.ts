@@ -12,7 +12,7 @@ import {
   registeredWithin,
   timestamp,
 } from './call-filter.ts';
-import { callRows, NEWEST_FIRST } from './call-json.ts';
+import { callRows, NEWEST_FIRST, ORDER } from './call-json.ts';
 import type { Position } from './cursors.ts';
 
 export interface CallPage {
@@ -98,10 +98,7 @@ interface PageRow {
   next: [id: string, registeredMs: string] | null;
 }
 
-/**
- * The calls that `chosen` has, one more than the page, in one row: pg takes as long for a hundred rows as the rest of the
- * process does for the whole request.
- */
+/** The calls that `chosen` has, one more than the page, in one row: pg takes its time for each column of each row. */
 export function pageOf(chosen: SQL, limit: number): SQL {
   const last = sql.raw(`${limit}`);
   return sql`
@@ -110,7 +107,7 @@ select string_agg(p.json, ',' order by p.n) filter (where p.n <= ${last}) as jso
   from (${callRows(chosen, PLACE)}) p`;
 }
 
-const PLACE = `row_number() over (order by c.registered_at desc, c.id desc) as n, count(*) over () as count,
+const PLACE = `row_number() over (${ORDER}) as n, count(*) over () as count,
        array[c.id, (date_part('epoch', c.registered_at) * 1000)::int8]::text[] as position`;
 
 /** The name of a statement stands for its text, whoever else uses the connection. */
