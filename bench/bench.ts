@@ -3,11 +3,11 @@ import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { Client } from 'pg';
 import { migrateDatabase } from '../src/archive/schema/migrations.ts';
 import { startEmbeddedPostgres } from '../src/embedded-postgres/embedded-postgres.ts';
 import { silentLog } from '../test/support/log.ts';
 import { spawnRedisServer } from '../test/support/redis-server.ts';
+import { query } from './query.ts';
 import { startUpstream, type Upstream } from './upstream/upstream.ts';
 
 /** What the parts run with: each thing is started for whoever first asks for it, and stopped at the end. */
@@ -108,11 +108,4 @@ function once<T>(start: () => Promise<T>): () => Promise<T> {
     started ??= start();
     return started;
   };
-}
-
-async function query(url: string, text: string): Promise<void> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  await client.query(text);
-  await client.end();
 }

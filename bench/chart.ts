@@ -1,4 +1,5 @@
 import type { Bars } from './part.ts';
+import { escaped, OTHERS, OURS, svg } from './svg.ts';
 
 const WIDTH = 760;
 const LABELS = 250;
@@ -6,9 +7,6 @@ const NUMBERS = 90;
 const BAR = 24;
 const STEP = 36;
 const TOP = 52;
-const OURS = '#1f6feb';
-const OTHERS = '#9aa4b2';
-const TEXT = '#24292f';
 
 /** A bar for each candidate, ours in colour; readable on a white and on a dark page. */
 export function chart({ title, unit, bars }: Bars): string {
@@ -24,15 +22,5 @@ export function chart({ title, unit, bars }: Bars): string {
       `<text x="${(LABELS + width + 8).toFixed(1)}" y="${middle}" dominant-baseline="central">${Math.round(value).toLocaleString('en-GB')}</text>`,
     ].join('\n');
   });
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="system-ui, sans-serif" font-size="14" fill="${TEXT}">
-<title>${escaped(`${title} (${unit})`)}</title>
-<rect width="100%" height="100%" fill="#ffffff"/>
-<text x="16" y="30" font-size="17" font-weight="600">${escaped(title)} <tspan font-size="13" font-weight="400">(${escaped(unit)})</tspan></text>
-${rows.join('\n')}
-</svg>
-`;
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
+  return svg({ title, unit, width: WIDTH, height, marks: rows });
 }

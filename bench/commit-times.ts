@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Client } from 'pg';
 import { migrateDatabase } from '../src/archive/schema/migrations.ts';
 import { startEmbeddedPostgres } from '../src/embedded-postgres/embedded-postgres.ts';
 import { silentLog } from '../test/support/log.ts';
 import { type Bench, postmasterOf } from './bench.ts';
+import { query } from './query.ts';
 
 /** A Postgres that keeps when each transaction was committed. */
 export interface TimedPostgres extends AsyncDisposable {
@@ -57,14 +57,4 @@ export async function postgresWithCommitTimes({ folder }: Bench): Promise<TimedP
 
 export function commitsIn(databaseUrl: string): Promise<Commit[]> {
   return query<Commit>(databaseUrl, COMMITTED);
-}
-
-export async function query<Row extends object>(url: string, text: string): Promise<Row[]> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  try {
-    return (await client.query<Row>(text)).rows;
-  } finally {
-    await client.end();
-  }
 }

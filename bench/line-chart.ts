@@ -1,4 +1,5 @@
 import type { Lines, Series } from './part.ts';
+import { escaped, OTHERS, OURS, svg } from './svg.ts';
 
 const WIDTH = 900;
 const LEFT = 56;
@@ -6,9 +7,6 @@ const RIGHT = 16;
 const TOP = 92;
 const PLOT = 260;
 const BOTTOM = 150;
-const OURS = '#1f6feb';
-const OTHERS = '#9aa4b2';
-const TEXT = '#24292f';
 const BAND = '#f3f5f8';
 
 /** Lines over the hours of a day, with its phases as bands; the value by its logarithm. */
@@ -45,13 +43,13 @@ export function lineChart({ title, unit, bands, series, ticks }: Lines): string 
     const at = LEFT + index * 200;
     return `<line x1="${at}" x2="${at + 28}" y1="60" y2="60" ${stroke(one)}/><text x="${at + 34}" y="60" dominant-baseline="central" font-size="13">${escaped(one.label)}</text>`;
   });
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="system-ui, sans-serif" font-size="14" fill="${TEXT}">
-<title>${escaped(`${title} (${unit})`)}</title>
-<rect width="100%" height="100%" fill="#ffffff"/>
-<text x="16" y="30" font-size="17" font-weight="600">${escaped(title)} <tspan font-size="13" font-weight="400">(${escaped(unit)})</tspan></text>
-${[...bandRects, ...rules, ...hours, ...legend, ...paths].join('\n')}
-</svg>
-`;
+  return svg({
+    title,
+    unit,
+    width: WIDTH,
+    height,
+    marks: [...bandRects, ...rules, ...hours, ...legend, ...paths],
+  });
 }
 
 function stroke({ ours, isFaint }: Series): string {
@@ -61,8 +59,4 @@ function stroke({ ours, isFaint }: Series): string {
 
 function n(value: number): string {
   return value.toFixed(1);
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 }

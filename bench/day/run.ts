@@ -3,8 +3,9 @@ import { client } from '../../test/support/client.ts';
 import { spawnSidecar } from '../../test/support/sidecar.ts';
 import type { Bench } from '../bench.ts';
 import { BUILT } from '../built.ts';
-import { type Commit, commitsIn, postgresWithCommitTimes, query } from '../commit-times.ts';
+import { type Commit, commitsIn, postgresWithCommitTimes } from '../commit-times.ts';
 import { cpuOf, cpuOfTree } from '../cpu.ts';
+import { query } from '../query.ts';
 import { environmentOf, openWay } from '../upstream/way.ts';
 import { type Phase, PLACED_PER_SECOND, type Placed, PROGRAMME, place, type Scale } from './programme.ts';
 

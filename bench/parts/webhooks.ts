@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client } from 'pg';
 import { type Pushing, startPushing } from '../../test/support/push.ts';
 import { sightingNow } from '../../test/support/sighting.ts';
 import type { Bench } from '../bench.ts';
 import type { Window } from '../crowd-window.ts';
 import { atLeast, atMost, type Part, round, shown } from '../part.ts';
 import { median, quantile, spreadOf } from '../quantile.ts';
+import { query } from '../query.ts';
 import { settingsOf, startReceiver } from '../webhook-receivers.ts';
 import { measurePolls, POLLED_CALLS, type Polls } from '../webhooks-polls.ts';
 
@@ -146,7 +146,7 @@ async function measureLag(bench: Bench): Promise<Lag> {
       void pushing.writer.report({ callSid, sighting: sightingNow('queued') });
     }
     await sleep(2_000);
-    const written = await rows<{ name: string; at: number }>(
+    const written = await query<{ name: string; at: number }>(
       url,
       `select c.call_sid || ' ' || d.seq as name, date_part('epoch', d.created_at) * 1000 as at
          from polykeep_internal.deliveries d join polykeep_internal.calls c on c.id = d.call_id`,
@@ -171,7 +171,7 @@ async function measureRate(bench: Bench): Promise<number> {
     const begunAt = performance.now();
     pushing.sender().start();
     const left = `select count(*)::int as count from polykeep_internal.deliveries where status = 0`;
-    while (((await rows<{ count: number }>(url, left))[0]?.count ?? 0) > 0) await sleep(100);
+    while (((await query<{ count: number }>(url, left))[0]?.count ?? 0) > 0) await sleep(100);
     return callSids.length / ((performance.now() - begunAt) / 1000);
   } finally {
     await pushing.stop();
@@ -201,7 +201,7 @@ async function measureWaiting(bench: Bench): Promise<number> {
   const { url, pushing } = await opened(bench);
   try {
     await pushing.webhooks.create(settingsOf('http://127.0.0.1:1/'));
-    await rows(
+    await query(
       url,
       `with stored as (
          insert into polykeep_internal.accounts (name) values ('default') returning id
@@ -228,15 +228,5 @@ async function measureWaiting(bench: Bench): Promise<number> {
     return (most - before) / 1024 / 1024;
   } finally {
     await pushing.stop();
-  }
-}
-
-async function rows<Row extends object>(url: string, text: string): Promise<Row[]> {
-  const client = new Client({ connectionString: url });
-  await client.connect();
-  try {
-    return (await client.query<Row>(text)).rows;
-  } finally {
-    await client.end();
   }
 }

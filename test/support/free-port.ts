@@ -1,4 +1,4 @@
-import { createServer } from 'node:net';
+import { isFree } from '../../src/embedded-postgres/port.ts';
 
 /**
  * Below what Linux (32768) and others (49152) give to the near ends of connections: a port from there can be taken by
@@ -19,13 +19,4 @@ export async function freePort(): Promise<number> {
     const port = FIRST + (taken % COUNT);
     if (await isFree(port)) return port;
   }
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  const free = await new Promise<boolean>((resolve) => {
-    server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
-  });
-  if (free) await new Promise((done) => server.close(done));
-  return free;
 }
