@@ -7,6 +7,7 @@ import type { PolyAiApi, Scope } from '../polyai/api.ts';
 import type { PolyAiClient, Trigger } from '../polyai/polyai-client.ts';
 import { PolyAiError } from '../polyai/polyai-error.ts';
 import { AccountHealth } from './account-health.ts';
+import type { Slot } from './line.ts';
 import { Pause } from './pause.ts';
 import type { PollResult } from './poll-signs.ts';
 import type { RateLimit } from './rate-limit.ts';
@@ -47,9 +48,17 @@ export interface Account {
   readonly connection: Connection;
   readonly limit: RateLimit;
   /** As `RateLimit.slot`. While the account is paused no poll waits, since `getStatus` makes but one probe in 30 s. */
-  slot(dueAt: number, until: number, signal: AbortSignal): Promise<boolean>;
-  /** As `PolyAiClient.getStatus`; throws `AccountPausedError` without asking while the account is paused. */
-  getStatus(callSid: string, signal: AbortSignal, before: Observation | null): Promise<Observation>;
+  slot(dueAt: number, until: number, signal: AbortSignal): Promise<Slot | null>;
+  /**
+   * As `PolyAiClient.getStatus`; throws `AccountPausedError` without asking while the account is paused. Gives the slot
+   * back.
+   */
+  getStatus(
+    callSid: string,
+    slot: Slot,
+    signal: AbortSignal,
+    before: Observation | null,
+  ): Promise<Observation>;
   /**
    * As `PolyAiClient.askStatus`. It is charged to the rate limit and does not wait for it: its caller waits already.
    */
@@ -90,22 +99,25 @@ export function createAccount(options: AccountOptions): Account {
 
   async function getStatus(
     callSid: string,
+    slot: Slot,
     signal: AbortSignal,
     before: Observation | null,
   ): Promise<Observation> {
-    if (health.state === 'paused') {
-      if (pause.msToProbe > 0) throw new AccountPausedError(name);
-      pause.postpone();
-    }
     const asked = connection;
     const askedAt = clock.monotonic();
     try {
+      if (health.state === 'paused') {
+        if (pause.msToProbe > 0) throw new AccountPausedError(name);
+        pause.postpone();
+      }
       const observation = await asked.client.getStatus(callSid, signal, before);
       learn(asked, callSid, 'status', askedAt);
       return observation;
     } catch (error) {
       if (error instanceof PolyAiError) learn(asked, callSid, error, askedAt);
       throw error;
+    } finally {
+      slot.giveBack();
     }
   }
 
@@ -168,7 +180,9 @@ export function createAccount(options: AccountOptions): Account {
     },
     limit,
     slot: (dueAt, until, signal) =>
-      health.state === 'paused' ? Promise.resolve(!signal.aborted) : limit.slot(dueAt, until, signal),
+      health.state === 'paused'
+        ? Promise.resolve(signal.aborted ? null : UNLIMITED)
+        : limit.slot(dueAt, until, signal),
     getStatus,
     askStatus,
     trigger,
@@ -183,6 +197,9 @@ export function createAccount(options: AccountOptions): Account {
     },
   };
 }
+
+/** Of a paused account, which is not asked but by probes. */
+const UNLIMITED: Slot = { giveBack() {} };
 
 /** No poll was made, because the account is paused and its next probe is not due. */
 export class AccountPausedError extends Error {

@@ -80,6 +80,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
   function open(settings: AccountSettings, share: number): Account {
     const { name, maxRequestsPerSecond: max } = settings;
     const limit = createRateLimit({ account: name, max, exchange, clock, log });
+    limit.setAtOnce(share);
     return createAccount({ name, connection: connect(settings, share), limit, metrics, clock, log });
   }
 
@@ -107,6 +108,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
       const before = account.connection;
       account.reconnect(connect(settings, share), isElsewhere(present.settings, settings));
       account.limit.setMax(settings.maxRequestsPerSecond);
+      account.limit.setAtOnce(share);
       // Requests that are pending are still answered.
       void before.client.close();
       accounts.set(name, { settings, share, account });

@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
 import { type Condition, FoundLimit, type Moment } from './found-limit.ts';
-import { createLine, type Line } from './line.ts';
+import { createLine, type Line, type Slot } from './line.ts';
 import { isForgotten, type RateReport } from './rate.ts';
 import { type RateExchange, RateSharing } from './rate-sharing.ts';
 import { Tally } from './tally.ts';
 
 /** The rate limit of one account in all processes, as this one has it. All times in milliseconds, monotonic. */
-export interface RateLimit extends Pick<Line, 'slot' | 'charge'> {
+export interface RateLimit extends Pick<Line, 'slot' | 'charge' | 'setAtOnce'> {
   /** PolyAI took a request that was asked at that time, and did not answer 429. */
   accepted(askedAt: number): void;
   /**
@@ -92,13 +92,17 @@ class AccountRateLimit implements RateLimit {
     this.#sharing?.exchange();
   }
 
-  slot(dueAt: number, until: number, signal: AbortSignal): Promise<boolean> {
+  slot(dueAt: number, until: number, signal: AbortSignal): Promise<Slot | null> {
     if (this.#isIdle) this.#wake();
     return this.#line.slot(dueAt, until, signal);
   }
 
   charge(): void {
     this.#line.charge();
+  }
+
+  setAtOnce(slots: number): void {
+    this.#line.setAtOnce(slots);
   }
 
   accepted(askedAt: number): void {
@@ -140,7 +144,7 @@ class AccountRateLimit implements RateLimit {
   }
 
   #tick(): void {
-    this.#line.expire();
+    this.#line.look();
     const now = this.#now();
     this.#countAsked();
     this.#tally.turn(now);

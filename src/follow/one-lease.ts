@@ -1,4 +1,5 @@
 import { type Account, AccountPausedError } from '../accounts/account.ts';
+import type { Slot } from '../accounts/line.ts';
 import type { FollowedCall } from '../call/call.ts';
 import type { PaceSettings } from '../call/pace.ts';
 import type { VerdictLimits } from '../call/verdict.ts';
@@ -30,7 +31,7 @@ export interface LeaseOptions extends ScheduleOptions, FindingsOptions {
  * One call under one lease. The lease is always in one of these states:
  *
  * - sleeping: until the next poll is due, or the lease ends;
- * - waiting: the poll is due, and waits for a slot under the account's rate limit;
+ * - waiting: the poll is due, and waits for a slot of the account;
  * - polling: PolyAI is asked, and what it shows is recorded;
  * - letting go: the counters and a last promise are being written;
  * - over: the call is handed back, or there is nothing left to follow.
@@ -81,8 +82,9 @@ export class OneLease {
         }
       } else if (ms > 0 || !isDue) await sleep(ms);
       if (signal.aborted || !isDue) return;
-      if (!(await this.#account.slot(this.#schedule.placeAt, end, signal))) return;
-      await this.#poll(signal);
+      const slot = await this.#account.slot(this.#schedule.placeAt, end, signal);
+      if (slot === null) return;
+      await this.#poll(slot, signal);
       if (this.#recorder.isFull) await this.#recorder.written();
       if (this.#recorder.isOver) return;
     }
@@ -109,12 +111,13 @@ export class OneLease {
     this.#recorder.onIdle = null;
   }
 
-  async #poll(signal: AbortSignal): Promise<void> {
+  async #poll(slot: Slot, signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     const askedAtEpochMs = clock.now().getTime();
     const askedAt = clock.monotonic();
     try {
-      const observation = await this.#account.getStatus(this.#callSid, signal, this.#findings.lastSeen);
+      const { lastSeen } = this.#findings;
+      const observation = await this.#account.getStatus(this.#callSid, slot, signal, lastSeen);
       this.#schedule.polled(askedAt);
       if (this.#findings.answered(observation, askedAtEpochMs)) this.#schedule.statusChanged();
       if (this.#recorder.isOver) await this.#recorder.written();

@@ -7,7 +7,6 @@ import { Connection, connectionPool, OutgoingRequest } from './connections.ts';
 import { parseJson } from './json.ts';
 import { firstOf, isPolyAisError } from './observation.ts';
 import { MAX_MESSAGE_LENGTH, PolyAiError } from './polyai-error.ts';
-import { Starts } from './starts.ts';
 import { Transport } from './transport.ts';
 
 const MAX_STATUS_BYTES = 64 * 1024;
@@ -73,7 +72,6 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
   /** Each trigger under way, with the connection of its own that it has. */
   const triggers = new Map<Transport, Connection>();
   let isClosed = false;
-  const starts = new Starts();
   const headers = { [api.tokenHeader]: token, accept: 'application/json' };
   const statusLimits = { timeoutMs, maxBytes: MAX_STATUS_BYTES };
 
@@ -113,8 +111,6 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
 
   return {
     async getStatus(callSid, signal, before) {
-      const mayBegin = starts.mayBegin();
-      if (mayBegin !== undefined) await mayBegin;
       return read(callSid, await pollTransport.ask(statusRequest(callSid), statusLimits, signal), before);
     },
 
@@ -144,7 +140,6 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
 
     async close() {
       isClosed = true;
-      await starts.open();
       await Promise.all([pollTransport.idle(), ...[...triggers.keys()].map((transport) => transport.idle())]);
       await polls.destroy();
     },

@@ -38,7 +38,11 @@ const account = (name: string) => {
   return found;
 };
 
-const ask = (name: string, callSid = polyai.place()) => account(name).getStatus(callSid, never, null);
+async function ask(name: string, callSid = polyai.place()) {
+  const slot = await account(name).slot(clock.monotonic(), Number.POSITIVE_INFINITY, never);
+  if (slot === null) throw new Error(`${name} has no slot for ${callSid}`);
+  return account(name).getStatus(callSid, slot, never, null);
+}
 
 describe('connections to PolyAI', () => {
   /** How many requests of an account are at PolyAI at a time. */
@@ -47,8 +51,8 @@ describe('connections to PolyAI', () => {
     const asked = Promise.allSettled(Array.from({ length: 20 }, () => ask(name)));
     await new Promise((done) => setTimeout(done, 500));
     const open = polyai.openRequests();
-    await asked;
     repair();
+    await asked;
     return open;
   }
 

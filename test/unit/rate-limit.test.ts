@@ -227,7 +227,7 @@ describe('a process alone', () => {
     expect(alone.waiting).toBe(1);
     await pass(1_000);
     expect(alone.waiting).toBe(0);
-    expect(await turn).toBe(false);
+    expect(await turn).toBeNull();
   });
 
   it('ends with no timer and nobody waiting', async () => {
