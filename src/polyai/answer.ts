@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type Dispatcher, errors } from 'undici';
-import type { OutgoingRequest } from './connections.ts';
+import type { OutgoingRequest, Sender } from './connections.ts';
 import { decoderOf, TooLargeError } from './decoding.ts';
 import { firstOf } from './observation.ts';
 import { MAX_MESSAGE_LENGTH, PolyAiError } from './polyai-error.ts';
@@ -36,6 +36,7 @@ export class PendingAnswer implements Dispatcher.DispatchHandler {
   readonly answer: Promise<Answer>;
   readonly #resolve: (answer: Answer) => void;
   readonly #reject: (error: unknown) => void;
+  readonly #sender: Sender;
   readonly #request: OutgoingRequest;
   readonly #limits: AnswerLimits;
   /**
@@ -49,6 +50,7 @@ export class PendingAnswer implements Dispatcher.DispatchHandler {
   /** When the request is broken off, by `performance.now()`. */
   #deadline: number;
   #isAborted = false;
+  #isAskedAgain = false;
   #controller: Dispatcher.DispatchController | null = null;
   #brokenOff: { reason: Error } | null = null;
   #statusCode = 0;
@@ -58,8 +60,9 @@ export class PendingAnswer implements Dispatcher.DispatchHandler {
   readonly #more: Buffer[] = [];
   #size = 0;
 
-  /** Adds itself to `pending`, and leaves it once the answer is there or has failed. */
+  /** Sends the request, and adds itself to `pending`, which it leaves once the answer is there or has failed. */
   constructor(
+    sender: Sender,
     request: OutgoingRequest,
     limits: AnswerLimits,
     pending: PendingAnswer[],
@@ -69,17 +72,19 @@ export class PendingAnswer implements Dispatcher.DispatchHandler {
     this.answer = promise;
     this.#resolve = resolve;
     this.#reject = reject;
+    this.#sender = sender;
     this.#request = request;
     this.#limits = limits;
     this.#pending = pending;
     this.#place = pending.push(this) - 1;
     this.#signal = signal;
     this.#deadline = performance.now() + limits.timeoutMs;
+    sender.dispatch(request, this);
   }
 
   /**
-   * Breaks the request off where its time is over at `now`. One that waits for a connection is then never sent. The
-   * connection of one that was sent is left: nobody knows what is wrong with it.
+   * Breaks the request off where its time is over at `now`. One that waits for a connection is then never sent. Of one
+   * that was sent the connection is told.
    */
   look(now: number): void {
     if (!this.#isAborted && this.#signal?.aborted) {
@@ -92,7 +97,7 @@ export class PendingAnswer implements Dispatcher.DispatchHandler {
     this.#fail(reason);
     if (this.#controller === null) return;
     // In this order: the other way round the next request would be sent over the connection that is left.
-    this.#request.connection?.leave();
+    this.#request.connection?.timedOut(this.#request);
     this.#controller.abort(reason);
   }
 
@@ -121,6 +126,7 @@ export class PendingAnswer implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
+    this.#request.connection?.answered();
     const first = this.#first ?? NOTHING;
     const body = this.#more.length === 0 ? first : Buffer.concat([first, ...this.#more]);
     const decode = decoderOf(headerOf(this.#headers['content-encoding'])?.toLowerCase());
@@ -132,7 +138,21 @@ export class PendingAnswer implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#fail(error);
+    if (this.#mayAskAgain()) setImmediate(() => this.#sender.dispatch(this.#request, this));
+    else this.#fail(error);
+  }
+
+  /**
+   * A server that takes leave of an HTTP/2 connection (GOAWAY, as some do after a thousand requests) answers what is under
+   * way all the same, but undici 7.30.2 closes the connection at once, and all that shared it fail. None of that says
+   * anything of a call, and a status may be asked for twice.
+   */
+  #mayAskAgain(): boolean {
+    const { connection } = this.#request;
+    const isFirst = !this.#isAskedAgain && this.#brokenOff === null && this.#statusCode === 0;
+    if (!isFirst || connection === null || !connection.isShared || !connection.isBroken) return false;
+    this.#isAskedAgain = true;
+    return true;
   }
 
   /** An error's status says it all: a 401 whose page is too large is a 401 all the same. */

@@ -1,8 +1,20 @@
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import { buildConnector, Client, type Dispatcher, errors, Pool } from 'undici';
 import type { ProxyServer } from '../network/proxies.ts';
 import { tunnelled } from '../network/tunnel.ts';
 import { type InterimAnswers, skipInterim } from './interim.ts';
+
+/**
+ * Requests that share a connection over HTTP/2. With one each, a poll takes twice the CPU: each connection reads and
+ * writes for itself. With more, a connection that breaks takes more of them with it.
+ */
+const STREAMS = 16;
+
+/** What sends requests: a connection of one's own, or a pool of them. */
+export interface Sender {
+  dispatch(request: OutgoingRequest, handler: Dispatcher.DispatchHandler): unknown;
+}
 
 /** A request on its way to PolyAI. */
 export class OutgoingRequest implements Dispatcher.DispatchOptions {
@@ -12,6 +24,8 @@ export class OutgoingRequest implements Dispatcher.DispatchOptions {
   readonly body: Buffer | null;
   /** The connection that it was given to; null while it waits for one. */
   connection: Connection | null = null;
+  /** How many requests that connection had answered then. */
+  answeredBefore = 0;
 
   constructor(
     method: 'GET' | 'POST',
@@ -39,21 +53,24 @@ export interface ConnectionSettings {
 interface Held {
   socket: Socket | null;
   interim: InterimAnswers | null;
+  /** Sets how many requests it takes at a time. */
+  share: (requests: number) => void;
 }
 
 /**
- * One connection to PolyAI, which is made anew when it is lost. One request is under way over it at a time, over HTTP/2
- * too: so a connection whose request timed out can be left without breaking off other requests.
+ * One connection to PolyAI, which is made anew when it is lost. Over HTTP/1.1 one request is under way over it at a time,
+ * over HTTP/2 as many as `streams` says, where it may.
  */
 export class Connection extends Client {
   readonly #held: Held;
+  #answered = 0;
 
-  constructor(origin: string | URL, settings: ConnectionSettings) {
-    const held: Held = { socket: null, interim: null };
+  constructor(origin: string | URL, settings: ConnectionSettings, streams = 1, onHttp2 = () => {}) {
+    const held: Held = { socket: null, interim: null, share: () => {} };
     const connect = connector(settings);
     super(origin, {
       allowH2: settings.allowH2,
-      pipelining: 1,
+      pipelining: streams,
       // Each answer has a time limit of its own.
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -61,28 +78,55 @@ export class Connection extends Client {
         connect(options, (...[error, socket]: [Error, null] | [null, Socket]) => {
           if (error !== null) return callback(error, null);
           held.socket = socket;
-          held.interim = skipInterim(socket);
+          const isHttp2 = socket instanceof TLSSocket && socket.alpnProtocol === 'h2';
+          held.interim = isHttp2 ? null : skipInterim(socket);
+          held.share(isHttp2 ? streams : 1);
+          if (isHttp2) onHttp2();
           callback(null, socket);
         });
       },
     });
+    // undici would send requests one behind the other over HTTP/1.1, before the answer to the first.
+    held.share = (requests) => {
+      if (this.pipelining !== requests) this.pipelining = requests;
+    };
     this.#held = held;
   }
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
-    if (options instanceof OutgoingRequest) options.connection = this;
-    // The answer before was read to its end: undici gives a connection no second request before that.
+    if (options instanceof OutgoingRequest) {
+      options.connection = this;
+      options.answeredBefore = this.#answered;
+    }
+    // The answer before was read to its end: over HTTP/1.1 undici gives a connection no second request before that.
     this.#held.interim?.expect();
     return super.dispatch(options, handler);
   }
 
+  /** A whole answer came over it. */
+  answered(): void {
+    this.#answered++;
+  }
+
+  /** Other requests may be under way over it. */
+  get isShared(): boolean {
+    return this.pipelining > 1;
+  }
+
+  /** It broke, with all that was under way over it. */
+  get isBroken(): boolean {
+    return this.#held.socket?.destroyed ?? false;
+  }
+
   /**
-   * Closes what it is connected by. A connection may be dead though nobody closed it: a firewall forgot it, or the server
-   * behind it froze, and over HTTP/2 may answer pings all the same. After a time-out over HTTP/2 undici goes on
-   * sending requests into the silence. The error is of undici's own: at another, or at none, 7.30.2 throws or fails what
-   * waits for the next connection (lib/dispatcher/client-h2.js, client.js).
+   * A request that was sent over it has timed out. Where nothing was answered since, what it is connected by is closed: it
+   * may be dead though nobody closed it, since a firewall forgot it, or the server behind it froze, and over HTTP/2 may
+   * answer pings all the same. After a time-out over HTTP/2 undici goes on sending requests into the silence. The error
+   * is of undici's own: at another, or at none, 7.30.2 throws or fails what waits for the next connection
+   * (lib/dispatcher/client-h2.js, client.js).
    */
-  leave(): void {
+  timedOut({ answeredBefore }: OutgoingRequest): void {
+    if (this.#answered > answeredBefore) return;
     this.#held.socket?.destroy(new errors.SocketError('left after a time-out'));
   }
 }
@@ -93,11 +137,45 @@ function connector({ timeoutMs, allowH2, proxy = null }: ConnectionSettings): bu
   return proxy === null ? direct : tunnelled(proxy, direct, timeoutMs);
 }
 
-/** At most so many connections, each made when there is a request for it. */
-export function connectionPool(
-  origin: string,
-  connections: number,
-  settings: ConnectionSettings,
-): Dispatcher {
-  return new Pool(origin, { connections, factory: (url) => new Connection(url, settings) });
+/**
+ * So many requests at a time, each over a connection of its own, until the server is found to speak HTTP/2: from then on
+ * they share connections. Each connection is made when those before it have no room.
+ */
+export class ConnectionPool implements Sender {
+  readonly #origin: string;
+  readonly #atOnce: number;
+  readonly #settings: ConnectionSettings;
+  #pool: Pool;
+  /** That of unshared connections, where they are shared now. Requests may still be under way over it. */
+  #before: Pool | null = null;
+
+  constructor(origin: string, atOnce: number, settings: ConnectionSettings) {
+    this.#origin = origin;
+    this.#atOnce = atOnce;
+    this.#settings = settings;
+    this.#pool = this.#poolOf(1);
+  }
+
+  dispatch(request: OutgoingRequest, handler: Dispatcher.DispatchHandler): void {
+    this.#pool.dispatch(request, handler);
+  }
+
+  /** Breaks off what is under way. */
+  async destroy(): Promise<void> {
+    await Promise.all([this.#pool.destroy(), this.#before?.destroy()]);
+  }
+
+  #poolOf(streams: number): Pool {
+    return new Pool(this.#origin, {
+      connections: Math.ceil(this.#atOnce / streams),
+      factory: (url) => new Connection(url, this.#settings, streams, () => this.#speaksHttp2()),
+    });
+  }
+
+  #speaksHttp2(): void {
+    if (this.#before !== null) return;
+    this.#before = this.#pool;
+    this.#pool = this.#poolOf(STREAMS);
+    void this.#before.close();
+  }
 }

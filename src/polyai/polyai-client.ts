@@ -3,7 +3,7 @@ import type { FailureCode } from '../call/verdict.ts';
 import type { ProxyServer } from '../network/proxies.ts';
 import type { Answer } from './answer.ts';
 import type { PolyAiApi, Scope } from './api.ts';
-import { Connection, connectionPool, OutgoingRequest } from './connections.ts';
+import { Connection, ConnectionPool, OutgoingRequest } from './connections.ts';
 import { parseJson } from './json.ts';
 import { firstOf, isPolyAisError } from './observation.ts';
 import { MAX_MESSAGE_LENGTH, PolyAiError } from './polyai-error.ts';
@@ -67,7 +67,7 @@ export function createPolyAiClient(options: PolyAiClientOptions): PolyAiClient {
   const base = new URL(options.baseUrl);
   const prefix = base.pathname.replace(/\/+$/, '');
   const settings = { timeoutMs, allowH2, proxy };
-  const polls = connectionPool(base.origin, connections, settings);
+  const polls = new ConnectionPool(base.origin, connections, settings);
   const pollTransport = new Transport(polls);
   /** Each trigger under way, with the connection of its own that it has. */
   const triggers = new Map<Transport, Connection>();

@@ -1,6 +1,5 @@
-import type { Dispatcher } from 'undici';
 import { type Answer, type AnswerLimits, PendingAnswer } from './answer.ts';
-import type { OutgoingRequest } from './connections.ts';
+import type { OutgoingRequest, Sender } from './connections.ts';
 
 const LOOK_EVERY_MS = 100;
 
@@ -9,12 +8,12 @@ const LOOK_EVERY_MS = 100;
  * listener per request, each poll would make both and throw them away.
  */
 export class Transport {
-  readonly #dispatcher: Dispatcher;
+  readonly #sender: Sender;
   readonly #pending: PendingAnswer[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(dispatcher: Dispatcher) {
-    this.#dispatcher = dispatcher;
+  constructor(sender: Sender) {
+    this.#sender = sender;
   }
 
   /**
@@ -24,12 +23,10 @@ export class Transport {
    */
   ask(request: OutgoingRequest, limits: AnswerLimits, signal?: AbortSignal): Promise<Answer> {
     if (signal?.aborted) return Promise.reject(signal.reason);
-    const pending = new PendingAnswer(request, limits, this.#pending, signal);
     // A process that was held up (paused, or short of CPU) finds time-outs and answers that came long ago at once, and
     // timers go first: so it reads, and then looks.
     this.#timer ??= setInterval(() => setImmediate(() => this.#look()), LOOK_EVERY_MS);
-    this.#dispatcher.dispatch(request, pending);
-    return pending.answer;
+    return new PendingAnswer(this.#sender, request, limits, this.#pending, signal).answer;
   }
 
   /** Resolves when no answer is pending, which each has its time limit for. */

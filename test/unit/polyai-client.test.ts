@@ -79,6 +79,7 @@ describe.each(PROTOCOLS)('over $name', ({ tls, allowH2 }) => {
       return asked.filter(({ status }) => status === 'fulfilled').length;
     };
     expect(await shown()).toBe(60);
+    expect(await shown()).toBe(60);
     polyai.freezeConnections();
     expect(await shown()).toBe(0);
     expect(await shown()).toBe(60);

@@ -6,13 +6,15 @@ import { Worker } from 'node:worker_threads';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { AnswerLimits } from '../../src/polyai/answer.ts';
-import { connectionPool, OutgoingRequest } from '../../src/polyai/connections.ts';
+import { ConnectionPool, OutgoingRequest } from '../../src/polyai/connections.ts';
 import { Transport } from '../../src/polyai/transport.ts';
 import { cutOff, startWebServer, type WebRequest, type WebResponse } from '../../src/simulator/web-server.ts';
 import { makeCertificate } from '../support/certificate.ts';
 import { PROTOCOLS } from '../support/protocols.ts';
 
 const LIMITS: AnswerLimits = { timeoutMs: 10_000, maxBytes: 1_000 };
+/** Requests that share a connection over HTTP/2. */
+const SHARED_BY = 16;
 const LARGE = 'x'.repeat(1_001);
 
 type Listener = (request: WebRequest, response: WebResponse) => void;
@@ -26,7 +28,7 @@ function answer(response: WebResponse, code: number, headers: object, body: stri
 describe.each(PROTOCOLS)('over $name', ({ tls, allowH2 }) => {
   async function transportTo(listener: Listener, connections = 1): Promise<Transport> {
     const server = await startWebServer({ host: '127.0.0.1', port: 0, tls }, listener);
-    const pool = connectionPool(server.url, connections, { timeoutMs: LIMITS.timeoutMs, allowH2 });
+    const pool = new ConnectionPool(server.url, connections, { timeoutMs: LIMITS.timeoutMs, allowH2 });
     onTestFinished(async () => {
       await pool.destroy();
       await server.stop();
@@ -88,21 +90,26 @@ describe.each(PROTOCOLS)('over $name', ({ tls, allowH2 }) => {
     const asked: (string | undefined)[] = [];
     const answers: (() => void)[] = [];
     const transport = await transportTo((request, response) => {
+      if (request.url === '/') return answer(response, 200, {}, '');
       asked.push(request.url);
       answers.push(() => response.end());
     });
-    const first = ask(transport, {}, undefined, '/first');
+    // From here on it is known that the server speaks HTTP/2, if it does.
+    await ask(transport);
+    const room = tls?.http2 ? SHARED_BY : 1;
+    const first = Array.from({ length: room }, () => ask(transport, {}, undefined, '/first'));
+    await expect.poll(() => answers.length).toBe(room);
     await expect(ask(transport, { timeoutMs: 50 }, undefined, '/late')).rejects.toMatchObject({
       code: 'unavailable',
       message: 'no whole answer within 50 ms',
     });
-    const third = ask(transport, {}, undefined, '/third');
+    const last = ask(transport, {}, undefined, '/last');
+    for (const end of answers.splice(0)) end();
+    await Promise.all(first);
     await expect.poll(() => answers.length).toBe(1);
     answers.shift()?.();
-    await expect.poll(() => answers.length).toBe(1);
-    answers.shift()?.();
-    await Promise.all([first, third]);
-    expect(asked).toEqual(['/first', '/third']);
+    await last;
+    expect(new Set(asked)).toEqual(new Set(['/first', '/last']));
   });
 
   it('an answer that comes after an abort counts; without one the reason is thrown', async () => {
@@ -153,7 +160,7 @@ describe.each(PROTOCOLS)('over $name', ({ tls, allowH2 }) => {
     const server = await startWebServer({ host: '127.0.0.1', port: 0, tls }, (_request, response) =>
       answer(response, 200, {}, '{}'),
     );
-    const pool = connectionPool(server.url, 8, { timeoutMs: LIMITS.timeoutMs, allowH2 });
+    const pool = new ConnectionPool(server.url, 8, { timeoutMs: LIMITS.timeoutMs, allowH2 });
     onTestFinished(async () => {
       await pool.destroy();
       await server.stop();
@@ -163,6 +170,7 @@ describe.each(PROTOCOLS)('over $name', ({ tls, allowH2 }) => {
       const asked = await Promise.allSettled(Array.from({ length: 60 }, () => ask(transport, limits)));
       return asked.filter(({ status }) => status === 'fulfilled').length;
     };
+    expect(await answered()).toBe(60);
     expect(await answered()).toBe(60);
     server.freezeConnections();
     // The first on each connection time out, and those behind them but for what a connection made anew still takes.
@@ -186,21 +194,33 @@ describe.each(PROTOCOLS)('over $name', ({ tls, allowH2 }) => {
 describe('over HTTP/2', () => {
   const tls = PROTOCOLS.find((protocol) => protocol.tls?.http2)?.tls;
 
-  /** The sessions that requests came over, in their order; `act` is what becomes of the first request. */
-  async function start(act: (stream: ServerHttp2Stream) => void) {
-    const sessions: (Http2Session | undefined)[] = [];
+  type OverHttp2 = (request: Http2ServerRequest, response: WebResponse) => void;
+
+  /** To a server that is known to speak it. */
+  async function transportOver(onRequest: OverHttp2, atOnce = 1): Promise<Transport> {
     const server = await startWebServer({ host: '127.0.0.1', port: 0, tls }, (request, response) => {
       if (!(request instanceof Http2ServerRequest)) throw new Error('not over HTTP/2');
-      sessions.push(request.stream.session);
-      if (sessions.length === 1) act(request.stream);
-      else answer(response, 200, {}, '{}');
+      if (request.url === '/warm-up') answer(response, 200, {}, '');
+      else onRequest(request, response);
     });
-    const pool = connectionPool(server.url, 1, { timeoutMs: 10_000, allowH2: true });
+    const pool = new ConnectionPool(server.url, atOnce, { timeoutMs: 10_000, allowH2: true });
     onTestFinished(async () => {
       await pool.destroy();
       await server.stop();
     });
     const transport = new Transport(pool);
+    await transport.ask(new OutgoingRequest('GET', '/warm-up', {}), LIMITS);
+    return transport;
+  }
+
+  /** The sessions that requests came over, in their order; `act` is what becomes of the first request. */
+  async function start(act: (stream: ServerHttp2Stream) => void) {
+    const sessions: (Http2Session | undefined)[] = [];
+    const transport = await transportOver(({ stream }, response) => {
+      sessions.push(stream.session);
+      if (sessions.length === 1) act(stream);
+      else answer(response, 200, {}, '{}');
+    });
     const ask = () => transport.ask(new OutgoingRequest('GET', '/', {}), { ...LIMITS, timeoutMs: 1_000 });
     return { ask, sessions };
   }
@@ -217,12 +237,61 @@ describe('over HTTP/2', () => {
 
   it('a connection that the server takes leave of (GOAWAY) is replaced', async () => {
     const { ask, sessions } = await start((stream) => stream.session?.goaway());
-    await expect(ask()).rejects.toMatchObject({ code: 'unavailable', message: /GOAWAY/ });
     expect(await ask()).toMatchObject({ statusCode: 200 });
     sessions[1]?.goaway();
     await sleep(100);
     expect(await ask()).toMatchObject({ statusCode: 200 });
     expect(new Set(sessions).size).toBe(3);
+  });
+
+  it('what is under way when the server takes leave is asked again, once', async () => {
+    const listeners = { leaving: new Set<Http2Session>(), isAlwaysLeaving: false };
+    const asked: string[] = [];
+    const transport = await transportOver(({ stream, url }, response) => {
+      asked.push(url);
+      if (stream.session === undefined) return;
+      const { leaving, isAlwaysLeaving } = listeners;
+      const leaves = isAlwaysLeaving || leaving.size === 0 || leaving.has(stream.session);
+      if (leaves) leaving.add(stream.session);
+      if (leaves && (isAlwaysLeaving || asked.length === 10)) stream.session.goaway();
+      else if (!leaves) answer(response, 200, {}, '{}');
+    });
+    const ask = (path: string) => transport.ask(new OutgoingRequest('GET', path, {}), LIMITS);
+    const answers = await Promise.all(Array.from({ length: 10 }, (_, n) => ask(`/${n}`)));
+    expect(answers.map(({ statusCode }) => statusCode)).toEqual(Array.from({ length: 10 }, () => 200));
+    expect(asked).toHaveLength(20);
+    listeners.isAlwaysLeaving = true;
+    await expect(ask('/never')).rejects.toMatchObject({ code: 'unavailable', message: /GOAWAY/ });
+    expect(asked.filter((path) => path === '/never')).toHaveLength(2);
+  });
+
+  it('a request that has no answer times out alone, while others over its connection are answered', async () => {
+    const sessions = new Set<Http2Session | undefined>();
+    const transport = await transportOver(({ stream, url }, response) => {
+      sessions.add(stream.session);
+      if (url !== '/silent') answer(response, 200, {}, '{}');
+    });
+    const ask = (path: string, timeoutMs: number) =>
+      transport.ask(new OutgoingRequest('GET', path, {}), { ...LIMITS, timeoutMs });
+    await ask('/first', 10_000);
+    const silent = expect(ask('/silent', 500)).rejects.toMatchObject({ message: /500 ms/ });
+    await ask('/beside', 10_000);
+    await silent;
+    await ask('/after', 10_000);
+    expect(sessions.size).toBe(1);
+  });
+
+  it('requests share connections', async () => {
+    const sessions = new Set<Http2Session | undefined>();
+    const transport = await transportOver(({ stream }, response) => {
+      sessions.add(stream.session);
+      setTimeout(() => answer(response, 200, {}, '{}'), 20);
+    }, 10 * SHARED_BY);
+    const asked = Array.from({ length: 500 }, () =>
+      transport.ask(new OutgoingRequest('GET', '/', {}), LIMITS),
+    );
+    await Promise.all(asked);
+    expect(sessions.size).toBeLessThanOrEqual(10);
   });
 
   it('a request whose stream is reset fails alone, and its connection is kept', async () => {
@@ -241,7 +310,7 @@ describe('over HTTP/2', () => {
 
 describe('where nothing was sent the failure is "unreachable"', () => {
   async function failureOf(url: string) {
-    const pool = connectionPool(url, 1, { timeoutMs: 1_000, allowH2: false });
+    const pool = new ConnectionPool(url, 1, { timeoutMs: 1_000, allowH2: false });
     onTestFinished(() => pool.destroy());
     const asked = new Transport(pool).ask(new OutgoingRequest('GET', '/', {}), LIMITS);
     return asked.catch((error: unknown) => error);
@@ -300,7 +369,7 @@ it('an answer that came while the process was held up is taken, though its time 
   const shared = new Int32Array(new SharedArrayBuffer(12));
   const server = new Worker(ELSEWHERE, { eval: true, workerData: shared });
   const [port] = await once(server, 'message');
-  const pool = connectionPool(`http://127.0.0.1:${port}`, 1, { timeoutMs: 30_000, allowH2: false });
+  const pool = new ConnectionPool(`http://127.0.0.1:${port}`, 1, { timeoutMs: 30_000, allowH2: false });
   onTestFinished(async () => {
     await pool.destroy();
     await server.terminate();
