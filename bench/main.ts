@@ -23,8 +23,8 @@ import { readResults, tableText, targetTable, writeResults } from './results.ts'
  * `npm run bench` for all parts but the day, which takes ten minutes by itself, `npm run bench -- polling` for one. It
  * starts what it needs, and writes `RESULTS.md`, `results.json` and the charts.
  *
- * `npm run bench -- --quick` takes two minutes, and ends with 1 where a ratio fell against `quick.json`; with `--keep`
- * it writes that file. `npm run bench -- polling --quick` only shows that a part runs, and writes nothing.
+ * `npm run bench -- quick` takes two minutes, and ends with 1 where a ratio fell against `quick.json`; with `--keep` it
+ * writes that file. `npm run bench -- polling --quick` only shows that a part runs, and writes nothing.
  */
 const PARTS: readonly Part[] = [
   day,
@@ -52,12 +52,14 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '3' },
   },
 });
-const { quick, keep } = values;
+const isGuard = positionals.length === 1 && positionals[0] === 'quick';
+const quick = values.quick || isGuard;
 const rounds = quick ? 1 : Number(values.rounds);
+if (positionals.length === 0 && values.quick) throw new Error('npm run bench -- quick, or PART --quick');
 
 await using bench = await openBench({ quick, rounds });
-if (quick && positionals.length === 0) {
-  if (keep) await keepQuick(bench);
+if (isGuard) {
+  if (values.keep) await keepQuick(bench);
   else if (!(await runQuick(bench))) process.exitCode = 1;
 } else {
   await runParts(
