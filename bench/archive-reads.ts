@@ -21,8 +21,10 @@ const QUICK_FOR_MS = 300;
 const LARGE_FOR_MS = 3_000;
 export const ONE_CALL = 'one call';
 export const PAGE = 'page, newest';
+/** Each asked for once in a while: nothing of it is known. */
+const CURSOR = 'page, from a cursor on';
 const CAMPAIGN = 'page: failure, campaign often';
-const SHOWN = [ONE_CALL, PAGE, CAMPAIGN, 'feed, limit 100', 'feed, limit 1000', 'stats, 30 days'];
+const SHOWN = [ONE_CALL, PAGE, CURSOR, CAMPAIGN, 'feed, limit 100', 'feed, limit 1000', 'stats, 30 days'];
 export const BARE_CALL = 'bare route, one call';
 export const BARE_PAGE = 'bare route, page';
 export const BEFORE_PAGE = 'the page before';

@@ -3,7 +3,6 @@ import { PgDialect } from 'drizzle-orm/pg-core';
 import fastify from 'fastify';
 import { Pool } from 'pg';
 import { callRows, NEWEST_FIRST } from '../src/archive/read/call-json.ts';
-import { pageOf } from '../src/archive/read/pages.ts';
 
 /**
  * The least that any route on this Postgres takes, in a process of its own as the sidecar is: the same Fastify, the
@@ -14,8 +13,10 @@ const pool = new Pool({ connectionString: process.env.DATABASE_URL, max: 10, kee
 const app = fastify();
 const textOf = (query: ReturnType<typeof callRows>) => new PgDialect().sqlToQuery(query).sql;
 const ONE_CALL = textOf(callRows(sql`select * from polykeep_internal.calls c where c.call_sid = ${''}`));
-const NEWEST = sql`select * from polykeep_internal.calls c ${NEWEST_FIRST} limit 101`;
-const PAGE = textOf(pageOf(NEWEST, 100));
+const NEWEST = sql`select * from polykeep_internal.calls c ${NEWEST_FIRST} limit 100`;
+const PAGE = textOf(
+  sql`select string_agg(c.json, ',' ${NEWEST_FIRST}) as json from (${callRows(NEWEST, 'c.registered_at, c.id')}) c`,
+);
 
 app.get('/', async () => (await pool.query<{ one: number }>('select 1 as one')).rows[0]);
 app.get<{ Params: { callSid: string } }>('/v1/calls/:callSid', async ({ params: { callSid } }, reply) => {

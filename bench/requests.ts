@@ -1,6 +1,6 @@
 import { Client } from 'pg';
 import { Pool } from 'undici';
-import { type FeedPosition, feedCursor } from '../src/archive/read/cursors.ts';
+import { callCursor, type FeedPosition, feedCursor, type Position } from '../src/archive/read/cursors.ts';
 import { quantile } from './quantile.ts';
 
 /** One kind of request, whose paths are asked for in turn. */
@@ -43,6 +43,10 @@ export async function casesFor(databaseUrl: string): Promise<Case[]> {
     return (await client.query<Row>(text)).rows;
   };
   const calls = await sample<{ call_sid: string }>('call_sid', 'polykeep_internal.calls');
+  const positions = await sample<Position>(
+    'registered_at as "registeredAt", id::text',
+    'polykeep_internal.calls',
+  );
   const seen = await sample<FeedPosition>(
     'xid::text, call_id as "callId", seq',
     'polykeep_internal.transitions',
@@ -61,6 +65,11 @@ export async function casesFor(databaseUrl: string): Promise<Case[]> {
       concurrencies: bySixteen,
     },
     { name: 'page, newest', paths: ['/v1/calls?limit=100'], concurrencies: bySixteen },
+    {
+      name: 'page, from a cursor on',
+      paths: positions.map((position) => `/v1/calls?limit=100&cursor=${callCursor.encode(position)}`),
+      concurrencies: bySixteen,
+    },
     { name: 'page, newest 1000', paths: ['/v1/calls?limit=1000'], concurrencies: bySixteen },
     { name: 'page: failure, campaign often', paths: [failures('always-1')], concurrencies: bySixteen },
     { name: 'page: failure, campaign seldom', paths: [failures('always-9')], concurrencies: bySixteen },

@@ -40,7 +40,8 @@ export const archive: Part = {
         'are; and by one statement for each transition over ten connections, which people write first.',
         `Reads: of ${sizes.calls} calls, through an \`api\` process, one at a time`,
         `(p50, p99) and 16 at a time, statistics 2 (requests per second); the bare routes pass on JSON that Postgres makes, as PostgREST does, and check
-no key, no parameter and no limit. What polykeep gave up takes ∞. \`BENCH_ARCHIVE=postgres://…\` reads an archive that`,
+no key, no parameter and no limit. Of a newest page that is asked for again, polykeep has Postgres write what has
+changed alone, here nothing; of one from a cursor on it has all of it written. What polykeep gave up takes ∞. \`BENCH_ARCHIVE=postgres://…\` reads an archive that`,
         '`bench/seed.ts --calls 10000000` has made; `BENCH_BEFORE=FOLDER` measures an older checkout beside it.',
       ].join('\n'),
       tables: [writeTable(writes), readTable(shown, of), sizeTable(sizes, total)],

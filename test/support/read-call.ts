@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import type { CallJson } from '../../src/api/schemas.ts';
-import type { CallPage } from '../../src/archive/read/pages.ts';
+import type { CallPage } from '../../src/archive/read/known-pages.ts';
 import { createReader } from '../../src/archive/read/reader.ts';
 import type { Call } from '../../src/call/call.ts';
 

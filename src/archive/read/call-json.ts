@@ -35,6 +35,16 @@ const CALL = object([
   ['transitions', `'[' || coalesce(h.history, '') || ']'`],
 ]);
 
+const NAMES_AND_HISTORY = `
+  left join polykeep_internal.accounts a on a.id = c.account
+  left join polykeep_internal.statuses s on s.id = c.status
+  left join polykeep_internal.outcomes o on o.id = c.outcome
+ cross join lateral (
+       select string_agg(${object(TRANSITION_FIELDS)}, ',' order by t.seq) as history
+         from polykeep_internal.transitions t
+         left join polykeep_internal.statuses ts on ts.id = t.status
+        where t.call_id = c.id) h`;
+
 /**
  * The calls that `chosen` has rows of, in any order: each as `json`, with what else of it is read. One statement, so that
  * each is of one moment. pg takes a microsecond for each column of each row: `more` has no more than is needed.
@@ -42,16 +52,11 @@ const CALL = object([
 export function callRows(chosen: SQL, more = ''): SQL {
   return sql`
 select ${sql.raw(`${CALL} as json${more === '' ? '' : `, ${more}`}`)}
-  from (${chosen}) c
-  left join polykeep_internal.accounts a on a.id = c.account
-  left join polykeep_internal.statuses s on s.id = c.status
-  left join polykeep_internal.outcomes o on o.id = c.outcome
- cross join lateral (
-       select string_agg(${sql.raw(object(TRANSITION_FIELDS))}, ',' order by t.seq) as history
-         from polykeep_internal.transitions t
-         left join polykeep_internal.statuses ts on ts.id = t.status
-        where t.call_id = c.id) h`;
+  from (${chosen}) c ${sql.raw(NAMES_AND_HISTORY)}`;
 }
+
+/** The JSON of one call `c` as an expression, for a statement that does not need that of each. */
+export const JSON_OF_CALL = `(select ${CALL} from (select) one ${NAMES_AND_HISTORY})`;
 
 /** The order of every list. */
 export const ORDER = 'order by c.registered_at desc, c.id desc';

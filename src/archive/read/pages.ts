@@ -12,15 +12,9 @@ import {
   registeredWithin,
   timestamp,
 } from './call-filter.ts';
-import { callRows, NEWEST_FIRST, ORDER } from './call-json.ts';
+import { JSON_OF_CALL, NEWEST_FIRST } from './call-json.ts';
 import type { Position } from './cursors.ts';
-
-export interface CallPage {
-  /** Their JSON with commas between, newest registration first. */
-  json: string;
-  /** The last of them, where more follow it. */
-  next: Position | null;
-}
+import { BREAK, type CallPage, KEY, knownPagesOf, renewed } from './known-pages.ts';
 
 /** Throws `ArchiveUnavailableError` where Postgres is away. */
 export type ReadPage = (filter: CallFilter, limit: number, after: Position | null) => Promise<CallPage>;
@@ -38,6 +32,7 @@ const PLANNED_AT_MOST = 32;
 export function createPages(pool: Pool, { newestWalked = NEWEST_WALKED } = {}): ReadPage {
   const dialect = new PgDialect();
   const planned = new Map<string, string>();
+  const knownPages = knownPagesOf(pool);
 
   /**
    * A filter by time is planned anew each time: without the times, Postgres would take any span for a short one. The
@@ -51,20 +46,17 @@ export function createPages(pool: Pool, { newestWalked = NEWEST_WALKED } = {}): 
   }
 
   /** One more than the page has tells whether there is a next one. `isSearch`: its plan is for these values alone. */
-  async function page(
-    from: SQL,
-    where: SQL,
-    filter: CallFilter,
-    limit: number,
-    isSearch = false,
-  ): Promise<CallPage> {
+  function page(from: SQL, where: SQL, asked: Asked, isSearch = false): Promise<CallPage> {
+    const { filter, limit, after } = asked;
     const chosen = sql`select * from ${from} c where ${where} ${NEWEST_FIRST} limit ${sql.raw(`${limit + 1}`)}`;
-    const { sql: text, params: values } = dialect.sqlToQuery(pageOf(chosen, limit));
-    const name = isSearch ? undefined : nameOf(text, filter);
-    const query = name === undefined ? { text, values } : { name, text, values };
-    const { rows } = await answering(pool.query<PageRow>(query));
-    const { json, next } = rows[0] ?? { json: null, next: null };
-    return { json: json ?? '', next: next === null ? null : positionOf(next) };
+    // From a cursor on, a page is hardly asked for twice.
+    return knownPages.page(JSON.stringify([asked, isSearch]), after === null, async (known) => {
+      const { sql: text, params: values } = dialect.sqlToQuery(pageOf(chosen, known.keys));
+      const name = isSearch ? undefined : nameOf(text, filter);
+      const query = name === undefined ? { text, values } : { name, text, values };
+      const { rows } = await answering(pool.query<PageRow>(query));
+      return renewed(known, rows[0] ?? EMPTY, limit);
+    });
   }
 
   /**
@@ -73,50 +65,50 @@ export function createPages(pool: Pool, { newestWalked = NEWEST_WALKED } = {}): 
    * statement looks through the newest calls alone. Where they do not fill the page, the second one finds all matches
    * by the index and then sorts them.
    */
-  const search: ReadPage = async (filter, limit, after) => {
+  async function search(asked: Asked): Promise<CallPage> {
+    const { filter, after } = asked;
     const newest = sql`(select * from ${CALLS} c where ${all([registeredWithin(filter), beyond(after)])}
                         ${NEWEST_FIRST} limit ${sql.raw(`${newestWalked}`)})`;
-    const found = await page(newest, fits(filter), filter, limit);
+    const found = await page(newest, fits(filter), asked);
     if (found.next !== null) return found;
     const where = all([fits(filter), foundBy(filter), beyond(after)]);
     const matches = sql`(select * from ${CALLS} c where ${where} ${NO_LIMIT})`;
-    return page(matches, sql`true`, filter, limit, true);
+    return page(matches, sql`true`, asked, true);
+  }
+
+  return (filter, limit, after) => {
+    const asked = { filter, limit, after };
+    return isIndexed(filter) ? search(asked) : page(CALLS, all([fits(filter), beyond(after)]), asked);
   };
-
-  return (filter, limit, after) =>
-    isIndexed(filter)
-      ? search(filter, limit, after)
-      : page(CALLS, all([fits(filter), beyond(after)]), filter, limit);
 }
 
-const CALLS = sql.raw('polykeep_internal.calls');
+interface Asked {
+  filter: CallFilter;
+  limit: number;
+  after: Position | null;
+}
 
+const CALLS = sql.raw('(select *, xmin from polykeep_internal.calls)');
+
+/** null where the page is empty, and as JSON also where all of it is known. */
 interface PageRow {
-  /** null where the page is empty. */
+  keys: string | null;
   json: string | null;
-  /** The last call's number and its registration in milliseconds since 1970, where more calls follow. */
-  next: [id: string, registeredMs: string] | null;
 }
+const EMPTY: PageRow = { keys: null, json: null };
 
-/** The calls that `chosen` has, one more than the page, in one row: pg takes its time for each column of each row. */
-export function pageOf(chosen: SQL, limit: number): SQL {
-  const last = sql.raw(`${limit}`);
+/** The calls that `chosen` has, in one row: pg takes its time for each column of each row. */
+function pageOf(chosen: SQL, knownKeys: string): SQL {
   return sql`
-select string_agg(p.json, ',' order by p.n) filter (where p.n <= ${last}) as json,
-       max(p.position) filter (where p.n = ${last} and p.count > ${last}) as next
-  from (${callRows(chosen, PLACE)}) p`;
+select string_agg(c.key, ',' ${NEWEST_FIRST}) as keys, string_agg(c.json, ${sql.raw(BREAK)} ${NEWEST_FIRST}) as json
+  from (select c.registered_at, c.id, c.key, case when known.key is null then ${sql.raw(JSON_OF_CALL)} end as json
+          from (select c.*, ${sql.raw(KEY)} as key from (${chosen}) c offset 0) c
+          left join unnest(string_to_array(${knownKeys}, ',')) as known (key) on known.key = c.key) c`;
 }
-
-const PLACE = `row_number() over (${ORDER}) as n, count(*) over () as count,
-       array[c.id, (date_part('epoch', c.registered_at) * 1000)::int8]::text[] as position`;
 
 /** The name of a statement stands for its text, whoever else uses the connection. */
 function digest(text: string): string {
   return createHash('sha256').update(text).digest('base64url');
-}
-
-function positionOf([id, registeredMs]: [string, string]): Position {
-  return { registeredAt: new Date(Number(registeredMs)), id };
 }
 
 function beyond(position: Position | null): SQL | undefined {
