@@ -120,7 +120,7 @@ async function write(
 ): Promise<void> {
   const gone = rows.filter(([, sum, isThere]) => isThere && isZero(sum));
   const kept = rows.filter(([, sum]) => !isZero(sum));
-  const send = async (name: string, text: string, values: string[], count: number) =>
+  const send = async (name: string, text: string, values: (string | Buffer)[], count: number) =>
     count > 0 && (await client.query({ name, text, values }));
   const of = (isWanted: boolean) =>
     kept.filter(([, , isThere]) => isThere === isWanted).map(([group, sum]) => [group, sum] as const);

@@ -40,11 +40,12 @@ const UPDATED = unnested<ChangedCall>([
   ['last_seen_at', 'timestamptz', (call) => after(call).lastSeenAt],
   ['settled_at', 'timestamptz', (call) => after(call).settledAt],
   ['transition_count', 'int2', (call) => after(call).transitionCount],
-  ['polls', 'int', ({ folded }) => folded.polls],
-  ['failed_polls', 'int', ({ folded }) => folded.failedPolls],
-  ['last_error_known', 'bool', ({ folded }) => folded.lastError !== undefined],
+  // What changes nothing is null, which takes nothing to send.
+  ['polls', 'int', ({ folded }) => folded.polls || null],
+  ['failed_polls', 'int', ({ folded }) => folded.failedPolls || null],
+  ['last_error_known', 'bool', ({ folded }) => folded.lastError !== undefined || null],
   ['last_error', 'text', ({ folded }) => folded.lastError ?? null],
-  ['body_known', 'bool', ({ body }) => body !== null],
+  ['body_known', 'bool', ({ body }) => body !== null || null],
   ['body_form', 'int2', ({ body }) => body?.form ?? null],
   ['last_body', 'text', ({ body }) => body?.text ?? null],
 ]);
@@ -54,7 +55,7 @@ update polykeep_internal.calls c
    set status = u.status, outcome = u.outcome, reason = u.reason, created_at = u.created_at,
        last_updated = u.last_updated, first_seen_at = u.first_seen_at, last_seen_at = u.last_seen_at,
        settled_at = u.settled_at, transition_count = u.transition_count,
-       polls = c.polls + u.polls, failed_polls = c.failed_polls + u.failed_polls,
+       polls = c.polls + coalesce(u.polls, 0), failed_polls = c.failed_polls + coalesce(u.failed_polls, 0),
        last_error = case when u.last_error_known then u.last_error else c.last_error end,
        body_form = case when u.body_known then u.body_form else c.body_form end,
        last_body = case when u.body_known then u.last_body else c.last_body end
