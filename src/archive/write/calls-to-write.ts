@@ -1,37 +1,48 @@
 import type { PoolClient } from 'pg';
-import { type CallState, OUTCOME_CODES, OUTCOMES } from '../../call/call.ts';
+import { type FollowedCall, OUTCOME_CODES, OUTCOMES } from '../../call/call.ts';
 import { keptByConnection } from './kept-by-connection.ts';
 
-/** A call's row, as it is to be written: the state beside what else a follower, or the writer, needs. */
-export interface CallToWrite extends CallState {
+/** A call's row, as it is to be written: the call beside what else the writer needs. */
+export interface CallToWrite {
   /** `bigint`, as text. */
   id: string;
   /** The transaction that wrote the row: another one where the row was written since. */
   version: string;
-  callSid: string;
-  account: string;
-  polls: number;
-  failedPolls: number;
-  ageMs: number;
-  silentMs: number | null;
   bodyForm: number | null;
+  call: FollowedCall;
 }
 
-/** With numbers in the place of names. */
-interface CodedRow extends Omit<CallToWrite, 'account' | 'status' | 'outcome'> {
-  account: number;
-  status: number | null;
-  outcome: number | null;
-}
+/** With numbers in the place of names, and milliseconds since 1970 in the place of times. */
+type Row = [
+  id: string,
+  version: string,
+  callSid: string,
+  account: number,
+  status: number | null,
+  outcome: number | null,
+  reason: string | null,
+  createdAt: string | null,
+  lastUpdated: string | null,
+  firstSeenAt: string | null,
+  lastSeenAt: string | null,
+  settledAt: string | null,
+  transitionCount: number,
+  polls: number,
+  bodyForm: number | null,
+  ageMs: number,
+  silentMs: number | null,
+];
+
+/** pg reads the text of a time in ten times the time of a number. */
+const inMs = (time: string) => `(date_part('epoch', ${time}) * 1000)::int8`;
 
 const READ_CALLS = `
-select c.id, c.xmin as version, c.call_sid as "callSid", c.account, c.status, c.outcome, c.reason,
-       c.created_at as "createdAt", c.last_updated as "lastUpdated", c.first_seen_at as "firstSeenAt",
-       c.last_seen_at as "lastSeenAt", c.settled_at as "settledAt", c.transition_count as "transitionCount",
-       c.polls, c.failed_polls as "failedPolls", c.body_form as "bodyForm",
-       date_part('epoch', clock_timestamp() - coalesce(c.reopened_at, c.registered_at)) * 1000 as "ageMs",
+select c.id, c.xmin, c.call_sid, c.account, c.status, c.outcome, c.reason, ${inMs('c.created_at')},
+       ${inMs('c.last_updated')}, ${inMs('c.first_seen_at')}, ${inMs('c.last_seen_at')}, ${inMs('c.settled_at')},
+       c.transition_count, c.polls, c.body_form,
+       date_part('epoch', clock_timestamp() - coalesce(c.reopened_at, c.registered_at)) * 1000,
        case when c.last_seen_at is not null
-            then greatest(0, date_part('epoch', clock_timestamp() - c.last_seen_at) * 1000) end as "silentMs"
+            then greatest(0, date_part('epoch', clock_timestamp() - c.last_seen_at) * 1000) end
   from polykeep_internal.calls c
  where c.call_sid = any($1::text[])`;
 
@@ -64,42 +75,69 @@ async function read(
   callSids: readonly string[],
 ): Promise<CallToWrite[]> {
   if (callSids.length === 0) return [];
-  const { rows } = await client.query<CodedRow>({ name, text, values: [callSids] });
+  const { rows } = await client.query<Row>({ name, text, values: [callSids], rowMode: 'array' });
   if (rows.length === 0) return [];
   const nameOf = await namesOf(client, rows);
-  return rows.map(({ account, status, outcome, ...row }) => ({
-    ...row,
-    account: nameOf('account', account),
-    status: status === null ? null : nameOf('status', status),
-    outcome: OUTCOMES.find((name) => OUTCOME_CODES[name] === outcome) ?? null,
-  }));
+  return rows.map((row) => callToWrite(row, nameOf));
 }
 
-/** By kind and number. */
-const namesKnownTo = keptByConnection<string>();
+type NameOf = (kind: 'account' | 'status', id: number) => string;
 
-async function namesOf(
-  client: PoolClient,
-  rows: readonly CodedRow[],
-): Promise<(kind: 'account' | 'status', id: number) => string> {
-  const names = namesKnownTo(client);
-  const unknown = (kind: string, ids: readonly number[]) =>
-    [...new Set(ids)].filter((id) => !names.has(`${kind} ${id}`));
-  const accounts = unknown(
-    'account',
-    rows.map(({ account }) => account),
-  );
-  const statuses = unknown(
-    'status',
-    rows.flatMap(({ status }) => (status === null ? [] : [status])),
-  );
-  if (accounts.length + statuses.length > 0) {
-    const query = { name: 'names_of_codes', text: NAMES, values: [accounts, statuses] };
-    const found = await client.query<{ kind: string; id: number; name: string }>(query);
-    for (const { kind, id, name } of found.rows) names.set(`${kind} ${id}`, name);
+function callToWrite(row: Row, nameOf: NameOf): CallToWrite {
+  const [
+    id,
+    version,
+    callSid,
+    account,
+    status,
+    outcome,
+    reason,
+    createdAt,
+    lastUpdated,
+    firstSeenAt,
+    lastSeenAt,
+    settledAt,
+    transitionCount,
+    polls,
+    bodyForm,
+    ageMs,
+    silentMs,
+  ] = row;
+  const state = {
+    status: status === null ? null : nameOf('status', status),
+    outcome: outcome === null ? null : (OUTCOMES.find((name) => OUTCOME_CODES[name] === outcome) ?? null),
+    reason,
+    createdAt: timeOf(createdAt),
+    lastUpdated: timeOf(lastUpdated),
+    firstSeenAt: timeOf(firstSeenAt),
+    lastSeenAt: timeOf(lastSeenAt),
+    settledAt: timeOf(settledAt),
+    transitionCount,
+  };
+  const call = { callSid, account: nameOf('account', account), state, ageMs, silentMs, polls };
+  return { id, version, bodyForm, call };
+}
+
+const timeOf = (ms: string | null) => (ms === null ? null : new Date(Number(ms)));
+
+const accountsKnownTo = keptByConnection<number, string>();
+const statusesKnownTo = keptByConnection<number, string>();
+
+async function namesOf(client: PoolClient, rows: readonly Row[]): Promise<NameOf> {
+  const names = { account: accountsKnownTo(client), status: statusesKnownTo(client) };
+  const accounts = new Set<number>();
+  const statuses = new Set<number>();
+  for (const [, , , account, status] of rows) {
+    if (!names.account.has(account)) accounts.add(account);
+    if (status !== null && !names.status.has(status)) statuses.add(status);
+  }
+  if (accounts.size + statuses.size > 0) {
+    const query = { name: 'names_of_codes', text: NAMES, values: [[...accounts], [...statuses]] };
+    const found = await client.query<{ kind: 'account' | 'status'; id: number; name: string }>(query);
+    for (const { kind, id, name } of found.rows) names[kind].set(id, name);
   }
   return (kind, id) => {
-    const name = names.get(`${kind} ${id}`);
+    const name = names[kind].get(id);
     if (name === undefined)
       throw new Error(`the archive has no ${kind} of number ${id}: its row was deleted`);
     return name;

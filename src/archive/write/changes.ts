@@ -65,12 +65,15 @@ function changedCall({ before, folded }: Change, codes: ReadonlyMap<string, numb
 }
 
 /** A body that the row makes of its columns is written down once these change without it. */
-function keptBody(before: CallToWrite, { callSid, lastBody, after }: FoldedCall): KeptBody | null {
-  const body = lastBody ?? (before.bodyForm === null ? null : bodyOf(before.bodyForm, before));
+function keptBody(
+  { bodyForm, call }: CallToWrite,
+  { callSid, lastBody, after }: FoldedCall,
+): KeptBody | null {
+  const body = lastBody ?? (bodyForm === null ? null : bodyOf(bodyForm, { callSid, ...call.state }));
   if (body === null) return null;
   const form = formOf(body, { callSid, ...after.state });
   if (form === null) return { form, text: body };
-  return form === before.bodyForm ? null : { form, text: null };
+  return form === bodyForm ? null : { form, text: null };
 }
 
 function promiseFor({ before: { id }, folded: { after, followForMs } }: Change): Promised[] {
@@ -78,7 +81,9 @@ function promiseFor({ before: { id }, folded: { after, followForMs } }: Change):
 }
 
 function amendmentOf({ before, folded: { amendment } }: Change): Amendment[] {
-  return amendment === null ? [] : [{ callId: before.id, seq: before.transitionCount, sighting: amendment }];
+  return amendment === null
+    ? []
+    : [{ callId: before.id, seq: before.call.state.transitionCount, sighting: amendment }];
 }
 
 function addedTo(
@@ -88,7 +93,7 @@ function addedTo(
   const { createdAt } = after.state;
   return transitions.map((sighting, index) => ({
     callId: before.id,
-    seq: before.transitionCount + 1 + index,
+    seq: before.call.state.transitionCount + 1 + index,
     sighting,
     status: codes.get(sighting.status) ?? null,
     form: formOf(sighting.body, { ...sighting, callSid, createdAt }),

@@ -1,5 +1,5 @@
 import type { Pool, PoolClient } from 'pg';
-import type { FollowedCall, Report } from '../../call/call.ts';
+import type { Report } from '../../call/call.ts';
 import { countsAnew } from '../../call/contribution.ts';
 import { type FoldedCall, foldReports, tellsOfCall } from '../../call/fold.ts';
 import { RowNotWrittenError } from '../errors.ts';
@@ -74,28 +74,13 @@ function callSidsOf(reports: readonly Report[]): string[] {
 }
 
 function fold(rows: readonly CallToWrite[], reports: readonly Report[]) {
-  const folded = foldReports(rows.map(followedCall), reports);
+  const calls = rows.map(({ call }) => call);
+  const folded = foldReports(calls, reports);
   return { folded, changes: changesOf(rows, folded) };
 }
 
-function followedCall(row: CallToWrite): FollowedCall {
-  const {
-    id: _,
-    version: __,
-    failedPolls: ___,
-    bodyForm: ____,
-    callSid,
-    account,
-    polls,
-    ageMs,
-    silentMs,
-    ...state
-  } = row;
-  return { callSid, account, state, ageMs, silentMs, polls };
-}
-
 function changesOf(rows: readonly CallToWrite[], folded: readonly FoldedCall[]): Change[] {
-  const byCallSid = new Map(rows.map((row) => [row.callSid, row]));
+  const byCallSid = new Map(rows.map((row) => [row.call.callSid, row]));
   return folded.flatMap((call) => {
     const before = byCallSid.get(call.callSid);
     return before === undefined ? [] : [{ before, folded: call }];
@@ -109,7 +94,7 @@ async function busyAmong(
   locked: readonly CallToWrite[],
 ): Promise<Set<string>> {
   if (locked.length === callSids.length) return new Set();
-  const isLocked = new Set(locked.map(({ callSid }) => callSid));
+  const isLocked = new Set(locked.map(({ call }) => call.callSid));
   const others = callSids.filter((callSid) => !isLocked.has(callSid));
   const { rows } = await client.query<{ callSid: string }>(registeredAmong(others));
   return new Set(rows.map(({ callSid }) => callSid));

@@ -49,13 +49,14 @@ export function tellWebhooks(calls: readonly Change[]): QueryConfig | null {
 
 /** A conclusion that was drawn and taken back in one batch was never there. */
 function happeningsOf({ before, folded }: Change): Happening[] {
+  const { state } = before.call;
   const { outcome, settledAt, transitionCount } = folded.after.state;
   const happened: Happening[] = folded.transitions.map(({ observedAt }, index) => ({
     event: 'call.transition',
-    seq: before.transitionCount + 1 + index,
+    seq: state.transitionCount + 1 + index,
     at: observedAt,
   }));
-  const isSettledAnew = before.outcome !== outcome || before.settledAt?.getTime() !== settledAt?.getTime();
+  const isSettledAnew = state.outcome !== outcome || state.settledAt?.getTime() !== settledAt?.getTime();
   if (outcome === null || settledAt === null || !isSettledAnew) return happened;
   return [...happened, { event: 'call.settled', seq: transitionCount, at: settledAt, outcome }];
 }

@@ -2,7 +2,7 @@ import type { PoolClient } from 'pg';
 import { keptByConnection } from './kept-by-connection.ts';
 
 /** The numbers that were found committed: nobody deletes one. */
-const knownTo = keptByConnection<number>();
+const knownTo = keptByConnection<string, number>();
 
 interface Row {
   id: number;
