@@ -42,6 +42,8 @@ export function batched<Item, Result>(
     maxBatchSize: MAX_ROWS,
     batchScheduleFn: (dispatch) => setTimeout(begin, GATHER_MS, dispatch),
   });
+  // An item that waits takes some 300 bytes less without this frame.
+  if (atMost === Number.POSITIVE_INFINITY) return (item) => loader.load(item);
   return async (item) => {
     if (items >= atMost) throw new ArchiveUnavailableError(`${atMost} requests wait for Postgres already`);
     items++;

@@ -77,9 +77,16 @@ export function createWriter({
   let writtenAt = performance.now();
   const tellDeliveries = newsTeller(pool, log, 'deliveries');
 
-  async function report(report: Report): Promise<FollowedCall | null> {
+  /** Thousands of reports wait at a time, and hardly one is tried again: only that one takes the memory of a loop. */
+  function report(report: Report): Promise<FollowedCall | null> {
+    return commitSoon(report).then((written) =>
+      written.kind === 'done' ? written.call : reportAgain(report, written),
+    );
+  }
+
+  async function reportAgain(report: Report, first: Written): Promise<FollowedCall | null> {
+    let written = first;
     try {
-      let written = await commitSoon(report);
       for (let tries = 1; written.kind !== 'done'; tries++) {
         tellOfTrouble(report, written, tries);
         if (written.kind === 'unclear') unclear.add(report);
