@@ -1,4 +1,5 @@
 import type { Pool } from 'pg';
+import { keepLast, keptByPool } from '../kept-by-pool.ts';
 import type { Position } from './cursors.ts';
 
 /**
@@ -62,47 +63,19 @@ function positionOf(key: string): Position {
 const QUESTIONS = 32;
 const CHARACTERS = 250_000;
 
-const pagesOf = new WeakMap<Pool, KnownPages>();
+const pagesOf = keptByPool<string, KnownPage>();
 
-/** Those that were read over the pool's connections. */
-export function knownPagesOf(pool: Pool): KnownPages {
-  const existing = pagesOf.get(pool);
-  if (existing !== undefined) return existing;
-  const pages = new KnownPages();
-  pool.on('connect', () => pages.forget());
-  pagesOf.set(pool, pages);
-  return pages;
-}
-
-/** What is known, by the question, since the pool last made a connection: that may lead to another server. */
-class KnownPages {
-  #pages = new Map<string, KnownPage>();
-
-  forget(): void {
-    this.#pages = new Map();
-  }
-
-  /** The page that `ask` brings, given what is known of it; it is kept where it `isAskedAgain`. */
-  async page(
-    question: string,
-    isAskedAgain: boolean,
-    ask: (known: KnownPage) => Promise<KnownPage>,
-  ): Promise<KnownPage> {
-    const pages = this.#pages;
-    const known = pages.get(question) ?? NOTHING_KNOWN;
-    const page = await ask(known);
-    // Asked of a server that may not be the one that what is known is from: there a row of the same version may have
-    // other contents.
-    if (pages !== this.#pages && known !== NOTHING_KNOWN) return ask(NOTHING_KNOWN);
-    if (isAskedAgain) keep(pages, question, page);
-    return page;
-  }
-}
-
-function keep(pages: Map<string, KnownPage>, question: string, page: KnownPage): void {
-  pages.delete(question);
-  if (page.json.length > CHARACTERS) return;
-  pages.set(question, page);
-  const [oldest] = pages.keys();
-  if (pages.size > QUESTIONS && oldest !== undefined) pages.delete(oldest);
+/** The page that `ask` brings, given what is known of it; it is kept where it `isAskedAgain`. */
+export async function knownPage(
+  pool: Pool,
+  { question, isAskedAgain }: { question: string; isAskedAgain: boolean },
+  ask: (known: KnownPage) => Promise<KnownPage>,
+): Promise<KnownPage> {
+  const pages = pagesOf(pool);
+  const known = pages.get(question) ?? NOTHING_KNOWN;
+  const page = await ask(known);
+  // It may have been asked of another server than the one that what is known is from.
+  if (pages !== pagesOf(pool) && known !== NOTHING_KNOWN) return ask(NOTHING_KNOWN);
+  if (isAskedAgain && page.json.length <= CHARACTERS) keepLast(pages, question, page, QUESTIONS);
+  return page;
 }

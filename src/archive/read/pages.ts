@@ -14,7 +14,7 @@ import {
 } from './call-filter.ts';
 import { JSON_OF_CALL, NEWEST_FIRST } from './call-json.ts';
 import type { Position } from './cursors.ts';
-import { BREAK, type CallPage, KEY, knownPagesOf, renewed } from './known-pages.ts';
+import { BREAK, type CallPage, KEY, knownPage, renewed } from './known-pages.ts';
 
 /** Throws `ArchiveUnavailableError` where Postgres is away. */
 export type ReadPage = (filter: CallFilter, limit: number, after: Position | null) => Promise<CallPage>;
@@ -32,7 +32,6 @@ const PLANNED_AT_MOST = 32;
 export function createPages(pool: Pool, { newestWalked = NEWEST_WALKED } = {}): ReadPage {
   const dialect = new PgDialect();
   const planned = new Map<string, string>();
-  const knownPages = knownPagesOf(pool);
 
   /**
    * A filter by time is planned anew each time: without the times, Postgres would take any span for a short one. The
@@ -50,7 +49,8 @@ export function createPages(pool: Pool, { newestWalked = NEWEST_WALKED } = {}): 
     const { filter, limit, after } = asked;
     const chosen = sql`select * from ${from} c where ${where} ${NEWEST_FIRST} limit ${sql.raw(`${limit + 1}`)}`;
     // From a cursor on, a page is hardly asked for twice.
-    return knownPages.page(JSON.stringify([asked, isSearch]), after === null, async (known) => {
+    const question = { question: JSON.stringify([asked, isSearch]), isAskedAgain: after === null };
+    return knownPage(pool, question, async (known) => {
       const { sql: text, params: values } = dialect.sqlToQuery(pageOf(chosen, known.keys));
       const name = isSearch ? undefined : nameOf(text, filter);
       const query = name === undefined ? { text, values } : { name, text, values };

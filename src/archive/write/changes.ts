@@ -13,6 +13,7 @@ import {
   letGo,
   type Promised,
   promiseToFollow,
+  type Updated,
   updateCalls,
 } from './statements.ts';
 import { statusCodes } from './status-codes.ts';
@@ -24,21 +25,27 @@ export interface Change {
 }
 
 /**
- * Writes what the reports of a batch change of their calls. False where another transaction has written one of the calls
- * since it was read: then nothing of this may be committed.
+ * Writes what the reports of a batch change of their calls, and gives the rows that it has written, as they now are. null
+ * where another transaction has written one of the calls since it was read: then nothing of this may be committed.
  */
-export async function writeChanges(client: PoolClient, changes: readonly Change[]): Promise<boolean> {
+export async function writeChanges(
+  client: PoolClient,
+  changes: readonly Change[],
+): Promise<CallToWrite[] | null> {
   const toldOf = changes.filter(({ folded }) => folded.isToldOf);
-  if (toldOf.length > 0 && !(await writeCalls(client, toldOf))) return false;
+  const rows = toldOf.length === 0 ? [] : await writeCalls(client, toldOf);
+  if (rows === null) return null;
   const promises = changes.flatMap(promiseFor);
   if (promises.length > 0) await client.query(promiseToFollow(promises));
-  return true;
+  return rows;
 }
 
-async function writeCalls(client: PoolClient, changes: readonly Change[]): Promise<boolean> {
+async function writeCalls(client: PoolClient, changes: readonly Change[]): Promise<CallToWrite[] | null> {
   const codes = await statusCodes(client, new Set(changes.flatMap(statusesIn)));
-  const { rowCount } = await client.query(updateCalls(changes.map((change) => changedCall(change, codes))));
-  if (rowCount !== changes.length) return false;
+  const changed = changes.map((change) => changedCall(change, codes));
+  const { rows } = await client.query<Updated>(updateCalls(changed));
+  const [updated] = rows;
+  if (updated?.count !== changes.length) return null;
   const settled = changes.filter(({ folded }) => folded.after.state.outcome !== null).map(idOf);
   if (settled.length > 0) await client.query(letGo(settled));
   const reopened = changes.filter(isReopened).map(idOf);
@@ -47,7 +54,20 @@ async function writeCalls(client: PoolClient, changes: readonly Change[]): Promi
   if (amendments.length > 0) await client.query(amendTransitions(amendments));
   const added = changes.flatMap((change) => addedTo(change, codes));
   if (added.length > 0) await client.query(insertTransitions(added));
-  return true;
+  return changed.map((call) => rowAfter(call, updated));
+}
+
+/** As it would be read after it was written. */
+function rowAfter({ id, bodyForm, body, folded }: ChangedCall, { version, atMs }: Updated): CallToWrite {
+  const { after, polls } = folded;
+  const { lastSeenAt } = after.state;
+  const silentMs = lastSeenAt === null ? null : Math.max(0, atMs - lastSeenAt.getTime());
+  return {
+    id,
+    version,
+    bodyForm: body === null ? bodyForm : body.form,
+    call: { ...after, polls: after.polls + polls, silentMs },
+  };
 }
 
 const idOf = ({ before }: Change) => before.id;
@@ -60,8 +80,9 @@ function statusesIn({ folded: { after, transitions } }: Change): string[] {
 
 function changedCall({ before, folded }: Change, codes: ReadonlyMap<string, number>): ChangedCall {
   const { status } = folded.after.state;
-  const { id, version } = before;
-  return { id, version, folded, status: codes.get(status ?? '') ?? null, body: keptBody(before, folded) };
+  const { id, version, bodyForm } = before;
+  const body = keptBody(before, folded);
+  return { id, version, bodyForm, folded, status: codes.get(status ?? '') ?? null, body };
 }
 
 /** A body that the row makes of its columns is written down once these change without it. */

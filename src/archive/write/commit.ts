@@ -7,6 +7,7 @@ import { sqlState } from '../sql-states.ts';
 import { inTransaction } from '../transaction.ts';
 import { type CallToWrite, lockCalls, readCalls } from './calls-to-write.ts';
 import { type Change, writeChanges } from './changes.ts';
+import { type KnownCalls, knownCalls } from './known-calls.ts';
 import { tellWebhooks } from './outbox.ts';
 import { countedAnew, settleInRollups } from './rollup-changes.ts';
 import { registeredAmong } from './statements.ts';
@@ -33,40 +34,74 @@ const LOCK_NOT_AVAILABLE = '55P03';
  * are not locked first, which would write some 220 bytes of log per call. Where one is not as it was read, or somebody has
  * locked it, all of it is done again with the rows locked.
  */
-export function commitReports(pool: Pool, reports: readonly Report[]): Promise<Committed> {
-  return inTransaction(pool, UNLOCKED, async (client) => {
-    const committed = await commitUnlocked(client, reports);
-    if (committed !== null) return committed;
+export async function commitReports(pool: Pool, reports: readonly Report[]): Promise<Committed> {
+  const { known, rows, ...committed } = await inTransaction(pool, UNLOCKED, async (client) => {
+    const known = knownCalls(pool);
+    const written = await commitUnlocked(client, reports, known);
+    if (written !== null) return { known, ...written };
+    known.forget(callSidsOf(reports));
     await client.query('rollback');
     await client.query('begin');
-    return commitLocked(client, reports);
+    return { known, ...(await commitLocked(client, reports)) };
   });
+  known.keep(rows);
+  return committed;
+}
+
+/** With the rows as they now are, or were read. */
+interface Written extends Committed {
+  rows: CallToWrite[];
 }
 
 /** null where the rows have to be locked first; then nothing may be committed. */
-async function commitUnlocked(client: PoolClient, reports: readonly Report[]): Promise<Committed | null> {
-  const rows = await readCalls(client, callSidsOf(reports));
+async function commitUnlocked(
+  client: PoolClient,
+  reports: readonly Report[],
+  known: KnownCalls,
+): Promise<Written | null> {
+  const rows = await readUnknown(client, reports, known);
   const { folded, changes } = fold(rows, reports);
   // What a settled call counts for is taken out before it changes.
   if (changes.some(({ folded }) => folded.wasSettled && folded.isToldOf)) return null;
   try {
-    if (!(await writeCounted(client, changes))) return null;
+    const written = await writeCounted(client, changes);
+    if (written === null) return null;
+    const readAlone = changes.flatMap(({ before, folded }) => (folded.isToldOf ? [] : [before]));
+    const toTell = await tell(client, changes);
+    return { folded, busy: new Set(), toTell, rows: [...readAlone, ...written] };
   } catch (error) {
     if (sqlState(error) === LOCK_NOT_AVAILABLE) return null;
     throw error;
   }
-  return { folded, busy: new Set(), toTell: await tell(client, changes) };
 }
 
-async function commitLocked(client: PoolClient, reports: readonly Report[]): Promise<Committed> {
+/** A row that is known is found out to be another when it is written: one that is only promised for is read. */
+async function readUnknown(
+  client: PoolClient,
+  reports: readonly Report[],
+  known: KnownCalls,
+): Promise<CallToWrite[]> {
+  const toldOf = new Set(reports.filter(tellsOfCall).map(({ callSid }) => callSid));
+  const rows: CallToWrite[] = [];
+  const unknown: string[] = [];
+  for (const callSid of callSidsOf(reports)) {
+    const row = toldOf.has(callSid) ? known.get(callSid) : null;
+    if (row === null) unknown.push(callSid);
+    else rows.push(row);
+  }
+  return [...rows, ...(await readCalls(client, unknown))];
+}
+
+async function commitLocked(client: PoolClient, reports: readonly Report[]): Promise<Written> {
   const toldOf = callSidsOf(reports.filter(tellsOfCall));
   const isToldOf = new Set(toldOf);
   const locked = await lockCalls(client, toldOf);
   const busy = await busyAmong(client, toldOf, locked);
   const others = callSidsOf(reports).filter((callSid) => !isToldOf.has(callSid));
   const { folded, changes } = fold([...locked, ...(await readCalls(client, others))], reports);
-  if (!(await writeCounted(client, changes))) throw new RowNotWrittenError();
-  return { folded, busy, toTell: await tell(client, changes) };
+  const rows = await writeCounted(client, changes);
+  if (rows === null) throw new RowNotWrittenError();
+  return { folded, busy, toTell: await tell(client, changes), rows };
 }
 
 function callSidsOf(reports: readonly Report[]): string[] {
@@ -100,15 +135,15 @@ async function busyAmong(
   return new Set(rows.map(({ callSid }) => callSid));
 }
 
-/** False where a row is not as it was read any more. */
-async function writeCounted(client: PoolClient, calls: readonly Change[]): Promise<boolean> {
-  if (calls.length === 0) return true;
+/** The rows that it has written; null where one is not as it was read any more. */
+async function writeCounted(client: PoolClient, calls: readonly Change[]): Promise<CallToWrite[] | null> {
+  if (calls.length === 0) return [];
   const counted = calls.filter(({ folded }) => countsAnew(folded));
   const idsOf = (wasSettled: boolean) =>
     counted.filter(({ folded }) => folded.wasSettled === wasSettled).map(({ before }) => before.id);
-  const areWritten = await countedAnew(client, idsOf(true), () => writeChanges(client, calls));
-  if (areWritten) await settleInRollups(client, idsOf(false));
-  return areWritten;
+  const written = await countedAnew(client, idsOf(true), () => writeChanges(client, calls));
+  if (written !== null) await settleInRollups(client, idsOf(false));
+  return written;
 }
 
 async function tell(client: PoolClient, changes: readonly Change[]): Promise<number> {

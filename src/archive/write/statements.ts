@@ -16,6 +16,7 @@ export function registeredAmong(callSids: readonly string[]): QueryConfig {
 export interface ChangedCall {
   id: string;
   version: string;
+  bodyForm: number | null;
   folded: FoldedCall;
   /** The number of its status after the change. */
   status: number | null;
@@ -51,6 +52,7 @@ const UPDATED = unnested<ChangedCall>([
 ]);
 
 const UPDATE_CALLS = `
+with written as (
 update polykeep_internal.calls c
    set status = u.status, outcome = u.outcome, reason = u.reason, created_at = u.created_at,
        last_updated = u.last_updated, first_seen_at = u.first_seen_at, last_seen_at = u.last_seen_at,
@@ -60,7 +62,18 @@ update polykeep_internal.calls c
        body_form = case when u.body_known then u.body_form else c.body_form end,
        last_body = case when u.body_known then u.last_body else c.last_body end
   from ${UPDATED.sql}
- where c.id = u.id and c.xmin = u.version`;
+ where c.id = u.id and c.xmin = u.version
+returning 1)
+select count(*)::int as count, pg_current_xact_id()::xid as version, date_part('epoch', clock_timestamp()) * 1000 as "atMs"
+  from written`;
+
+/** What `updateCalls` answers: how many rows it has written, of which version they are, and when that was. */
+export interface Updated {
+  count: number;
+  version: string;
+  /** Milliseconds since 1970, by Postgres' clock. */
+  atMs: number;
+}
 
 /** A call that another transaction has written since it was read is left as it is. */
 export function updateCalls(calls: readonly ChangedCall[]): QueryConfig {
