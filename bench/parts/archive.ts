@@ -7,6 +7,7 @@ import {
   PAGE,
   type Reads,
 } from '../archive-reads.ts';
+import { writersBeside } from '../before.ts';
 import type { Bench } from '../bench.ts';
 import type { Sizes } from '../large-archive.ts';
 import { atLeast, atMost, type Part, round, type Table } from '../part.ts';
@@ -21,6 +22,7 @@ export const archive: Part = {
   name: 'archive',
   async run(bench) {
     const writes = await measureAllWrites(bench);
+    const beside = await measureBeside(bench);
     const { reads, sizes, large } = await measureLarge(bench);
     const total = sum(sizes.relations) / sizes.calls;
     const ofRollups = sum(sizes.relations.filter(({ name }) => name.startsWith('rollup'))) / sizes.calls;
@@ -56,6 +58,15 @@ changed alone, here nothing; of one from a cursor on it has all of it written. W
           10,
           ratio(({ writer, singles }) => writer.perSecond / singles.perSecond),
         ),
+        ...(beside.length === 0
+          ? []
+          : [
+              atLeast(
+                'writer / writer of before',
+                1.5,
+                spreadOf(beside.map(({ before, now }) => now / before)),
+              ),
+            ]),
         atLeast('one call: requests / those of the bare route', 0.85, faster(ONE_CALL, BARE_CALL)),
         atLeast('page of 100: requests / those of the bare route', 0.8, faster(PAGE, BARE_PAGE)),
         ...(shown.includes(BEFORE_PAGE)
@@ -67,7 +78,7 @@ changed alone, here nothing; of one from a cursor on it has all of it written. W
         atMost('bytes per call of three transitions, without rollups', 700, total - ofRollups),
       ],
       notes: [],
-      rounds: { writes, reads, sizes, large },
+      rounds: { writes, beside, reads, sizes, large },
     };
   },
 };
@@ -83,6 +94,15 @@ async function measureAllWrites(bench: Bench): Promise<WriteRates[]> {
         postgresPid,
       }),
     );
+  }
+  return rounds;
+}
+
+async function measureBeside(bench: Bench) {
+  const rounds: { before: number; now: number }[] = [];
+  for (let number = 1; number <= bench.rounds; number++) {
+    const round = await writersBeside(bench, bench.quick ? QUICK_WRITTEN.calls : WRITTEN.calls);
+    if (round !== null) rounds.push(round);
   }
   return rounds;
 }
