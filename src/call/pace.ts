@@ -11,10 +11,33 @@ const BACKOFF_FIRST_MS = 1_000;
 const YOUNG_MS = 15_000;
 /** The first poll of a call comes within this time, so that a registration is soon seen to work. */
 const FIRST_POLL_WITHIN_MS = 1_000;
+/** So many first polls a second may come at once, each by itself: a trickle of new calls is no crowd. */
+const NEWCOMERS_PER_SECOND = 100;
 
-/** The delay before the first poll: by chance, so that calls that are taken up together are not polled together. */
-export function firstPollDelay(settings: PaceSettings, random: () => number): number {
-  return random() * Math.min(settings.intervalMinMs, FIRST_POLL_WITHIN_MS);
+/**
+ * The delays before first polls. A call that comes alone is polled at once. Calls that come together are spread by
+ * chance, the more of them the further, so that they are not polled together: PolyAI may have a limit that nobody knows
+ * yet. From a hundred on (a campaign, or all calls after a restart) they are spread over the whole time.
+ */
+export class Newcomers {
+  readonly #random: () => number;
+  /** Those of the last second. Each time they are fewer by those that there may be since. */
+  #crowd = 0;
+  #at = 0;
+
+  constructor(random: () => number) {
+    this.#random = random;
+  }
+
+  /** Counts one that comes at `now`, in monotonic milliseconds. */
+  firstPollDelay(now: number, { intervalMinMs }: Pick<PaceSettings, 'intervalMinMs'>): number {
+    const gone = ((now - this.#at) / 1_000) * NEWCOMERS_PER_SECOND;
+    const before = Math.max(0, this.#crowd - gone);
+    this.#at = now;
+    this.#crowd = Math.min(before + 1, NEWCOMERS_PER_SECOND);
+    const spreadMs = (before / NEWCOMERS_PER_SECOND) * FIRST_POLL_WITHIN_MS;
+    return this.#random() * Math.min(spreadMs, intervalMinMs);
+  }
 }
 
 /**

@@ -2,11 +2,11 @@ import type { Account } from '../accounts/account.ts';
 import type { Accounts } from '../accounts/accounts.ts';
 import { ArchiveClosedError } from '../archive/errors.ts';
 import type { FollowedCall } from '../call/call.ts';
-import { leaseLength } from '../call/pace.ts';
+import { leaseLength, Newcomers } from '../call/pace.ts';
 import type { Follow, HandedOn } from './lease.ts';
 import { type LeaseOptions, OneLease } from './one-lease.ts';
 
-interface FollowerOptions extends LeaseOptions {
+interface FollowerOptions extends Omit<LeaseOptions, 'newcomers'> {
   accounts: Pick<Accounts, 'get'>;
 }
 
@@ -14,6 +14,7 @@ const AFTER_ERROR_MS = 5_000;
 
 export function createFollower(options: FollowerOptions): Follow {
   const { archive, settings, random, clock, accounts, log } = options;
+  const leaseOptions: LeaseOptions = { ...options, newcomers: new Newcomers(random) };
   const missing = new Set<string>();
 
   /** Promises to follow the call until its lease ends; null where nothing is left to follow. */
@@ -45,7 +46,7 @@ export function createFollower(options: FollowerOptions): Follow {
         await clock.sleep(leaseMs, signal);
         return { kind: 'handBack', handOn: handOnAgain(handedOn) };
       }
-      const oneLease = new OneLease(options, account, call, handedOn);
+      const oneLease = new OneLease(leaseOptions, account, call, handedOn);
       account.health.join();
       try {
         for (;;) {

@@ -1,12 +1,14 @@
 import type { Account, PollMetrics } from '../accounts/account.ts';
 import type { FollowedCall } from '../call/call.ts';
-import { backoffDelay, firstPollDelay, nextPollDelay } from '../call/pace.ts';
+import { backoffDelay, type Newcomers, nextPollDelay } from '../call/pace.ts';
 import type { Clock } from '../clock.ts';
 import type { PolyAiError } from '../polyai/polyai-error.ts';
 import type { HandedOn } from './lease.ts';
 
 export interface ScheduleOptions {
   metrics: Pick<PollMetrics, 'interval'>;
+  /** Of this process. */
+  newcomers: Newcomers;
   clock: Clock;
   /** Gives numbers in [0, 1). */
   random: () => number;
@@ -24,12 +26,12 @@ export class Schedule {
   #isWaitingForAccount = false;
 
   constructor(options: ScheduleOptions, account: Account, call: FollowedCall, handedOn: HandedOn | null) {
-    const { clock, random } = options;
+    const { clock, newcomers } = options;
     const now = clock.monotonic();
     this.#options = options;
     this.#account = account;
     this.#statusSince = now - call.ageMs;
-    this.#nextPollAt = now + (handedOn?.dueInMs ?? firstPollDelay(account.connection.pace, random));
+    this.#nextPollAt = now + (handedOn?.dueInMs ?? newcomers.firstPollDelay(now, account.connection.pace));
     this.#lastAskedAt = handedOn?.sinceAskedMs == null ? null : now - handedOn.sinceAskedMs;
   }
 

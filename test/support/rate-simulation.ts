@@ -1,7 +1,7 @@
 import type { RateReport } from '../../src/accounts/rate.ts';
 import { createRateLimit, type RateLimit } from '../../src/accounts/rate-limit.ts';
 import type { RateExchange } from '../../src/accounts/rate-sharing.ts';
-import { backoffDelay, firstPollDelay, nextPollDelay, type PaceSettings } from '../../src/call/pace.ts';
+import { backoffDelay, Newcomers, nextPollDelay, type PaceSettings } from '../../src/call/pace.ts';
 import { seededRandom } from '../../src/simulator/random.ts';
 import type { Limiter } from './limiters.ts';
 import { silentLog } from './log.ts';
@@ -69,7 +69,8 @@ export class RateSimulation {
     const exchange = options.calls.length > 1 ? simulation.#exchange() : null;
     for (const calls of options.calls) {
       const limit = simulation.#open(exchange, options.max ?? null);
-      for (let n = 0; n < calls; n++) simulation.#follow(limit);
+      const newcomers = new Newcomers(simulation.#random);
+      for (let n = 0; n < calls; n++) simulation.#follow(limit, newcomers);
       // No two processes tick at the same time.
       await simulation.#time.pass(Math.ceil(500 * simulation.#random()));
     }
@@ -124,7 +125,7 @@ export class RateSimulation {
   }
 
   /** As `OneLease` polls: a poll that was refused once keeps its place. PolyAI takes 20 to 80 ms to answer. */
-  #follow(limit: RateLimit): void {
+  #follow(limit: RateLimit, newcomers: Newcomers): void {
     const time = this.#time;
     const random = this.#random;
     const pace = this.#pace;
@@ -164,7 +165,7 @@ export class RateSimulation {
       pollAt(time.now + backoffDelay(++failures, retryAfterMs, pace, random));
     };
 
-    pollAt(time.now + firstPollDelay(pace, random));
+    pollAt(time.now + newcomers.firstPollDelay(time.now, pace));
   }
 }
 

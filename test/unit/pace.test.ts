@@ -2,12 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   backoffDelay,
-  firstPollDelay,
   leaseLength,
   longestPromise,
+  Newcomers,
   nextPollDelay,
   type PaceSettings,
 } from '../../src/call/pace.ts';
+import { seededRandom } from '../../src/simulator/random.ts';
 
 const settings: PaceSettings = { intervalMinMs: 2_000, intervalMaxMs: 5_000, backoffMaxMs: 60_000 };
 const randoms = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
@@ -39,11 +40,46 @@ describe('the next poll', () => {
     expect(nextPollDelay(0, settings, slowest)).toBeLessThanOrEqual(3_000);
     expect(nextPollDelay(60_000, settings, slowest)).toBeGreaterThan(4_999);
   });
+});
 
-  it('of calls registered together is spread', () => {
-    expect(firstPollDelay(settings, () => 0)).toBe(0);
-    expect(firstPollDelay(settings, () => 0.999)).toBeGreaterThan(900);
-    expect(firstPollDelay({ ...settings, intervalMinMs: 100 }, () => 0.999)).toBeLessThan(100);
+describe('the first poll', () => {
+  const latest = () => 0.999_999;
+
+  it('comes at once where a call comes alone', () => {
+    const newcomers = new Newcomers(latest);
+    const delays = [0, 100, 60_000].map((now) => newcomers.firstPollDelay(now, settings));
+    expect(delays).toEqual([0, 0, 0]);
+  });
+
+  it('comes within 50 ms where 50 calls a second come one after the other', () => {
+    const newcomers = new Newcomers(latest);
+    const delays = Array.from({ length: 1_000 }, (_, n) => newcomers.firstPollDelay(n * 20, settings));
+    expect(Math.max(...delays)).toBeLessThanOrEqual(50);
+  });
+
+  it('of a crowd is spread over a second, and soon comes at once again after it', () => {
+    const random = seededRandom(1);
+    const newcomers = new Newcomers(random);
+    const delays = Array.from({ length: 50_000 }, () => newcomers.firstPollDelay(0, settings));
+    const perTenth = Array.from(
+      { length: 10 },
+      (_, n) => delays.filter((ms) => Math.floor(ms / 100) === n).length,
+    );
+    for (const polls of perTenth) expect(polls / 50_000).toBeCloseTo(0.1, 2);
+    expect(newcomers.firstPollDelay(1_000, settings)).toBe(0);
+  });
+
+  it('of ten calls that come together is not at the same time', () => {
+    const newcomers = new Newcomers(latest);
+    const delays = Array.from({ length: 10 }, () => newcomers.firstPollDelay(0, settings));
+    expect(delays.map((ms) => Math.round(ms))).toEqual([0, 10, 20, 30, 40, 50, 60, 70, 80, 90]);
+  });
+
+  it('comes within the shortest interval, whatever the crowd', () => {
+    const pace = { ...settings, intervalMinMs: 100 };
+    const newcomers = new Newcomers(latest);
+    const delays = Array.from({ length: 1_000 }, () => newcomers.firstPollDelay(0, pace));
+    expect(Math.max(...delays)).toBeLessThan(100);
   });
 });
 

@@ -16,6 +16,14 @@ const THREE = [500, 350, 200];
 /** `Retry-After` of a limiter, in seconds. */
 const TELLS = 1;
 
+interface Bounds {
+  /** 90 of 100, unless another is given. */
+  accepted?: number;
+  refusedShare: number;
+  /** Intervals, of the mean one. */
+  slowest: number;
+}
+
 let running: RateSimulation;
 
 afterEach(() => {
@@ -51,14 +59,15 @@ describe.each([
     expect(figures.slowestIntervalMs).toBeLessThanOrEqual(2.5 * figures.meanIntervalMs);
   });
 
-  // Such a window is used up, and then waited for: no call is polled before the next one begins.
-  const longWindows: [string, () => Limiter, { refusedShare: number; slowest: number }][] = [
+  // Such a window is used up, and then waited for: no call is polled before the next one begins. Where nobody tells when
+  // that is, chance decides how much of a window of ten seconds is had: 84 to 95, by 24 seeds.
+  const longWindows: [string, () => Limiter, Bounds][] = [
     [
       'ten seconds, with Retry-After',
       () => fixedWindow(1_000, 10_000, true),
       { refusedShare: 0.03, slowest: 2.5 },
     ],
-    ['ten seconds', () => fixedWindow(1_000, 10_000), { refusedShare: 0.05, slowest: NONE }],
+    ['ten seconds', () => fixedWindow(1_000, 10_000), { accepted: 80, refusedShare: 0.05, slowest: NONE }],
     [
       'a minute, with Retry-After',
       () => fixedWindow(6_000, 60_000, true),
@@ -67,13 +76,13 @@ describe.each([
     ['a minute', () => fixedWindow(6_000, 60_000), { refusedShare: 0.03, slowest: 6 }],
   ];
 
-  it.each(longWindows)('get 90 of 100 also from a window of %s', async (_, limiter, atMost) => {
+  it.each(longWindows)('get about as many from a window of %s', async (_, limiter, bounds) => {
     const simulation = await start({ calls, limiter: limiter() });
     await simulation.until(60);
     const figures = await simulation.until(300);
-    expect(figures.acceptedPerSecond).toBeGreaterThanOrEqual(90);
-    expect(figures.refusedShare).toBeLessThanOrEqual(atMost.refusedShare);
-    expect(figures.slowestIntervalMs).toBeLessThanOrEqual(atMost.slowest * figures.meanIntervalMs);
+    expect(figures.acceptedPerSecond).toBeGreaterThanOrEqual(bounds.accepted ?? 90);
+    expect(figures.refusedShare).toBeLessThanOrEqual(bounds.refusedShare);
+    expect(figures.slowestIntervalMs).toBeLessThanOrEqual(bounds.slowest * figures.meanIntervalMs);
   });
 
   it.each([TELLS, null])(

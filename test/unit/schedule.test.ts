@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Account, createAccount } from '../../src/accounts/account.ts';
 import { createRateLimit } from '../../src/accounts/rate-limit.ts';
 import { UNSEEN } from '../../src/call/call.ts';
+import { Newcomers } from '../../src/call/pace.ts';
 import { type Clock, systemClock } from '../../src/clock.ts';
 import { Schedule } from '../../src/follow/schedule.ts';
 import { outboundCallingApi as api } from '../../src/polyai/outbound-calling.ts';
@@ -32,12 +33,18 @@ beforeEach(() => {
     limit: createRateLimit({ account: 'default', max: null, exchange: null, clock, log }),
     ...{ metrics, clock, log },
   });
-  schedule = new Schedule({ metrics, clock, random: () => 0.5 }, account, call, null);
+  const random = () => 0.5;
+  const newcomers = new Newcomers(random);
+  schedule = new Schedule({ metrics, clock, random, newcomers }, account, call, null);
 });
 
 afterEach(() => {
   account.limit.stop();
   return account.connection.client.destroy();
+});
+
+it('is polled at once where no others come', () => {
+  expect(schedule.nextPollAt).toBe(0);
 });
 
 describe('the place in the line', () => {
