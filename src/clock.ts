@@ -16,11 +16,11 @@ type Sleep = (ms: number) => Promise<void>;
 /** Node fires a timer that is set for longer at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /**
- * Sleeps are rounded up to steps of 10 ms. Node keeps one list of timers for each duration in use; with thousands of
- * durations it makes and drops lists all the time. That took 44 % of a worker's CPU with 10,000 calls and leases of
- * 15 s; with the steps it takes 0.8 % (bench/profile.md).
+ * Sleepers wake at whole steps, all of a step together. Where few calls are followed, each poll would otherwise wake the
+ * process by itself, for its question and again for its answer. And Node keeps one list of timers for each duration in
+ * use: thousands of durations took 44 % of a worker's CPU with 10,000 calls and leases of 15 s (bench/profile.md).
  */
-const STEP_MS = 10;
+const STEP_MS = 20;
 
 export const systemClock: Clock = {
   now: () => new Date(),
@@ -30,27 +30,66 @@ export const systemClock: Clock = {
 };
 
 /**
- * For tens of thousands of followers that sleep at a time. A sleep allocates some 280 bytes here, and some 2,100 in
- * `sleep`, which listens to the signal anew each time (Node 24). It matters because what a sleep allocates outlives the
- * young generation: only a full garbage collection frees it.
+ * For tens of thousands of followers that sleep at a time. `sleep` would allocate some 2,100 bytes for each, since it
+ * listens to the signal anew each time (Node 24). It matters because what a sleep allocates outlives the young
+ * generation: only a full garbage collection frees it.
  */
 function sleeper(signal: AbortSignal): Sleep {
-  let timer: NodeJS.Timeout | undefined;
   let wake = () => {};
   // Each lease makes a sleeper under the same signal. A property holds one listener, that of the newest sleeper, and
   // only that one ever sleeps.
-  signal.onabort = () => {
-    clearTimeout(timer);
-    wake();
-  };
+  signal.onabort = () => wake();
   return (ms) => {
     if (signal.aborted) return Promise.resolve();
     const { promise, resolve } = Promise.withResolvers<void>();
-    timer = setTimeout(resolve, Math.min(Math.ceil(ms / STEP_MS) * STEP_MS, LONGEST_TIMER_MS));
     wake = resolve;
+    steps.wakeIn(ms, resolve);
     return promise;
   };
 }
+
+/** All that sleep until one of the steps to come, with one timer for the first of these. */
+class Steps {
+  readonly #sleeping = new Map<number, (() => void)[]>();
+  #first = Number.POSITIVE_INFINITY;
+  #timer: NodeJS.Timeout | undefined;
+
+  /** Calls `wake` so many milliseconds from now, rounded up to a step. */
+  wakeIn(ms: number, wake: () => void): void {
+    const step = Math.ceil((performance.now() + ms) / STEP_MS);
+    const same = this.#sleeping.get(step);
+    if (same === undefined) this.#sleeping.set(step, [wake]);
+    else same.push(wake);
+    if (step < this.#first) this.#arm(step);
+  }
+
+  #arm(step: number): void {
+    clearTimeout(this.#timer);
+    this.#first = step;
+    const ms = Math.ceil(step * STEP_MS - performance.now());
+    // Who was woken by a signal stays here until the step: that must not keep a process from ending.
+    this.#timer = setTimeout(() => this.#turn(), Math.min(ms, LONGEST_TIMER_MS)).unref();
+  }
+
+  #turn(): void {
+    // A timer may be a millisecond early.
+    const now = performance.now() + 1;
+    const due: (() => void)[][] = [];
+    let next = Number.POSITIVE_INFINITY;
+    for (const [step, sleeping] of this.#sleeping) {
+      if (step * STEP_MS > now) next = Math.min(next, step);
+      else {
+        this.#sleeping.delete(step);
+        due.push(sleeping);
+      }
+    }
+    this.#first = next;
+    if (next < Number.POSITIVE_INFINITY) this.#arm(next);
+    for (const sleeping of due) for (const wake of sleeping) wake();
+  }
+}
+
+const steps = new Steps();
 
 /**
  * Whether the work ended, well or not, within so many milliseconds. Never rejects: how the work ended is told by the

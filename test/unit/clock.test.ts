@@ -14,6 +14,32 @@ describe('a sleeper', () => {
     }
   });
 
+  it('wakes in the same turn of the event loop as others whose times are near', async () => {
+    let turns = 0;
+    const never = new AbortController().signal;
+    const woken = new Set<number>();
+    const sleep = async (ms: number) => {
+      await systemClock.sleeper(never)(ms);
+      woken.add(turns);
+    };
+    const counting = setInterval(() => turns++, 1);
+    await Promise.all(Array.from({ length: 40 }, (_, n) => sleep(50 + n / 2)));
+    clearInterval(counting);
+    // The times lie within 20 ms, and so in two steps.
+    expect(woken.size).toBeLessThanOrEqual(2);
+  });
+
+  it('wakes in time beside others that sleep longer', async () => {
+    const never = new AbortController().signal;
+    const order: string[] = [];
+    const sleep = async (ms: number, name: string) => {
+      await systemClock.sleeper(never)(ms);
+      order.push(name);
+    };
+    await Promise.all([sleep(150, 'long'), sleep(10, 'short'), sleep(80, 'middle')]);
+    expect(order).toEqual(['short', 'middle', 'long']);
+  });
+
   it('wakes when its signal is aborted, and sleeps no more', async () => {
     const stop = new AbortController();
     const sleep = systemClock.sleeper(stop.signal);
