@@ -65,7 +65,12 @@ export class Connection extends Client {
   readonly #held: Held;
   #answered = 0;
 
-  constructor(origin: string | URL, settings: ConnectionSettings, streams = 1, onHttp2 = () => {}) {
+  constructor(
+    origin: string | URL,
+    settings: ConnectionSettings,
+    streams = 1,
+    onConnect = (_isHttp2: boolean) => {},
+  ) {
     const held: Held = { socket: null, interim: null, share: () => {} };
     const connect = connector(settings);
     super(origin, {
@@ -81,7 +86,7 @@ export class Connection extends Client {
           const isHttp2 = socket instanceof TLSSocket && socket.alpnProtocol === 'h2';
           held.interim = isHttp2 ? null : skipInterim(socket);
           held.share(isHttp2 ? streams : 1);
-          if (isHttp2) onHttp2();
+          onConnect(isHttp2);
           callback(null, socket);
         });
       },
@@ -138,22 +143,28 @@ function connector({ timeoutMs, allowH2, proxy = null }: ConnectionSettings): bu
 }
 
 /**
- * So many requests at a time, each over a connection of its own, until the server is found to speak HTTP/2: from then on
- * they share connections. Each connection is made when those before it have no room.
+ * So many requests at a time. It is always in one of these states:
+ *
+ * - unknown: each request has a connection of its own;
+ * - shared: the server was found to speak HTTP/2, and requests share connections;
+ * - apart: it was found to speak HTTP/1.1 again, and each request has a connection of its own, for good. Where some servers
+ *   of one name speak HTTP/2 and some do not, connections would else be given up and made all the time.
+ *
+ * Each connection is made when those before it have no room.
  */
 export class ConnectionPool implements Sender {
   readonly #origin: string;
   readonly #atOnce: number;
   readonly #settings: ConnectionSettings;
-  #pool: Pool;
-  /** That of unshared connections, where they are shared now. Requests may still be under way over it. */
-  #before: Pool | null = null;
+  #state: 'unknown' | 'shared' | 'apart' = 'unknown';
+  /** The last takes requests. Those before it end once what is under way over them is answered. */
+  readonly #pools: [Pool, ...Pool[]];
 
   constructor(origin: string, atOnce: number, settings: ConnectionSettings) {
     this.#origin = origin;
     this.#atOnce = atOnce;
     this.#settings = settings;
-    this.#pool = this.#poolOf(1);
+    this.#pools = [this.#poolOf(1)];
   }
 
   dispatch(request: OutgoingRequest, handler: Dispatcher.DispatchHandler): void {
@@ -162,20 +173,29 @@ export class ConnectionPool implements Sender {
 
   /** Breaks off what is under way. */
   async destroy(): Promise<void> {
-    await Promise.all([this.#pool.destroy(), this.#before?.destroy()]);
+    await Promise.all(this.#pools.map((pool) => pool.destroy()));
+  }
+
+  get #pool(): Pool {
+    return this.#pools.at(-1) ?? this.#pools[0];
   }
 
   #poolOf(streams: number): Pool {
     return new Pool(this.#origin, {
       connections: Math.ceil(this.#atOnce / streams),
-      factory: (url) => new Connection(url, this.#settings, streams, () => this.#speaksHttp2()),
+      factory: (url) => new Connection(url, this.#settings, streams, (isHttp2) => this.#speaks(isHttp2)),
     });
   }
 
-  #speaksHttp2(): void {
-    if (this.#before !== null) return;
-    this.#before = this.#pool;
-    this.#pool = this.#poolOf(STREAMS);
-    void this.#before.close();
+  #speaks(isHttp2: boolean): void {
+    if (this.#state === 'unknown' && isHttp2) this.#become('shared', STREAMS);
+    else if (this.#state === 'shared' && !isHttp2) this.#become('apart', 1);
+  }
+
+  #become(state: 'shared' | 'apart', streams: number): void {
+    const before = this.#pool;
+    this.#state = state;
+    this.#pools.push(this.#poolOf(streams));
+    void before.close();
   }
 }

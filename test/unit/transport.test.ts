@@ -308,6 +308,42 @@ describe('over HTTP/2', () => {
   });
 });
 
+it('where the server speaks HTTP/2 no more, each request has a connection of its own again, for good', async () => {
+  const [overHttp1, overHttp2] = [false, true].map(
+    (http2) => PROTOCOLS.find(({ tls }) => tls !== undefined && tls.http2 === http2)?.tls,
+  );
+  const AT_ONCE = 40;
+  const under: (() => void)[] = [];
+  const onRequest = ({ url }: WebRequest, response: WebResponse) => {
+    if (url === '/at-once') answer(response, 200, {}, '');
+    else under.push(() => answer(response, 200, {}, ''));
+  };
+  const first = await startWebServer({ host: '127.0.0.1', port: 0, tls: overHttp2 }, onRequest);
+  const pool = new ConnectionPool(first.url, AT_ONCE, { timeoutMs: 10_000, allowH2: true });
+  const transport = new Transport(pool);
+  const ask = (path: string) => transport.ask(new OutgoingRequest('GET', path, {}), LIMITS);
+  for (let n = 0; n < 2; n++) await ask('/at-once');
+  await first.stop();
+  const port = Number(new URL(first.url).port);
+  for (const tls of [overHttp1, overHttp2]) {
+    const server = await startWebServer({ host: '127.0.0.1', port, tls }, onRequest);
+    await expect
+      .poll(() =>
+        ask('/at-once').then(
+          ({ statusCode }) => statusCode,
+          () => 0,
+        ),
+      )
+      .toBe(200);
+    const asked = Promise.all(Array.from({ length: AT_ONCE }, () => ask('/')));
+    await expect.poll(() => under.length).toBe(AT_ONCE);
+    for (const end of under.splice(0)) end();
+    await asked;
+    await server.stop();
+  }
+  await pool.destroy();
+});
+
 describe('where nothing was sent the failure is "unreachable"', () => {
   async function failureOf(url: string) {
     const pool = new ConnectionPool(url, 1, { timeoutMs: 1_000, allowH2: false });
